@@ -1,0 +1,49 @@
+#include "aligned_buffer.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace attn {
+
+AlignedBuffer::AlignedBuffer(std::size_t bytes, Placement placement) : size_(bytes) {
+  const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
+  const std::size_t body = (std::max<std::size_t>(bytes, 1) + page - 1) / page * page;
+  mapping_bytes_ = body + 2 * page;
+  mapping_ = mmap(nullptr, mapping_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping_ == MAP_FAILED) {
+    mapping_ = nullptr;
+    throw std::bad_alloc();
+  }
+  std::byte* first = static_cast<std::byte*>(mapping_) + page;
+  if (mprotect(first, body, PROT_READ | PROT_WRITE) != 0) {
+    munmap(mapping_, mapping_bytes_);
+    throw std::bad_alloc();
+  }
+  data_ = placement == Placement::aligned ? first : first + (body - bytes);
+}
+
+AlignedBuffer::~AlignedBuffer() {
+  if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
+}
+
+AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
+
+AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapping_bytes_, other.mapping_bytes_);
+  return *this;
+}
+
+void poison(std::span<std::byte> bytes) {
+  const std::span words{reinterpret_cast<std::uint32_t*>(bytes.data()), bytes.size() / sizeof(std::uint32_t)};
+  std::fill(words.begin(), words.end(), kPoison);
+}
+
+}  // namespace attn

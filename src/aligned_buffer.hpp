@@ -1,0 +1,46 @@
+// AlignedBuffer: owning memory for tensors and workspaces, optionally fenced by guard pages.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace attn {
+
+// Where the bytes lie in their pages. Guard pages on both sides turn an out-of-bounds access into a fault.
+enum class Placement {
+  aligned,    // first byte 64-byte aligned
+  ends_at_guard,  // last byte right before the guard page: any read past the end faults
+};
+
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  // Throws std::bad_alloc. The bytes are zero. Zero bytes are allowed.
+  explicit AlignedBuffer(std::size_t bytes, Placement placement = Placement::aligned);
+  ~AlignedBuffer();
+  AlignedBuffer(AlignedBuffer&& other) noexcept;
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+  std::span<std::byte> bytes() const { return {data_, size_}; }
+  template <class T>
+  std::span<T> as() const {
+    return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  void* mapping_ = nullptr;
+  std::size_t mapping_bytes_ = 0;
+};
+
+// What outputs and workspaces hold before a kernel runs: a quiet NaN that no computation produces.
+inline constexpr std::uint32_t kPoison = 0x7fc5dead;
+
+// Fills whole 4-byte words with kPoison.
+void poison(std::span<std::byte> bytes);
+
+}  // namespace attn

@@ -1,0 +1,81 @@
+/* What a kernel is, as plain C: the struct behind every variant, built-in or loaded from outside.
+ *
+ * Unstable until the planned features are in. Structs only ever grow at their end; `struct_size` tells how much of
+ * attn_variant and attn_args the other side knows. A kernel that does not declare a feature bit is never given a
+ * problem that needs it (default-deny), so an appended problem field cannot make an old kernel lie.
+ *
+ * Tensors are in logical order [batch, head, row, dim] whatever their memory layout; strides count elements and the
+ * stride of dim is 1. The meaning of masks, empty rows and NaN is written in src/reference.hpp. */
+#ifndef ATTN_PLUGIN_H
+#define ATTN_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum attn_dtype { ATTN_F32 = 0 };
+
+/* What a kernel can do beyond full f32 attention with equal dims, one kv head per query head, on one thread. */
+enum attn_feature {
+  ATTN_CAUSAL = 1 << 0,     /* window_right 0, window_left -1 */
+  ATTN_WINDOW = 1 << 1,     /* any window_left and window_right */
+  ATTN_GQA = 1 << 2,        /* kv_heads < heads */
+  ATTN_DV_DIFFERS = 1 << 3, /* value_dim != head_dim */
+  ATTN_LSE = 1 << 4,        /* writes the log-sum-exp of every row when asked */
+  ATTN_THREADS = 1 << 5     /* uses more than one thread when given them */
+};
+
+/* What is computed. Every field is set; defaults belong to the text form (src/problem_text.hpp). */
+typedef struct attn_problem {
+  int64_t batch, heads, kv_heads;
+  int64_t seqlen_q, seqlen_k;
+  int64_t head_dim;     /* of q and k */
+  int64_t value_dim;    /* of v and o */
+  int64_t window_left;  /* keys before a query's own position that it sees; -1: all */
+  int64_t window_right; /* keys after it; -1: all, 0: causal */
+  int32_t dtype;        /* attn_dtype */
+  int32_t lse;          /* 1: lse is an output too */
+#if defined(__cplusplus) && __cplusplus >= 202002L
+  friend bool operator==(const attn_problem&, const attn_problem&) = default;
+#endif
+} attn_problem;
+
+typedef struct attn_input {
+  const void* data;
+  int64_t batch_stride, head_stride, row_stride;
+} attn_input;
+
+typedef struct attn_output {
+  void* data;
+  int64_t batch_stride, head_stride, row_stride;
+} attn_output;
+
+typedef struct attn_args {
+  uint32_t struct_size;
+  int32_t threads; /* team size; 1 unless the kernel declares ATTN_THREADS */
+  const attn_problem* problem;
+  float softmax_scale; /* scores are softmax_scale * q.k */
+  attn_input q;        /* [batch, heads, seqlen_q, head_dim] */
+  attn_input k;        /* [batch, kv_heads, seqlen_k, head_dim]; query head h reads kv head h / (heads / kv_heads) */
+  attn_input v;        /* [batch, kv_heads, seqlen_k, value_dim] */
+  attn_output o;       /* [batch, heads, seqlen_q, value_dim]; aliases no input */
+  float* lse;          /* [batch, heads, seqlen_q] contiguous; null unless problem->lse */
+  void* workspace;     /* workspace_bytes(problem, threads) bytes, 64-byte aligned, contents undefined */
+} attn_args;
+
+typedef struct attn_variant {
+  uint32_t struct_size; /* sizeof(attn_variant) as the kernel was compiled */
+  const char* name;     /* technique, [a-z0-9_]+ */
+  const char* isa;      /* a name of src/isa.hpp */
+  const char* summary;  /* one line */
+  const char* source;   /* where the idea comes from */
+  uint64_t features;    /* attn_feature bits */
+  double error_multiple; /* 1, or more for a kernel that trades accuracy by design */
+  /* Null when the kernel can compute the problem, else why not (static storage). May be null: no limits. */
+  const char* (*limits)(const attn_problem* problem);
+  /* Bytes of scratch for a call. May be null: none. */
+  size_t (*workspace_bytes)(const attn_problem* problem, int32_t threads);
+  /* Writes all of o (and lse), never an input; allocates nothing, throws nothing, prints nothing. */
+  void (*run)(const attn_args* args);
+} attn_variant;
+
+#endif

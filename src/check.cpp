@@ -1,0 +1,151 @@
+#include "check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+
+#include "aligned_buffer.hpp"
+
+namespace attn {
+namespace {
+
+constexpr double kEps = std::numeric_limits<float>::epsilon();
+constexpr double kHuge = std::numeric_limits<double>::max();
+
+// Rows at which kernels go wrong: both ends, and around multiples of the usual block sizes.
+std::vector<std::int64_t> sample_queries(std::int64_t seqlen_q, std::uint64_t seed) {
+  std::set<std::int64_t> queries = {0, seqlen_q - 1};
+  for (std::int64_t block = 16; block < seqlen_q; block *= 2)
+    for (const std::int64_t edge : {block, seqlen_q / block * block})
+      for (const std::int64_t query : {edge - 1, edge, edge + 1})
+        if (query >= 0 && query < seqlen_q) queries.insert(query);
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 64; ++i) queries.insert(static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(seqlen_q)));
+  return {queries.begin(), queries.end()};
+}
+
+std::vector<Row> sample_rows(const Problem& p, std::uint64_t seed) {
+  std::vector<Row> rows;
+  for (std::int64_t b = 0; b < p.batch; ++b)
+    for (std::int64_t h = 0; h < p.heads; ++h)
+      for (const std::int64_t i : sample_queries(p.seqlen_q, seed + static_cast<std::uint64_t>(b * p.heads + h)))
+        rows.push_back({b, h, i});
+  return rows;
+}
+
+// The scaled error of one element; infinite when it can never pass.
+double scaled_error(double actual, double expected, double denominator) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (std::isnan(expected)) return std::isnan(actual) ? 0 : kInfinity;
+  if (denominator == 0) return actual == 0 ? 0 : kInfinity;
+  const double error = std::fabs(actual - expected) / denominator;
+  return std::isnan(error) ? kInfinity : error;
+}
+
+double lse_error(double actual, double expected) {
+  if (std::isnan(expected)) return std::isnan(actual) ? 0 : kHuge;
+  if (std::isinf(expected)) return actual == expected ? 0 : kHuge;
+  const double error = std::fabs(actual - expected);
+  return std::isfinite(error) ? error : kHuge;
+}
+
+float* lse_of(const Problem& p, const Tensors& t, const Row& row) {
+  return t.lse + (row.batch * p.heads + row.head) * p.seqlen_q + row.query;
+}
+
+std::string where(const Row& row, std::int64_t d) {
+  return fmt::format("o[b={}, h={}, q={}, d={}]", row.batch, row.head, row.query, d);
+}
+
+std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
+  std::vector<float> result;
+  for (std::int64_t b = 0; b < p.batch; ++b)
+    for (std::int64_t h = 0; h < p.kv_heads; ++h) {
+      float largest = 0;
+      for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
+        const float* row = row_of<float>(v, b, h, j);
+        for (std::int64_t d = 0; d < p.value_dim; ++d) largest = std::max(largest, std::fabs(row[d]));
+      }
+      result.push_back(largest);
+    }
+  return result;
+}
+
+// Elements that the sample does not cover must at least be written, finite and a convex combination of v.
+std::string check_unsampled(const Oracle& oracle, const Tensors& t) {
+  const Problem& p = oracle.problem;
+  constexpr float kSlack = 1 + 64 * std::numeric_limits<float>::epsilon();
+  for (const Row& row : all_rows(p)) {
+    const float bound = kSlack * oracle.max_abs_value[row.batch * p.kv_heads + kv_head_of(p, row.head)];
+    const float* o = row_of<float>(t.o, row.batch, row.head, row.query);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) {
+      if (std::bit_cast<std::uint32_t>(o[d]) == kPoison) return where(row, d) + " was not written";
+      if (!(std::fabs(o[d]) <= bound))
+        return fmt::format("{} = {} exceeds max|v| = {}", where(row, d), o[d], bound);
+    }
+    if (p.lse && std::bit_cast<std::uint32_t>(*lse_of(p, t, row)) == kPoison)
+      return fmt::format("lse[b={}, h={}, q={}] was not written", row.batch, row.head, row.query);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::int64_t oracle_flops(const Problem& p) {
+  const std::int64_t whole = flops(p);
+  if (whole <= kFullOracleFlops) return whole;
+  const double share = static_cast<double>(sample_queries(p.seqlen_q, 0).size()) / static_cast<double>(p.seqlen_q);
+  return static_cast<std::int64_t>(static_cast<double>(whole) * std::min(1.0, share));
+}
+
+Oracle make_oracle(const Problem& p, const Tensors& inputs, std::uint64_t seed, std::int64_t full_flops) {
+  Oracle oracle{.problem = p};
+  oracle.sampled = flops(p) > full_flops;
+  oracle.rows = oracle.sampled ? sample_rows(p, seed) : all_rows(p);
+  oracle.expected = reference<double>(p, inputs, oracle.rows);
+  const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows);
+  for (std::size_t e = 0; e < yardstick.o.size(); ++e)
+    oracle.yardstick_error = std::max(
+        oracle.yardstick_error, scaled_error(yardstick.o[e], oracle.expected.o[e], oracle.expected.abs_value[e]));
+  for (std::size_t r = 0; r < oracle.rows.size(); ++r)
+    oracle.yardstick_lse_error =
+        std::max(oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]));
+  if (oracle.sampled) oracle.max_abs_value = max_abs_values(p, inputs.v);
+  return oracle;
+}
+
+Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multiple) {
+  const Problem& p = oracle.problem;
+  Verdict verdict{.tolerance = error_multiple * 3 * oracle.yardstick_error + 4 * kEps,
+                  .rows_checked = static_cast<std::int64_t>(oracle.rows.size())};
+  for (std::size_t r = 0; r < oracle.rows.size(); ++r) {
+    const Row& row = oracle.rows[r];
+    const float* o = row_of<float>(outputs.o, row.batch, row.head, row.query);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) {
+      const std::size_t e = r * p.value_dim + d;
+      const double error = scaled_error(o[d], oracle.expected.o[e], oracle.expected.abs_value[e]);
+      if (!(error <= verdict.tolerance) && !(error <= verdict.max_scaled_err))
+        verdict.failure = fmt::format("{} = {}, expected {:.9g}, scaled error {:.3g} > {:.3g}", where(row, d), o[d],
+                                      oracle.expected.o[e], error, verdict.tolerance);
+      verdict.max_scaled_err = std::max(verdict.max_scaled_err, std::min(error, kHuge));
+    }
+    if (!p.lse) continue;
+    const double expected = oracle.expected.lse[r];
+    const double actual = *lse_of(p, outputs, row);
+    const double magnitude = std::isfinite(expected) ? std::max(1.0, std::fabs(expected)) : 1.0;
+    const double tolerance = error_multiple * 3 * oracle.yardstick_lse_error + 4 * kEps * magnitude;
+    if (!(lse_error(actual, expected) <= tolerance) && verdict.failure.empty())
+      verdict.failure = fmt::format("lse[b={}, h={}, q={}] = {}, expected {:.9g} +- {:.3g}", row.batch, row.head,
+                                    row.query, actual, expected, tolerance);
+  }
+  if (oracle.sampled && verdict.failure.empty()) verdict.failure = check_unsampled(oracle, outputs);
+  verdict.passed = verdict.failure.empty();
+  return verdict;
+}
+
+}  // namespace attn

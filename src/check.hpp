@@ -1,0 +1,50 @@
+// check: error, tolerance and verdict; the only place that knows what "correct" is.
+//
+// err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0 demands o = 0.
+// A kernel passes when err <= error_multiple * 3 * err(reference<float>) + 4 eps, and
+// |lse - lse*| <= error_multiple * 3 * yardstick + 4 eps max(1, |lse*|), -inf exactly. Where the oracle is NaN, the
+// kernel must be NaN too. Comparisons are written so that NaN fails.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inputs.hpp"
+#include "reference.hpp"
+
+namespace attn {
+
+// Above this much work the oracle covers a sample of rows.
+inline constexpr std::int64_t kFullOracleFlops = 2'000'000'000;
+
+// What is expected of a problem's outputs, from its inputs; computed once and shared by every kernel and ISA.
+struct Oracle {
+  Problem problem{};
+  std::vector<Row> rows;  // all of them, or per head: first, last, block edges +-1, 64 random ones
+  bool sampled = false;
+  ReferenceRows<double> expected;
+  double yardstick_error = 0;      // err of reference<float>
+  double yardstick_lse_error = 0;  // max |lse - lse*| of reference<float>
+  std::vector<float> max_abs_value;  // [batch, kv_heads]: max |v|, which bounds |o| of the rows not covered
+};
+
+// `full_flops`: problems up to this size are covered whole. Work goes over all cores.
+Oracle make_oracle(const Problem& problem, const Tensors& inputs, std::uint64_t seed,
+                   std::int64_t full_flops = kFullOracleFlops);
+
+// FLOPs that make_oracle spends, for planning.
+std::int64_t oracle_flops(const Problem& problem);
+
+struct Verdict {
+  bool passed = false;
+  double max_scaled_err = 0;  // of o; finite even when the check failed
+  double tolerance = 0;
+  std::int64_t rows_checked = 0;
+  std::string failure;  // empty when passed: the worst element, where it is, and what was expected
+};
+
+// Judges the o and lse in `outputs`.
+Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multiple = 1);
+
+}  // namespace attn

@@ -1,0 +1,129 @@
+#include "inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "reference.hpp"
+
+namespace attn {
+namespace {
+
+// SplitMix64's output function (Steele, Lea, Flood 2014): a bijection whose outputs pass BigCrush on a counter.
+std::uint64_t mix(std::uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// Uniform in [-1, 1), exact in float.
+float uniform(std::uint64_t bits) { return static_cast<float>(static_cast<std::int32_t>(bits >> 40) - (1 << 23)) / (1 << 23); }
+
+// Zero mean, unit variance, |x| <= 3.47: a sum of four 16-bit uniforms (Irwin-Hall), the same bits on every platform.
+float normal(std::uint64_t bits) {
+  constexpr float kMean = 2 * 65535.0f, kInverseDeviation = 1.0f / 37837.2f;  // sqrt(4 / 12) * 65536
+  const std::int32_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
+  return (static_cast<float>(sum) - kMean) * kInverseDeviation;
+}
+
+enum class Role { q, k, v };
+
+// ascending and descending: the first feature of q is positive and that of k a ramp over the keys, which adds
+// 0 ... kRampScore to the scores.
+constexpr double kRampScore = 40.0;
+constexpr float kPeakedGain = 4.0f;
+
+void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint64_t seed) {
+  const auto [batch, heads, rows, dim] = t.shape;
+  const std::uint64_t stream = mix(seed * 4 + static_cast<std::uint64_t>(role));
+  const bool ramp = kind == Fill::ascending || kind == Fill::descending;
+  const float ramp_query = static_cast<float>(1.0 / softmax_scale(p));
+#pragma omp parallel for collapse(3) schedule(static)
+  for (std::int64_t b = 0; b < batch; ++b)
+    for (std::int64_t h = 0; h < heads; ++h)
+      for (std::int64_t i = 0; i < rows; ++i) {
+        float* row = row_of<float>(t, b, h, i);
+        const std::uint64_t first = static_cast<std::uint64_t>(((b * heads + h) * rows + i) * dim);
+        for (std::int64_t d = 0; d < dim; ++d) {
+          const std::uint64_t bits = mix(stream ^ mix(first + static_cast<std::uint64_t>(d)));
+          const float value = kind == Fill::uniform ? uniform(bits) : normal(bits);
+          row[d] = kind == Fill::peaked && role == Role::q ? kPeakedGain * value : value;
+        }
+        if (!ramp || role == Role::v) continue;
+        const double along = (kind == Fill::ascending ? i + 1.0 : static_cast<double>(rows - i)) / rows;
+        row[0] = role == Role::q ? ramp_query : static_cast<float>(kRampScore * along);
+      }
+}
+
+std::uint64_t hash_rows(const TensorView& t, std::uint64_t hash) {
+  const auto [batch, heads, rows, dim] = t.shape;
+  for (std::int64_t b = 0; b < batch; ++b)
+    for (std::int64_t h = 0; h < heads; ++h)
+      for (std::int64_t i = 0; i < rows; ++i) {
+        const std::uint32_t* row = row_of<std::uint32_t>(t, b, h, i);
+        // FNV-1a over words, four interleaved streams so that multiplication latency overlaps.
+        std::array<std::uint64_t, 4> lane = {hash, hash + 1, hash + 2, hash + 3};
+        for (std::int64_t d = 0; d < dim; ++d) lane[d % 4] = (lane[d % 4] ^ row[d]) * 0x100000001b3;
+        hash = mix(lane[0] ^ mix(lane[1] ^ mix(lane[2] ^ mix(lane[3]))));
+      }
+  return hash;
+}
+
+}  // namespace
+
+void validate(const Setup& setup, const Problem& p) {
+  if (setup.layout == Layout::packed && (p.seqlen_q != p.seqlen_k || p.head_dim != p.value_dim))
+    throw std::invalid_argument(fmt::format(
+        "layout:packed needs k equal to q and dv equal to d, got q:{} k:{} d:{} dv:{}; valid: layout:bhsd, layout:bshd",
+        p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
+}
+
+std::int64_t inputs_bytes(const Problem& p) { return minimal_bytes(p); }
+
+Inputs::Inputs(const Problem& p, const Setup& setup, std::uint64_t seed, Placement placement) {
+  validate(p);
+  validate(setup, p);
+  const auto allocate = [&](std::int64_t count) {
+    return AlignedBuffer(static_cast<std::size_t>(count) * sizeof(float), placement);
+  };
+  o_ = allocate(elements(shape_o(p)));
+  if (p.lse) lse_ = allocate(p.batch * p.heads * p.seqlen_q);
+  if (setup.layout == Layout::packed) {
+    // Row of a token: heads of q, then kv_heads of k, then kv_heads of v.
+    const std::int64_t token = (p.heads + 2 * p.kv_heads) * p.head_dim;
+    inputs_.push_back(allocate(p.batch * p.seqlen_q * token));
+    float* base = reinterpret_cast<float*>(inputs_[0].data());
+    const std::array<std::int64_t, 4> stride = {p.seqlen_q * token, p.head_dim, token, 1};
+    tensors_.q = {base, ATTN_F32, shape_q(p), stride};
+    tensors_.k = {base + p.heads * p.head_dim, ATTN_F32, shape_k(p), stride};
+    tensors_.v = {base + (p.heads + p.kv_heads) * p.head_dim, ATTN_F32, shape_v(p), stride};
+    tensors_.o = dense_view(o_.data(), shape_o(p), Layout::bshd);
+  } else {
+    const auto dense = [&](const std::array<std::int64_t, 4>& shape) {
+      inputs_.push_back(allocate(elements(shape)));
+      return dense_view(inputs_.back().data(), shape, setup.layout);
+    };
+    tensors_.q = dense(shape_q(p));
+    tensors_.k = dense(shape_k(p));
+    tensors_.v = dense(shape_v(p));
+    tensors_.o = dense_view(o_.data(), shape_o(p), setup.layout);
+  }
+  if (p.lse) tensors_.lse = reinterpret_cast<float*>(lse_.data());
+  fill(tensors_.q, p, setup.fill, Role::q, seed);
+  fill(tensors_.k, p, setup.fill, Role::k, seed);
+  fill(tensors_.v, p, setup.fill, Role::v, seed);
+  poison_outputs();
+}
+
+void Inputs::poison_outputs() const {
+  poison(o_.bytes());
+  poison(lse_.bytes());
+}
+
+std::uint64_t Inputs::hash() const {
+  return hash_rows(tensors_.v, hash_rows(tensors_.k, hash_rows(tensors_.q, 0)));
+}
+
+}  // namespace attn

@@ -1,0 +1,56 @@
+// Setup: how a problem's data is laid out and filled. Fills are seeded and counter-based: a value depends on the seed,
+// the tensor and the logical index alone, never on layout, thread count or platform.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "aligned_buffer.hpp"
+#include "problem.hpp"
+#include "tensor.hpp"
+
+namespace attn {
+
+// Each fill has a purpose:
+//   normal     what trained models look like: zero mean, unit variance
+//   uniform    [-1, 1): nearly equal probabilities, the mean of v
+//   peaked     scores of tens: one key takes almost all the probability, expf is driven to underflow
+//   ascending  scores grow along the keys, so that an online softmax must rescale at every block
+//   descending scores fall along the keys, so that the first block already holds the maximum
+enum class Fill : std::int32_t { normal, uniform, peaked, ascending, descending };
+
+inline constexpr std::array kFillNames = {"normal", "uniform", "peaked", "ascending", "descending"};
+inline constexpr std::array kLayoutNames = {"bhsd", "bshd", "packed"};
+
+struct Setup {
+  Layout layout = Layout::bhsd;
+  Fill fill = Fill::normal;
+  bool operator==(const Setup&) const = default;
+};
+
+// Throws std::invalid_argument when the setup does not fit the problem (packed needs k == q and dv == d).
+void validate(const Setup& setup, const Problem& problem);
+
+// The tensors of one problem with the memory behind them. o and lse start poisoned.
+class Inputs {
+ public:
+  Inputs(const Problem& problem, const Setup& setup, std::uint64_t seed, Placement placement = Placement::aligned);
+
+  const Tensors& tensors() const { return tensors_; }
+  std::span<std::byte> output_bytes() const { return o_.bytes(); }
+  std::span<std::byte> lse_bytes() const { return lse_.bytes(); }
+  void poison_outputs() const;
+  // A hash of every byte of q, k and v: changes when a kernel writes an input.
+  std::uint64_t hash() const;
+
+ private:
+  std::vector<AlignedBuffer> inputs_;  // q, k, v; or one packed buffer
+  AlignedBuffer o_, lse_;
+  Tensors tensors_;
+};
+
+// Bytes that Inputs would allocate.
+std::int64_t inputs_bytes(const Problem& problem);
+
+}  // namespace attn

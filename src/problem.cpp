@@ -1,0 +1,102 @@
+#include "problem.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <stdexcept>
+
+namespace attn {
+namespace {
+
+using Wide = __int128;
+
+struct Dimension {
+  const char* key;
+  std::int64_t Problem::*field;
+};
+
+constexpr std::array kDimensions = {
+    Dimension{"b", &Problem::batch},      Dimension{"h", &Problem::heads},     Dimension{"hkv", &Problem::kv_heads},
+    Dimension{"q", &Problem::seqlen_q},   Dimension{"k", &Problem::seqlen_k},  Dimension{"d", &Problem::head_dim},
+    Dimension{"dv", &Problem::value_dim},
+};
+
+// sum over i in [0, n) of clamp(i + shift, 0, limit)
+Wide clamped_ramp_sum(Wide n, Wide shift, Wide limit) {
+  const auto clamp = [](Wide x, Wide low, Wide high) { return x < low ? low : x > high ? high : x; };
+  const Wide ramp_begin = clamp(-shift, 0, n);          // first i with i + shift >= 0
+  const Wide ramp_end = clamp(limit - shift, ramp_begin, n);  // first i with i + shift >= limit
+  const Wide ramp = ramp_end - ramp_begin;
+  return ramp * (ramp_begin + shift) + ramp * (ramp - 1) / 2 + (n - ramp_end) * limit;
+}
+
+Wide wide_pairs(const Problem& p) {
+  const Wide offset = Wide{p.seqlen_k} - p.seqlen_q;
+  const Wide begins = p.window_left < 0 ? 0 : clamped_ramp_sum(p.seqlen_q, offset - p.window_left, p.seqlen_k);
+  const Wide ends = p.window_right < 0 ? Wide{p.seqlen_q} * p.seqlen_k
+                                       : clamped_ramp_sum(p.seqlen_q, offset + p.window_right + 1, p.seqlen_k);
+  return ends - begins;
+}
+
+// Products that may exceed 64 bits saturate, so that validate() can compare them.
+Wide saturating_product(std::initializer_list<Wide> factors) {
+  constexpr Wide kCeiling = Wide{1} << 80;
+  Wide product = 1;
+  for (const Wide factor : factors) {
+    if (factor == 0) return 0;
+    product = product > kCeiling / factor ? kCeiling : product * factor;
+  }
+  return product;
+}
+
+Wide wide_flops(const Problem& p) {
+  return saturating_product({2, p.batch, p.heads, wide_pairs(p), Wide{p.head_dim} + p.value_dim});
+}
+
+Wide wide_bytes(const Problem& p) {
+  const Wide query_elements = saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
+  const Wide key_elements = saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
+  const Wide lse_bytes = p.lse ? saturating_product({p.batch, p.heads, p.seqlen_q, sizeof(float)}) : 0;
+  return (query_elements + key_elements) * element_bytes(p) + lse_bytes;
+}
+
+[[noreturn]] void reject(const std::string& message) { throw std::invalid_argument(message); }
+
+}  // namespace
+
+void validate(const Problem& p) {
+  for (const auto& [key, field] : kDimensions)
+    if (p.*field < 1 || p.*field > kMaxDimension)
+      reject(fmt::format("{}={} is not between 1 and {}", key, p.*field, kMaxDimension));
+  if (p.heads % p.kv_heads != 0) reject(fmt::format("hkv={} does not divide h={}", p.kv_heads, p.heads));
+  for (const std::int64_t side : {p.window_left, p.window_right})
+    if (side < -1 || side > kMaxDimension)
+      reject(fmt::format("window={},{}: each side is -1 (unlimited) or between 0 and {}", p.window_left,
+                         p.window_right, kMaxDimension));
+  if (p.dtype != ATTN_F32) reject(fmt::format("dtype={} is not known; valid: f32", p.dtype));
+  if (p.lse != 0 && p.lse != 1) reject(fmt::format("lse={} is not 0 or 1", p.lse));
+  constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+  if (wide_flops(p) > kMax || wide_bytes(p) > kMax)
+    reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads, p.seqlen_q,
+                       p.seqlen_k, p.head_dim, p.value_dim));
+}
+
+std::int64_t visible_pairs(const Problem& p) { return static_cast<std::int64_t>(wide_pairs(p)); }
+
+std::int64_t flops(const Problem& p) { return static_cast<std::int64_t>(wide_flops(p)); }
+
+std::int64_t minimal_bytes(const Problem& p) { return static_cast<std::int64_t>(wide_bytes(p)); }
+
+std::uint64_t required_features(const Problem& p) {
+  const bool windowed = p.window_left >= 0 || p.window_right > 0;
+  std::uint64_t features = 0;
+  if (windowed) features |= ATTN_WINDOW;
+  if (is_causal(p) && !windowed) features |= ATTN_CAUSAL;
+  if (p.kv_heads != p.heads) features |= ATTN_GQA;
+  if (p.value_dim != p.head_dim) features |= ATTN_DV_DIFFERS;
+  if (p.lse) features |= ATTN_LSE;
+  return features;
+}
+
+}  // namespace attn

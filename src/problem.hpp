@@ -1,0 +1,50 @@
+// The problem: which attention is computed, and how much work that is. Plain data, compared by value.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "attn_plugin.h"
+
+namespace attn {
+
+using Problem = attn_problem;
+
+// Largest value of any dimension or window: keeps every index computation inside int64 without further thought.
+inline constexpr std::int64_t kMaxDimension = std::int64_t{1} << 40;
+
+// Throws std::invalid_argument naming field, value and rule. Accepts exactly what every function below can handle.
+void validate(const Problem& problem);
+
+// Keys [begin, end) that a query may see. Query i stands at position i + seqlen_k - seqlen_q among the keys.
+struct KeyRange {
+  std::int64_t begin, end;
+};
+
+constexpr KeyRange visible_keys(const Problem& p, std::int64_t query) {
+  const std::int64_t position = query + p.seqlen_k - p.seqlen_q;
+  const auto inside = [&](std::int64_t key) { return std::clamp<std::int64_t>(key, 0, p.seqlen_k); };
+  return {p.window_left < 0 ? 0 : inside(position - p.window_left),
+          p.window_right < 0 ? p.seqlen_k : inside(position + p.window_right + 1)};
+}
+
+constexpr bool is_causal(const Problem& p) { return p.window_right == 0; }
+
+// The kv head that query head `head` reads.
+constexpr std::int64_t kv_head_of(const Problem& p, std::int64_t head) { return head / (p.heads / p.kv_heads); }
+
+constexpr std::int64_t element_bytes(const Problem&) { return sizeof(float); }
+
+// Unmasked (query, key) pairs of one head.
+std::int64_t visible_pairs(const Problem& problem);
+
+// 2 * head_dim + 2 * value_dim per unmasked pair, over all heads and batches. Softmax is not counted.
+std::int64_t flops(const Problem& problem);
+
+// Bytes of q, k, v, o and lse, each moved once.
+std::int64_t minimal_bytes(const Problem& problem);
+
+// The attn_feature bits that a kernel must declare to be given this problem.
+std::uint64_t required_features(const Problem& problem);
+
+}  // namespace attn

@@ -1,0 +1,73 @@
+#include "registry.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+namespace attn {
+namespace {
+
+struct FeatureName {
+  std::uint64_t bit;
+  const char* name;
+};
+
+constexpr std::array kFeatureNames = {
+    FeatureName{ATTN_CAUSAL, "causal"},         FeatureName{ATTN_WINDOW, "window"}, FeatureName{ATTN_GQA, "gqa"},
+    FeatureName{ATTN_DV_DIFFERS, "dv_differs"}, FeatureName{ATTN_LSE, "lse"},       FeatureName{ATTN_THREADS, "threads"},
+};
+
+}  // namespace
+
+std::string feature_names(std::uint64_t features) {
+  std::string names;
+  for (const auto& [bit, name] : kFeatureNames)
+    if (features & bit) names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
+
+Isa isa_of(const Variant& variant) {
+  const auto isa = parse_isa(variant.isa);
+  if (!isa) throw std::logic_error(fmt::format("variant {} names the unknown ISA '{}'", variant.name, variant.isa));
+  return *isa;
+}
+
+std::string why_not(const Variant& variant, const Problem& problem, int threads) {
+  if (const std::string& missing = missing_for(isa_of(variant)); !missing.empty()) return missing;
+  const std::uint64_t needed = required_features(problem) | (threads > 1 ? std::uint64_t{ATTN_THREADS} : 0);
+  if (const std::uint64_t lacking = needed & ~variant.features; lacking != 0)
+    return fmt::format("{} does not support: {}", variant.name, feature_names(lacking));
+  if (variant.limits != nullptr)
+    if (const char* reason = variant.limits(&problem)) return reason;
+  return {};
+}
+
+std::vector<const Variant*> runnable(std::span<const Variant* const> table) {
+  std::vector<const Variant*> rows(table.begin(), table.end());
+  std::erase_if(rows, [](const Variant* row) { return !runs_here(isa_of(*row)); });
+  return rows;
+}
+
+const Variant* find(std::span<const Variant* const> table, std::string_view name, Isa isa) {
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Variant* row) { return row->name == name && isa_of(*row) == isa; });
+  return found == table.end() ? nullptr : *found;
+}
+
+const Variant* find_native(std::span<const Variant* const> table, std::string_view name) {
+  const Variant* best = nullptr;
+  for (const Variant* row : table)
+    if (row->name == name && runs_here(isa_of(*row)) && (best == nullptr || isa_of(*best) < isa_of(*row))) best = row;
+  return best;
+}
+
+std::vector<std::string> variant_names(std::span<const Variant* const> table) {
+  std::vector<std::string> names;
+  for (const Variant* row : table)
+    if (std::find(names.begin(), names.end(), row->name) == names.end()) names.emplace_back(row->name);
+  return names;
+}
+
+}  // namespace attn

@@ -1,0 +1,73 @@
+#include "run.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdint>
+#include <stdexcept>
+
+#include "reference.hpp"
+#include "registry.hpp"
+
+namespace attn {
+namespace {
+
+void check_tensor(const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape) {
+  if (t.shape != shape)
+    throw std::invalid_argument(
+        fmt::format("{} has shape [{}], the problem needs [{}]", name, fmt::join(t.shape, ", "), fmt::join(shape, ", ")));
+  if (t.dtype != ATTN_F32) throw std::invalid_argument(fmt::format("{} has dtype {}; valid: f32", name, int{t.dtype}));
+  if (t.data == nullptr) throw std::invalid_argument(fmt::format("{} has no data", name));
+  if (t.stride[3] != 1) throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
+  if (reinterpret_cast<std::uintptr_t>(t.data) % sizeof(float) != 0)
+    throw std::invalid_argument(fmt::format("{} is not aligned to its 4-byte elements", name));
+}
+
+attn_input input(const TensorView& t) { return {t.data, t.stride[0], t.stride[1], t.stride[2]}; }
+
+}  // namespace
+
+void validate_threads(int threads) {
+  if (threads < 1 || threads > kMaxThreads)
+    throw std::invalid_argument(fmt::format("threads={} is not between 1 and {}", threads, kMaxThreads));
+}
+
+std::size_t workspace_bytes(const Variant& variant, const Problem& problem, int threads) {
+  return variant.workspace_bytes == nullptr ? 0 : variant.workspace_bytes(&problem, threads);
+}
+
+Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int threads, std::span<std::byte> workspace) {
+  validate(p);
+  validate_threads(threads);
+  if (const std::string reason = why_not(variant, p, threads); !reason.empty())
+    throw std::invalid_argument(fmt::format("{}/{} cannot compute this problem: {}", variant.name, variant.isa, reason));
+  check_tensor("q", t.q, shape_q(p));
+  check_tensor("k", t.k, shape_k(p));
+  check_tensor("v", t.v, shape_v(p));
+  check_tensor("o", t.o, shape_o(p));
+  if ((t.lse != nullptr) != (p.lse == 1))
+    throw std::invalid_argument(p.lse ? "lse=1 but no lse buffer is given" : "an lse buffer is given but lse=0");
+  if (const std::size_t needed = workspace_bytes(variant, p, threads); workspace.size() < needed)
+    throw std::invalid_argument(fmt::format("workspace of {} bytes is too small, {} needs {}", workspace.size(),
+                                            variant.name, needed));
+  if (reinterpret_cast<std::uintptr_t>(workspace.data()) % 64 != 0)
+    throw std::invalid_argument("workspace is not 64-byte aligned");
+  return Args{.struct_size = sizeof(Args),
+              .threads = threads,
+              .problem = &p,
+              .softmax_scale = static_cast<float>(softmax_scale(p)),
+              .q = input(t.q),
+              .k = input(t.k),
+              .v = input(t.v),
+              .o = {t.o.data, t.o.stride[0], t.o.stride[1], t.o.stride[2]},
+              .lse = t.lse,
+              .workspace = workspace.data()};
+}
+
+void run(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
+         std::span<std::byte> workspace) {
+  const Args args = prepare(variant, problem, tensors, threads, workspace);
+  variant.run(&args);
+}
+
+}  // namespace attn

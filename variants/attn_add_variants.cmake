@@ -1,0 +1,127 @@
+# attn_add_variants(<target> FILES <file>... [ISAS <isa>...] [TYPE Variant] [HEADER variant.hpp] [TABLE variant_table])
+#
+# Compiles each file once per ISA into <target>, a static library that also defines
+#     std::span<const TYPE* const> attn::TABLE() noexcept
+# listing one row per file and ISA. `stem.cpp` is built for every ISA but amx and defines attn::<isa>::<stem>;
+# `stem.<isa>.cpp` is built for that ISA only, where it replaces `stem.cpp`.
+#
+# Each ISA's objects are sealed: linked into one relocatable file whose only global symbols are its rows. Otherwise the
+# linker would keep one copy of an inline function for all ISAs, perhaps the AVX-512 one, and the program would die on
+# older CPUs. Sealed files and their symbol lists are in the target's ATTN_SEALED property; tests check them with nm.
+
+set(ATTN_KNOWN_ISAS sse2 avx2 avx512 amx neon64)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(ATTN_ISAS sse2 avx2 avx512 amx)
+else()
+  set(ATTN_ISAS neon64)
+endif()
+
+# psABI levels by -march, since the last -march wins over a user's -march=native.
+set(ATTN_FLAGS_sse2 -march=x86-64)
+set(ATTN_FLAGS_avx2 -march=x86-64-v3)
+set(ATTN_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+set(ATTN_FLAGS_amx ${ATTN_FLAGS_avx512} -mavx512bf16 -mavx512fp16 -mamx-tile -mamx-bf16)
+set(ATTN_FLAGS_neon64 -march=armv8-a)
+
+# Kernels neither throw nor use RTTI; errno of math functions is never read. Never -ffast-math. Functions start on a
+# cache line, so that two builds differ less by code placement. GNU 'unique' symbols would escape the seal.
+set(ATTN_KERNEL_OPTIONS -fno-exceptions -fno-rtti -fno-math-errno -falign-functions=64 -fno-lto
+    $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>
+    # GCC 12 warns about its own AVX-512 intrinsics (GCC bug 105593).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+
+set(ATTN_HEADER_DIRECTORIES ${CMAKE_CURRENT_LIST_DIR} ${CMAKE_CURRENT_LIST_DIR}/../src)
+
+# Files of an ISA: name.<isa>.cpp, and name.cpp unless replaced. Errors on a suffix that is no ISA.
+function(attn_files_of_isa isa files out)
+  set(chosen "")
+  foreach(file IN LISTS files)
+    cmake_path(GET file PARENT_PATH folder)
+    cmake_path(GET file STEM stem)
+    cmake_path(GET file EXTENSION extension)
+    if(extension STREQUAL ".cpp")
+      if(NOT isa STREQUAL "amx" AND NOT "${folder}/${stem}.${isa}.cpp" IN_LIST files)
+        list(APPEND chosen ${file})
+      endif()
+    elseif(extension STREQUAL ".${isa}.cpp")
+      list(APPEND chosen ${file})
+    else()
+      string(REGEX REPLACE "^\\.(.*)\\.cpp$" "\\1" suffix "${extension}")
+      if(NOT suffix IN_LIST ATTN_KNOWN_ISAS)
+        message(FATAL_ERROR "${file}: '${suffix}' is no ISA; valid: ${ATTN_KNOWN_ISAS}")
+      endif()
+    endif()
+  endforeach()
+  set(${out} ${chosen} PARENT_SCOPE)
+endfunction()
+
+# Seals the objects of target ${target}_${isa} into ${target}_${isa}.o, added to ${target}.
+function(attn_seal target isa symbols)
+  set(sealed ${CMAKE_CURRENT_BINARY_DIR}/${target}_${isa}.o)
+  set(keep ${CMAKE_CURRENT_BINARY_DIR}/${target}_${isa}.keep)
+  list(JOIN symbols "\n" lines)
+  file(CONFIGURE OUTPUT ${keep} CONTENT "${lines}\n" @ONLY)
+  add_custom_command(OUTPUT ${sealed}
+    COMMAND ${CMAKE_CXX_COMPILER} -r -nostdlib -fuse-ld=bfd -Wl,--force-group-allocation -o ${sealed}
+            $<TARGET_OBJECTS:${target}_${isa}>
+    COMMAND ${CMAKE_OBJCOPY} --keep-global-symbols=${keep} ${sealed}
+    DEPENDS ${target}_${isa} $<TARGET_OBJECTS:${target}_${isa}> ${keep}
+    COMMAND_EXPAND_LISTS VERBATIM COMMENT "Sealing ${target} for ${isa}")
+  set_source_files_properties(${sealed} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+  target_sources(${target} PRIVATE ${sealed})
+  set_property(TARGET ${target} APPEND PROPERTY ATTN_SEALED ${sealed})
+endfunction()
+
+function(attn_add_variants target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TYPE;HEADER;TABLE" "FILES;ISAS")
+  foreach(default IN ITEMS "TYPE Variant" "HEADER variant.hpp" "TABLE variant_table")
+    separate_arguments(default)
+    list(POP_FRONT default name value)
+    if(NOT arg_${name})
+      set(arg_${name} ${value})
+    endif()
+  endforeach()
+  if(NOT arg_ISAS)
+    set(arg_ISAS ${ATTN_ISAS})
+  endif()
+
+  add_library(${target} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${target}_table.cpp)
+  target_link_libraries(${target} PUBLIC OpenMP::OpenMP_CXX PRIVATE attn_baseline)
+  target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${ATTN_HEADER_DIRECTORIES})
+  set(externs "")
+  set(rows "")
+  foreach(isa IN LISTS arg_ISAS)
+    attn_files_of_isa(${isa} "${arg_FILES}" files)
+    if(NOT files)
+      continue()
+    endif()
+    set(symbols "")
+    foreach(file IN LISTS files)
+      cmake_path(GET file STEM stem)
+      string(LENGTH ${isa} isa_length)
+      string(LENGTH ${stem} stem_length)
+      list(APPEND symbols "_ZN4attn${isa_length}${isa}${stem_length}${stem}E")
+      string(APPEND externs "namespace attn::${isa} { extern const ${arg_TYPE} ${stem}; }\n")
+      string(APPEND rows "    &attn::${isa}::${stem},\n")
+    endforeach()
+    add_library(${target}_${isa} OBJECT ${files})
+    target_compile_definitions(${target}_${isa} PRIVATE ATTN_ISA=${isa} ATTN_ISA_NAME="${isa}")
+    target_compile_options(${target}_${isa} PRIVATE ${ATTN_FLAGS_${isa}} ${ATTN_KERNEL_OPTIONS})
+    target_include_directories(${target}_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${ATTN_HEADER_DIRECTORIES})
+    target_link_libraries(${target}_${isa} PRIVATE attn_warnings OpenMP::OpenMP_CXX xsimd)
+    attn_seal(${target} ${isa} "${symbols}")
+  endforeach()
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${target}_table.cpp @ONLY CONTENT [[
+// Generated by attn_add_variants().
+#include "@arg_HEADER@"
+
+@externs@
+namespace attn {
+namespace {
+constexpr const @arg_TYPE@* kRows[] = {
+@rows@};
+}  // namespace
+std::span<const @arg_TYPE@* const> @arg_TABLE@() noexcept { return kRows; }
+}  // namespace attn
+]])
+endfunction()

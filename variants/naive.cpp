@@ -1,0 +1,87 @@
+// Idea: attention as the equation reads: scores = q k^T, probs = softmax(scores), o = probs v, three passes over a
+// matrix of seqlen_q x seqlen_k scores that is kept whole. The first rung: every speedup is measured against it.
+// Differs from: src/reference.cpp, the same algorithm in fp64 and row by row, never timed.
+// Cost: 2 d + 2 dv FLOPs per visible pair; each score is written and read back twice; workspace seqlen_q x seqlen_k.
+// Numerics: f32 accumulators in the order of the loops; expf of the C library; probs normalised before o.
+// Limits: none. A dot product is one chain of additions, which the compiler may not reorder: -O3 vectorises the third
+//   pass, never the first.
+// Source: Vaswani et al., "Attention Is All You Need", equation 1.
+#include <cmath>
+#include <limits>
+
+#include "variant.hpp"
+
+namespace attn::ATTN_ISA {
+namespace {
+
+void compute_scores(const Args& args, std::int64_t b, std::int64_t h, float* scores) {
+  const Problem& p = *args.problem;
+  for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+    const float* q = row_of<float>(args.q, b, h, i);
+    const KeyRange keys = visible_keys(p, i);
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+      const float* k = row_of<float>(args.k, b, kv_head_of(p, h), j);
+      float dot = 0;
+      for (std::int64_t d = 0; d < p.head_dim; ++d) dot += q[d] * k[d];
+      scores[i * p.seqlen_k + j] = dot * args.softmax_scale;
+    }
+  }
+}
+
+void softmax_rows(const Args& args, std::int64_t b, std::int64_t h, float* scores) {
+  const Problem& p = *args.problem;
+  for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+    float* row = scores + i * p.seqlen_k;
+    const KeyRange keys = visible_keys(p, i);
+    float row_max = -std::numeric_limits<float>::infinity();
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) row_max = std::max(row_max, row[j]);
+    float row_sum = 0;
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+      row[j] = std::exp(row[j] - row_max);
+      row_sum += row[j];
+    }
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) row[j] /= row_sum;
+    // A row that sees no key has row_max -inf and row_sum 0, and so lse -inf.
+    if (args.lse) args.lse[(b * p.heads + h) * p.seqlen_q + i] = row_max + std::log(row_sum);
+  }
+}
+
+void accumulate_pv(const Args& args, std::int64_t b, std::int64_t h, const float* probs) {
+  const Problem& p = *args.problem;
+  for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+    float* o = row_of<float>(args.o, b, h, i);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = 0;
+    const KeyRange keys = visible_keys(p, i);
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+      const float* v = row_of<float>(args.v, b, kv_head_of(p, h), j);
+      const float prob = probs[i * p.seqlen_k + j];
+      for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += prob * v[d];
+    }
+  }
+}
+
+void run_naive(const Args* args) {
+  float* scores = static_cast<float*>(args->workspace);
+  for (std::int64_t b = 0; b < args->problem->batch; ++b)
+    for (std::int64_t h = 0; h < args->problem->heads; ++h) {
+      compute_scores(*args, b, h, scores);
+      softmax_rows(*args, b, h, scores);
+      accumulate_pv(*args, b, h, scores);
+    }
+}
+
+std::size_t naive_workspace(const Problem* p, std::int32_t) {
+  return static_cast<std::size_t>(p->seqlen_q * p->seqlen_k) * sizeof(float);
+}
+
+}  // namespace
+}  // namespace attn::ATTN_ISA
+
+ATTN_VARIANT(naive,
+             .summary = "three plain loops over the whole score matrix",
+             .source = "Vaswani et al. 2017, equation 1",
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE,
+             .error_multiple = 1,
+             .limits = nullptr,
+             .workspace_bytes = naive_workspace,
+             .run = run_naive)
