@@ -1,0 +1,186 @@
+#include "case.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <regex>
+#include <set>
+
+#include "errors.hpp"
+#include "registry.hpp"
+#include "run.hpp"
+#include "select.hpp"
+
+namespace attn::bench {
+namespace {
+
+constexpr std::string_view kPrefix = "attention/";
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::optional<int> parse_threads(std::string_view text) {
+  int threads = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+  if (error != std::errc() || end != text.data() + text.size() || threads < 1 || threads > kMaxThreads)
+    return std::nullopt;
+  return threads;
+}
+
+std::vector<int> selected_threads(const std::string& list) {
+  std::vector<int> counts;
+  for (const std::string& part : split(list, ',')) {
+    const auto threads = parse_threads(part);
+    if (!threads)
+      throw UsageError(fmt::format("--threads {}: '{}' is not a team size; valid: 1 to {}", list, part, kMaxThreads));
+    counts.push_back(*threads);
+  }
+  return counts;
+}
+
+struct VariantSelection {
+  std::vector<std::string> names;
+  bool best = false;
+};
+
+VariantSelection selected_variants(const std::string& list, std::span<const Variant* const> table) {
+  const std::vector<std::string> all = variant_names(table);
+  VariantSelection selection;
+  std::set<std::string> chosen;
+  for (const std::string& part : split(list, ',')) {
+    if (part == "best") {
+      selection.best = true;
+      continue;
+    }
+    std::size_t matched = 0;
+    try {
+      const std::regex pattern(part);
+      for (const std::string& name : all)
+        if (std::regex_match(name, pattern)) chosen.insert(name), ++matched;
+    } catch (const std::regex_error& error) {
+      throw UsageError(fmt::format("--variants {}: '{}' is no regular expression: {}", list, part, error.what()));
+    }
+    if (matched == 0)
+      throw UsageError(
+          fmt::format("--variants {}: '{}' matches no variant; valid: best, {}", list, part, fmt::join(all, ", ")));
+  }
+  for (const std::string& name : all)
+    if (chosen.count(name)) selection.names.push_back(name);
+  return selection;
+}
+
+// The ISAs named by a list; nothing for native and all.
+std::vector<Isa> named_isas(const std::string& list) {
+  std::vector<Isa> isas;
+  if (list == "native" || list == "all") return isas;
+  for (const std::string& part : split(list, ',')) {
+    const auto isa = parse_isa(part);
+    if (!isa)
+      throw UsageError(fmt::format("--isa {}: unknown ISA '{}'; valid: native, all, {}", list, part, fmt::join(kIsaNames, ", ")));
+    if (!runs_here(*isa)) throw UsageError(fmt::format("--isa {}: {} cannot run here: {}", list, part, missing_for(*isa)));
+    isas.push_back(*isa);
+  }
+  return isas;
+}
+
+// Adds cases, each once.
+class Collector {
+ public:
+  void add(const Variant& variant, const Workload& workload, int threads) {
+    const Case c{&variant, workload, threads};
+    const std::string name = case_name(c);
+    if (!seen_.insert(name).second) return;
+    const std::string reason = why_not(variant, workload.problem, threads);
+    if (reason.empty())
+      cases.run.push_back(c);
+    else
+      cases.skipped.push_back({name, reason});
+  }
+
+  void skip(std::string name, std::string reason) {
+    if (seen_.insert(name).second) cases.skipped.push_back({std::move(name), std::move(reason)});
+  }
+
+  Cases cases;
+
+ private:
+  std::set<std::string> seen_;
+};
+
+std::string name_of(std::string_view variant, std::string_view isa, const Workload& workload, int threads) {
+  return fmt::format("{}{}/{}/{}/threads:{}", kPrefix, variant, isa, to_string(workload), threads);
+}
+
+void add_variant(Collector& collector, const std::string& variant, const std::string& isa_list,
+                 const std::vector<Isa>& named, const Workload& workload, int threads,
+                 std::span<const Variant* const> table) {
+  if (isa_list == "native") {
+    if (const Variant* row = find_native(table, variant)) return collector.add(*row, workload, threads);
+    return collector.skip(name_of(variant, "native", workload, threads), "built for no ISA that runs here");
+  }
+  if (isa_list == "all") {
+    for (const Variant* row : table)
+      if (row->name == variant) collector.add(*row, workload, threads);
+    return;
+  }
+  for (const Isa isa : named) {
+    if (const Variant* row = find(table, variant, isa))
+      collector.add(*row, workload, threads);
+    else
+      collector.skip(name_of(variant, to_string(isa), workload, threads), "not built for this ISA");
+  }
+}
+
+bool is_google_benchmark_suffix(std::string_view part) {
+  static const std::regex kSuffix(
+      "((repeats|iterations|min_time|min_warmup_time|threads):[0-9.]+s?|process_time|real_time|manual_time)"
+      "(_(mean|median|stddev|cv|BigO|RMS))?");
+  return std::regex_match(part.begin(), part.end(), kSuffix);
+}
+
+}  // namespace
+
+std::string case_name(const Case& c) { return name_of(c.variant->name, c.variant->isa, c.workload, c.threads); }
+
+CaseName parse_case_name(std::string_view name) {
+  const auto reject = [&](const std::string& what) -> CaseName {
+    throw std::invalid_argument(fmt::format("row name '{}': {}; valid: {}<variant>/<isa>/<problem>/threads:N", name, what, kPrefix));
+  };
+  if (name.substr(0, kPrefix.size()) != kPrefix) return reject("does not begin with 'attention/'");
+  const std::vector<std::string> parts = split(name.substr(kPrefix.size()), '/');
+  const auto team = std::find_if(parts.begin(), parts.end(), [](const std::string& p) { return p.rfind("threads:", 0) == 0; });
+  if (team - parts.begin() < 3 || team == parts.end()) return reject("lacks a part");
+  // An aggregate's suffix sticks to the last part, which may be this one.
+  const auto threads = parse_threads(std::string_view(*team).substr(8, team->find('_') - 8));
+  if (!threads) return reject(fmt::format("'{}' is no team size", *team));
+  for (auto part = team + 1; part != parts.end(); ++part)
+    if (!is_google_benchmark_suffix(*part)) return reject(fmt::format("unknown suffix '{}'", *part));
+  return {parts[0], parts[1], parse_workload(fmt::format("{}", fmt::join(parts.begin() + 2, team, "/"))), *threads};
+}
+
+Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
+                   std::span<const Variant* const> table) {
+  const VariantSelection variants = selected_variants(selection.variants, table);
+  const std::vector<Isa> named = named_isas(selection.isa);
+  const std::vector<int> threads = selected_threads(selection.threads);
+  Collector collector;
+  for (const Workload& workload : workloads)
+    for (const int team : threads) {
+      for (const std::string& name : variants.names)
+        add_variant(collector, name, selection.isa, named, workload, team, table);
+      if (variants.best) collector.add(select(workload.problem, team, table), workload, team);
+    }
+  return std::move(collector.cases);
+}
+
+}  // namespace attn::bench

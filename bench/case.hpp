@@ -1,0 +1,57 @@
+// Case: variant x ISA x problem x setup x threads, its name, and the selection of cases from a command line.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "problem_text.hpp"
+#include "variant.hpp"
+
+namespace attn::bench {
+
+struct Case {
+  const Variant* variant;
+  Workload workload;
+  int threads;
+};
+
+// attention/<variant>/<isa>/<problem>[/<setup>]/threads:N
+std::string case_name(const Case& c);
+
+// What a name says, without a table to look the variant up in.
+struct CaseName {
+  std::string variant, isa;
+  Workload workload;
+  int threads;
+};
+
+// Reads a row name back, with whatever Google Benchmark appended (/real_time, /repeats:3, _median, ...).
+// Throws std::invalid_argument naming the part that does not fit.
+CaseName parse_case_name(std::string_view name);
+
+// A case that was asked for and is not run.
+struct Skipped {
+  std::string name;
+  std::string reason;
+};
+
+struct Selection {
+  std::string variants = ".*";  // comma-separated regular expressions; the word `best`
+  std::string isa = "native";   // native, all, or a comma-separated list
+  std::string threads = "1";    // comma-separated list
+};
+
+struct Cases {
+  std::vector<Case> run;
+  std::vector<Skipped> skipped;
+};
+
+// Every case of the selection for these workloads, each once, workload by workload. Throws UsageError for an expression
+// that matches no variant, an unknown or absent ISA, a bad thread count.
+Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
+                   std::span<const Variant* const> table);
+
+}  // namespace attn::bench

@@ -1,0 +1,40 @@
+// The subcommands of attnbench. Each adds its options to the app and returns what to call when it was chosen; the call
+// returns the exit code and throws UsageError or EnvironmentError.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "case.hpp"
+#include "variant.hpp"
+
+namespace attn::bench {
+
+struct Context {
+  std::span<const Variant* const> table;
+  std::vector<std::string> benchmark_flags;  // --benchmark_* and --v, for Google Benchmark
+};
+
+using Command = std::function<int(const Context&)>;
+
+Command add_list(CLI::App& app);
+Command add_verify(CLI::App& app);
+Command add_run(CLI::App& app);
+
+// The options that choose cases, shared by verify and run.
+struct CaseOptions {
+  std::vector<std::string> sweeps, problems;
+  std::string variants, isa = "native", threads;
+};
+void add_case_options(CLI::App& command, CaseOptions& options);
+
+// Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep says.
+Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads);
+
+// Runs attnbench with these arguments (without the program's name) over a table of variants; the exit code.
+int attnbench_main(int argc, char** argv, std::span<const Variant* const> table);
+
+}  // namespace attn::bench

@@ -1,0 +1,61 @@
+// attnbench list: every variant on every ISA, what it can do, and whether it runs here.
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "registry.hpp"
+#include "result_file.hpp"
+
+namespace attn::bench {
+namespace {
+
+Json as_json(std::span<const Variant* const> table) {
+  Json rows = Json::array();
+  for (const Variant* row : table) {
+    const std::string& missing = missing_for(isa_of(*row));
+    rows.push_back({{"name", row->name},
+                    {"isa", row->isa},
+                    {"runs_here", missing.empty()},
+                    {"reason", missing},
+                    {"features", feature_names(row->features)},
+                    {"error_multiple", row->error_multiple},
+                    {"summary", row->summary},
+                    {"source", row->source}});
+  }
+  return rows;
+}
+
+void print_text(std::span<const Variant* const> table) {
+  for (const std::string& name : variant_names(table)) {
+    const Variant* first = nullptr;
+    std::string isas;
+    for (const Variant* row : table) {
+      if (row->name != name) continue;
+      if (first == nullptr) first = row;
+      isas += fmt::format("{}{}{}", isas.empty() ? "" : " ", row->isa, runs_here(isa_of(*row)) ? "" : "(no)");
+    }
+    fmt::print("{:<18}{}\n{:18}features: {}\n{:18}isas:     {}\n", name, first->summary, "",
+               feature_names(first->features), "", isas);
+  }
+  fmt::print("\nInstruction sets on this machine:\n");
+  for (std::size_t i = 0; i < kIsaNames.size(); ++i) {
+    const std::string& missing = missing_for(static_cast<Isa>(i));
+    fmt::print("  {:<8}{}\n", kIsaNames[i], missing.empty() ? "runs here" : "no: " + missing);
+  }
+}
+
+}  // namespace
+
+Command add_list(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("list", "variants and instruction sets: features, which run here, why not");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "machine-readable");
+  return [json](const Context& context) {
+    if (*json)
+      fmt::print("{}\n", as_json(context.table).dump(2));
+    else
+      print_text(context.table);
+    return 0;
+  };
+}
+
+}  // namespace attn::bench

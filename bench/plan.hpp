@@ -1,0 +1,36 @@
+// The plan of a run: how long each case will take, which cases fit into memory, into --max-case-seconds and into the
+// sweep's time budget, and why the others are left out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "case.hpp"
+
+namespace attn::bench {
+
+struct Limits {
+  double max_case_seconds = 10;  // of a single iteration
+  double min_time_seconds = 0.5;
+  int repetitions = 1;
+  double budget_seconds = 0;  // 0: none
+  std::int64_t memory_bytes = 0;
+};
+
+struct PlannedCase {
+  Case c;
+  double iteration_seconds;
+  double total_seconds;  // with oracle, checks, warm-up and probes
+};
+
+struct Plan {
+  std::vector<PlannedCase> cases;
+  std::vector<Skipped> skipped;
+  double total_seconds = 0;
+};
+
+// Predicts from a few calls of each kernel on a small problem of the same kind (prefill or decode).
+Plan make_plan(const Cases& cases, const Limits& limits);
+
+}  // namespace attn::bench

@@ -1,0 +1,122 @@
+#include "reporter.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <sstream>
+
+#include "errors.hpp"
+
+namespace attn::bench {
+namespace {
+
+// Google Benchmark's own JSON of a piece of its report, parsed.
+template <class Report>
+Json as_json(const char* before, const char* after, const Report& report) {
+  benchmark::JSONReporter reporter;
+  std::ostringstream out;
+  reporter.SetOutputStream(&out);
+  reporter.SetErrorStream(&out);
+  report(reporter);
+  return Json::parse(before + out.str() + after);
+}
+
+std::string clock_time(double seconds) {
+  const auto whole = static_cast<long>(std::lround(std::max(seconds, 0.0)));
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+std::string outcome_of(const benchmark::BenchmarkReporter::Run& run) {
+  if (run.error_occurred) return "FAILED: " + run.error_message;
+  const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
+  return fmt::format("{:8.1f} GFLOP/s {:5.1f} % of peak, error {:.1e}", counter("flops") / 1e9, counter("pct_peak"),
+                     counter("max_scaled_err"));
+}
+
+// The row's name without /real_time and what follows.
+std::string without_suffix(const std::string& name) { return name.substr(0, name.rfind("/real_time")); }
+
+}  // namespace
+
+Progress::Progress(const std::vector<PlannedCase>& cases)
+    : terminal_(isatty(STDERR_FILENO)), total_(cases.size()), begin_(std::chrono::steady_clock::now()) {
+  for (const PlannedCase& planned : cases) {
+    predicted_[case_name(planned.c)] = planned.total_seconds;
+    predicted_total_ += planned.total_seconds;
+  }
+}
+
+double Progress::elapsed_seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+}
+
+// The prediction for what is left, corrected by how the prediction fared so far.
+double Progress::remaining_seconds() const {
+  const double left = predicted_total_ - predicted_done_;
+  return predicted_done_ > 0 ? left * std::clamp(elapsed_seconds() / predicted_done_, 0.1, 10.0) : left;
+}
+
+void Progress::begin(const std::string& name) {
+  if (terminal_) fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", done_ + 1, total_, clock_time(remaining_seconds()), name);
+}
+
+void Progress::finish(const std::string& name, const std::string& outcome) {
+  ++done_;
+  predicted_done_ += predicted_.count(name) ? predicted_.at(name) : 0;
+  clear_line();
+  fmt::print(stderr, "[{:>{}}/{}] ETA {:>5} {}  {}\n", done_, fmt::formatted_size("{}", total_), total_,
+             clock_time(remaining_seconds()), outcome, name);
+}
+
+void Progress::clear_line() const {
+  if (terminal_) fmt::print(stderr, "\r\033[K");
+}
+
+RunReporter::RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped,
+                         benchmark::BenchmarkReporter* next)
+    : file_(file), progress_(progress), skipped_(std::move(skipped)), next_(next) {}
+
+bool RunReporter::ReportContext(const Context& context) {
+  context_ = as_json("", "]}", [&](auto& reporter) { reporter.ReportContext(context); }).at("context");
+  write_context();
+  return next_ == nullptr || next_->ReportContext(context);
+}
+
+void RunReporter::write_context() {
+  std::string text;
+  for (const Skipped& s : skipped_) text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", s.name, s.reason);
+  context_["skipped"] = text;
+  try {
+    file_.set_context(context_);
+  } catch (const EnvironmentError& error) {
+    file_error_ = error.what();
+  }
+}
+
+void RunReporter::ReportRuns(const std::vector<Run>& runs) {
+  const Run& first = runs.front();
+  const std::string name = without_suffix(first.benchmark_name());
+  if (first.error_occurred && first.error_message.rfind(kNotRun, 0) == 0) {
+    skipped_.push_back({name, first.error_message.substr(std::string_view(kNotRun).size())});
+    return;
+  }
+  progress_.finish(name, outcome_of(first));
+  if (next_ != nullptr) next_->ReportRuns(runs);
+  if (!file_error_.empty()) return;
+  try {
+    file_.add_rows(as_json("[", "]", [&](auto& reporter) { reporter.ReportRuns(runs); }));
+  } catch (const EnvironmentError& error) {
+    file_error_ = error.what();
+  }
+}
+
+void RunReporter::Finalize() {
+  progress_.clear_line();
+  if (file_error_.empty()) write_context();
+  if (next_ != nullptr) next_->Finalize();
+}
+
+}  // namespace attn::bench

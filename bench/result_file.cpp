@@ -1,0 +1,154 @@
+#include "result_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "case.hpp"
+#include "errors.hpp"
+
+namespace attn::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string journal_of(const std::string& path) { return path + ".journal"; }
+
+// The case part of a row name: without what Google Benchmark appended.
+std::string case_of_row(const std::string& name) {
+  const CaseName parsed = parse_case_name(name);
+  return fmt::format("attention/{}/{}/{}/threads:{}", parsed.variant, parsed.isa, to_string(parsed.workload),
+                     parsed.threads);
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Json load(const std::string& path) {
+  try {
+    Json document = Json::parse(read_text(path));
+    if (document.at("context").is_object() && document.at("benchmarks").is_array()) return document;
+    throw UsageError(path + ": not a result file: 'context' or 'benchmarks' has the wrong type");
+  } catch (const Json::exception& error) {
+    throw UsageError(fmt::format("{}: not a result file: {}", path, error.what()));
+  }
+}
+
+Json crashed_row(const std::string& name) {
+  return {{"name", name + "/real_time"},
+          {"run_name", name + "/real_time"},
+          {"run_type", "iteration"},
+          {"repetitions", 1},
+          {"repetition_index", 0},
+          {"threads", 1},
+          {"error_occurred", true},
+          {"error_message", "crashed"},
+          {"iterations", 0},
+          {"real_time", 0.0},
+          {"cpu_time", 0.0},
+          {"time_unit", "ns"}};
+}
+
+}  // namespace
+
+void write_atomically(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".tmp";
+  const auto fail = [&](const char* what) {
+    const std::string reason = std::strerror(errno);
+    unlink(temporary.c_str());
+    throw EnvironmentError(fmt::format("{} {}: {}; the rows finished before are still in {}", what, temporary, reason, path));
+  };
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) fail("cannot create");
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t count = write(file, text.data() + done, text.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      close(file);
+      fail("cannot write");
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  const bool synced = fsync(file) == 0;
+  if (close(file) != 0 || !synced) fail("cannot write");
+  if (rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename");
+}
+
+ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
+  document_ = {{"context", Json::object()}, {"benchmarks", Json::array()}};
+  if (path_.empty()) return;
+  const fs::path folder = fs::path(path_).parent_path();
+  if (fs::is_directory(path_)) throw UsageError(path_ + " is a folder; name a file");
+  if (!folder.empty() && !fs::is_directory(folder))
+    throw UsageError(fmt::format("cannot write {}: there is no folder {}", path_, folder.string()));
+  // Tried on the temporary's name, so that nothing is overwritten by asking.
+  const std::string temporary = path_ + ".tmp";
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) throw UsageError(fmt::format("cannot write {}: {}", path_, std::strerror(errno)));
+  close(file);
+  unlink(temporary.c_str());
+}
+
+void ResultFile::resume(const std::map<std::string, std::string>& identity) {
+  if (path_.empty()) throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
+  if (!fs::is_regular_file(path_)) throw UsageError(fmt::format("--resume: there is no {}", path_));
+  document_ = load(path_);
+  const Json& context = document_["context"];
+  for (const auto& [key, value] : identity) {
+    const std::string then = context.contains(key) && context[key].is_string() ? context[key].get<std::string>() : "";
+    if (then != value)
+      throw UsageError(fmt::format("--resume: {} was written with {} '{}', this run has '{}'; start a new file", path_,
+                                   key, then, value));
+  }
+  try {
+    for (const Json& row : document_["benchmarks"]) finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
+  } catch (const std::exception& error) {
+    throw UsageError(fmt::format("--resume: {}: {}", path_, error.what()));
+  }
+  const std::string begun = read_text(journal_of(path_));
+  if (!begun.empty() && finished_.insert(begun).second) {
+    document_["benchmarks"].push_back(crashed_row(begun));
+    save();
+  }
+}
+
+void ResultFile::set_context(Json context) {
+  document_["context"] = std::move(context);
+  save();
+}
+
+void ResultFile::begin_case(const std::string& name) {
+  if (!path_.empty()) write_atomically(journal_of(path_), name);
+}
+
+void ResultFile::add_rows(const Json& rows) {
+  for (const Json& row : rows) {
+    document_["benchmarks"].push_back(row);
+    finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
+  }
+  save();
+}
+
+void ResultFile::complete() {
+  if (!path_.empty()) unlink(journal_of(path_).c_str());
+}
+
+int ResultFile::failures() const {
+  int count = 0;
+  for (const Json& row : document_["benchmarks"]) count += row.value("error_occurred", false);
+  return count;
+}
+
+void ResultFile::save() const {
+  if (!path_.empty()) write_atomically(path_, document_.dump(2) + "\n");
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,48 @@
+// The result file: Google Benchmark JSON that is whole after every row. Beside it, `<file>.journal` names the case that
+// is running, so that a crash can be recorded and passed over by --resume.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+namespace attn::bench {
+
+using Json = nlohmann::ordered_json;
+
+class ResultFile {
+ public:
+  // An empty path keeps the rows in memory only. Throws UsageError when the path cannot be written.
+  explicit ResultFile(std::string path);
+
+  // Takes over the rows of an earlier run, a begun case without a row becoming a crashed row. Throws UsageError when
+  // there is nothing to resume, or it is not ours, or `identity` (machine, revision, seed) differs from the file's.
+  void resume(const std::map<std::string, std::string>& identity);
+
+  // Names of the cases that have rows already.
+  const std::set<std::string>& finished() const { return finished_; }
+
+  void set_context(Json context);
+  void begin_case(const std::string& name);
+  void add_rows(const Json& rows);
+  // The run went through: the journal has done its duty.
+  void complete();
+
+  const Json& document() const { return document_; }
+  const std::string& path() const { return path_; }
+  // Rows that carry an error.
+  int failures() const;
+
+ private:
+  void save() const;
+
+  std::string path_;
+  Json document_;
+  std::set<std::string> finished_;
+};
+
+// Writes a whole file or leaves the old one: temporary, fsync, rename. Throws EnvironmentError.
+void write_atomically(const std::string& path, const std::string& text);
+
+}  // namespace attn::bench

@@ -1,0 +1,250 @@
+// attnbench run: plans, checks, times and reports.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include "benchmark_flags.hpp"
+#include "commands.hpp"
+#include "errors.hpp"
+#include "machine.hpp"
+#include "measure.hpp"
+#include "peak.hpp"
+#include "plan.hpp"
+#include "registry.hpp"
+#include "reporter.hpp"
+#include "result_file.hpp"
+#include "stop.hpp"
+#include "sweep.hpp"
+#include "table.hpp"
+#include "workbench.hpp"
+
+namespace attn::bench {
+namespace {
+
+struct Options {
+  CaseOptions cases;
+  std::uint64_t seed = 1;
+  double max_case_seconds = 10;
+  bool resume = false, dry_run = false, record = false;
+};
+
+// As Google Benchmark filters: searched in the full row name, a leading '-' negates. Done before planning, so that the
+// time budget belongs to what will run.
+void apply_filter(Cases& cases, const std::string& filter) {
+  if (filter.empty() || filter == "all") return;
+  const bool negative = filter[0] == '-';
+  try {
+    const std::regex pattern(filter.substr(negative), std::regex::extended);
+    std::erase_if(cases.run, [&](const Case& c) {
+      return std::regex_search(case_name(c) + "/real_time", pattern) == negative;
+    });
+  } catch (const std::regex_error& error) {
+    throw UsageError(fmt::format("--benchmark_filter={} is no regular expression: {}", filter, error.what()));
+  }
+  if (cases.run.empty()) throw UsageError(fmt::format("--benchmark_filter={} matches none of the selected cases", filter));
+}
+
+std::string join_names(const std::vector<std::string>& sweeps) {
+  std::vector<std::string> names;
+  for (const std::string& sweep : sweeps) names.push_back(std::filesystem::path(sweep).stem());
+  return names.empty() ? "custom" : fmt::format("{}", fmt::join(names, "+"));
+}
+
+// results/<machine>/<date>-<revision>-<sweep>.json of the source tree, whose folder is made.
+std::string record_path(const Options& options, const BenchmarkFlags& flags) {
+  if (!flags.out.empty()) throw UsageError("--record names the file itself; leave --benchmark_out out");
+  if (revision() == "unknown" || revision().find("-dirty") != std::string::npos)
+    throw UsageError(fmt::format("--record: the build is of revision '{}'; commit, build, and record that", revision()));
+  const auto folder = std::filesystem::path(ATTN_RESULTS_DIR) / machine_folder();
+  const std::time_t now = std::time(nullptr);
+  char date[16];
+  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+  const auto path = folder / fmt::format("{}-{}-{}.json", date, revision(), join_names(options.cases.sweeps));
+  if (std::filesystem::exists(path) && !options.resume)
+    throw UsageError(fmt::format("{} exists; move it away or use --resume", path.string()));
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  return path.string();
+}
+
+Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
+  Limits limits{.max_case_seconds = options.max_case_seconds,
+                .min_time_seconds = flags.min_time_seconds,
+                .repetitions = flags.repetitions,
+                .memory_bytes = available_bytes()};
+  for (const std::string& name : options.cases.sweeps) {
+    const Sweep sweep = load_sweep(name);
+    limits.budget_seconds += sweep.budget_seconds;
+    if (flags.min_time_seconds == 0) limits.min_time_seconds = std::max(limits.min_time_seconds, sweep.min_time_seconds);
+  }
+  if (!options.cases.problems.empty()) limits.budget_seconds = 0;  // problems named one by one are all wanted
+  if (limits.min_time_seconds == 0) limits.min_time_seconds = 0.5;
+  return limits;
+}
+
+void print_plan(const Plan& plan, const Limits& limits) {
+  for (const PlannedCase& planned : plan.cases)
+    fmt::print("{:8.2f} s  {}\n", planned.total_seconds, case_name(planned.c));
+  fmt::print("\n{} cases, {:.0f} s predicted{}\n", plan.cases.size(), plan.total_seconds,
+             limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
+  fmt::print("{}", format_skipped(plan.skipped));
+}
+
+// What ties a file to this machine, build and data; --resume demands that it is the same.
+std::map<std::string, std::string> identity(const Options& options) {
+  const auto facts = machine_facts();
+  return {{"cpu", facts.at("cpu")},     {"stepping", facts.at("stepping")}, {"cores", facts.at("cores")},
+          {"revision", revision()},     {"flags", facts.at("flags")},       {"compiler", facts.at("compiler")},
+          {"seed", std::to_string(options.seed)}};
+}
+
+void add_context(const Options& options, const Plan& plan) {
+  for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
+  benchmark::AddCustomContext("attnbench_schema", "1");
+  benchmark::AddCustomContext("seed", std::to_string(options.seed));
+  std::set<std::pair<Isa, int>> measured;
+  for (const PlannedCase& planned : plan.cases) {
+    const Isa isa = isa_of(*planned.c.variant);
+    if (!measured.emplace(isa, planned.c.threads).second) continue;
+    const Peak peak = measure_peak(isa, planned.c.threads);
+    benchmark::AddCustomContext(
+        fmt::format("fma_peak_{}_threads_{}", to_string(isa), planned.c.threads),
+        fmt::format("{:.1f} GFLOP/s, {:.1f} FLOP/cycle per core at {:.2f} GHz", peak.flops_per_second / 1e9,
+                    peak.flops_per_cycle(planned.c.threads), peak.clock_hz / 1e9));
+  }
+}
+
+void register_cases(const Plan& plan, Session& session) {
+  for (const PlannedCase& planned : plan.cases)
+    benchmark::RegisterBenchmark(case_name(planned.c).c_str(), [&session, c = planned.c](benchmark::State& state) {
+      measure(state, c, session);
+    })->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
+std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& format) {
+  if (format == "json") return std::make_unique<benchmark::JSONReporter>();
+  if (format == "csv") {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return std::make_unique<benchmark::CSVReporter>();
+#pragma GCC diagnostic pop
+  }
+  if (format == "console") return std::make_unique<benchmark::ConsoleReporter>();
+  return nullptr;
+}
+
+// Google Benchmark's own reporter on a stream of its own, for --benchmark_format and --benchmark_out_format.
+struct Forwarded {
+  std::unique_ptr<benchmark::BenchmarkReporter> reporter;
+  std::ofstream file;
+};
+
+Forwarded open_forwarded(const BenchmarkFlags& flags) {
+  Forwarded forwarded;
+  if (flags.out_format != "json" && !flags.out.empty()) {
+    if (!flags.format.empty())
+      throw UsageError("--benchmark_format and --benchmark_out_format other than json do not go together");
+    forwarded.file.open(flags.out);
+    if (!forwarded.file) throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
+    forwarded.reporter = reporter_of(flags.out_format);
+    forwarded.reporter->SetOutputStream(&forwarded.file);
+    forwarded.reporter->SetErrorStream(&forwarded.file);
+  } else {
+    forwarded.reporter = reporter_of(flags.format);
+  }
+  return forwarded;
+}
+
+void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limits) {
+  std::vector<std::string> words = {"attnbench"};
+  words.insert(words.end(), flags.passed_on.begin(), flags.passed_on.end());
+  if (flags.min_time_seconds == 0) words.push_back(fmt::format("--benchmark_min_time={}", limits.min_time_seconds));
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  int argc = static_cast<int>(argv.size());
+  benchmark::Initialize(&argc, argv.data());
+  if (argc > 1)
+    throw UsageError(fmt::format("{} is no flag of Google Benchmark {}, or its value is not valid", argv[1],
+                                 ATTN_BENCHMARK_VERSION));
+}
+
+int measure_all(const Options& options, const BenchmarkFlags& flags, const Limits& limits, const Plan& plan,
+                ResultFile& file) {
+  initialize_google_benchmark(flags, limits);
+  Forwarded forwarded = open_forwarded(flags);
+  Workbench workbench(options.seed);
+  Progress progress(plan.cases);
+  RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get());
+  Session session{workbench, progress, file, reporter, limits.budget_seconds};
+  register_cases(plan, session);
+  if (!flags.list_only) {
+    add_context(options, plan);
+    if (limits.budget_seconds > 0)
+      fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
+                 limits.budget_seconds);
+  }
+  try {
+    benchmark::RunSpecifiedBenchmarks(&reporter);
+  } catch (const EnvironmentError&) {
+    if (!interrupted()) throw;
+  }
+  benchmark::Shutdown();
+  if (flags.list_only) return kExitGood;
+  if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
+  if (flags.format.empty())
+    fmt::print("{}", format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
+  if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", file.path());
+  if (interrupted()) return kExitInterrupted;
+  file.complete();
+  return file.failures() == 0 ? kExitGood : kExitWrong;
+}
+
+int run(const Options& options, const Context& context) {
+  if (options.cases.sweeps.empty() && options.cases.problems.empty())
+    throw UsageError("nothing to run: name --sweep or --problem; example: attnbench run --sweep quick");
+  const BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
+  const Limits limits = limits_of(options, flags);
+  Cases cases = expand_cases(options.cases, context, "1");
+  apply_filter(cases, flags.filter);
+
+  const std::string path = options.record ? record_path(options, flags) : flags.out;
+  ResultFile file(flags.out_format == "json" ? path : "");
+  if (options.resume) {
+    file.resume(identity(options));
+    std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
+  }
+  const Plan plan = make_plan(cases, limits);
+  if (plan.cases.empty() && file.finished().empty())
+    throw UsageError("no case can be run:" + format_skipped(plan.skipped));
+  if (options.dry_run) return print_plan(plan, limits), kExitGood;
+  return measure_all(options, flags, limits, plan, file);
+}
+
+}  // namespace
+
+Command add_run(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("run", "check, time and report; takes every Google Benchmark flag as well");
+  auto options = std::make_shared<Options>();
+  add_case_options(*command, options->cases);
+  command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
+  command->add_option("--max-case-seconds", options->max_case_seconds,
+                      "skip cases of which one iteration is predicted to take longer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--resume", options->resume, "go on with the run that wrote --benchmark_out");
+  command->add_flag("--dry-run", options->dry_run, "print the plan with predicted times, run nothing");
+  command->add_flag("--record", options->record, "write to results/<machine>/ under the date, revision and sweep");
+  return [options](const Context& context) { return run(*options, context); };
+}
+
+}  // namespace attn::bench

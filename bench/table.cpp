@@ -1,0 +1,139 @@
+#include "table.hpp"
+
+#include <fmt/color.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+
+namespace attn::bench {
+namespace {
+
+struct Cell {
+  std::string error;  // of a failed case
+  double gflops = 0, pct_peak = 0, scaled_error = 0;
+};
+
+using RowKey = std::tuple<std::size_t, std::string, int>;  // workload in order of appearance, ISA, threads
+
+struct Table {
+  std::vector<std::string> variants;
+  std::vector<Workload> workloads;
+  std::map<RowKey, std::map<std::string, Cell>> rows;
+  std::vector<std::string> failures;
+};
+
+template <class T>
+std::size_t index_of(std::vector<T>& list, const T& item) {
+  const auto found = std::find(list.begin(), list.end(), item);
+  if (found != list.end()) return static_cast<std::size_t>(found - list.begin());
+  list.push_back(item);
+  return list.size() - 1;
+}
+
+std::string reproducer(const CaseName& name) {
+  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}", to_string(name.workload),
+                     name.variant, name.isa, name.threads);
+}
+
+Table collect(const Json& document) {
+  Table table;
+  for (const Json& row : document.at("benchmarks")) {
+    const std::string aggregate = row.value("aggregate_name", "");
+    if (!aggregate.empty() && aggregate != "median") continue;  // the median comes last and replaces single runs
+    const CaseName name = parse_case_name(row.at("name").get<std::string>());
+    index_of(table.variants, name.variant);
+    Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : ""};
+    if (cell.error.empty()) {
+      cell.gflops = row.value("flops", 0.0) / 1e9;
+      cell.pct_peak = row.value("pct_peak", 0.0);
+      cell.scaled_error = row.value("max_scaled_err", 0.0);
+    } else {
+      table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error, reproducer(name)));
+    }
+    table.rows[{index_of(table.workloads, name.workload), name.isa, name.threads}][name.variant] = cell;
+  }
+  return table;
+}
+
+// naive on the same ISA and problem, one thread.
+std::optional<double> naive_gflops(const Table& table, const RowKey& key) {
+  const auto row = table.rows.find({std::get<0>(key), std::get<1>(key), 1});
+  if (row == table.rows.end()) return std::nullopt;
+  const auto cell = row->second.find("naive");
+  if (cell == row->second.end() || !cell->second.error.empty()) return std::nullopt;
+  return cell->second.gflops;
+}
+
+constexpr int kCellWidth = 16;
+constexpr std::size_t kNamesShown = 3;  // of skipped cases per reason; the result file has them all
+
+std::string speed_text(const Cell* cell) {
+  if (cell == nullptr) return "-";
+  if (!cell->error.empty()) return cell->error == "crashed" ? "CRASHED" : "WRONG";
+  return fmt::format("{:.1f} {:4.1f}%{}", cell->gflops, cell->pct_peak, cell->pct_peak > 100 ? "!" : "");
+}
+
+std::string quality_text(const Cell* cell, std::optional<double> naive) {
+  if (cell == nullptr || !cell->error.empty()) return "";
+  const std::string speedup = naive && *naive > 0 ? fmt::format("{:.1f}x", cell->gflops / *naive) : "-";
+  return fmt::format("{} {:.0e}", speedup, cell->scaled_error);
+}
+
+}  // namespace
+
+std::string format_skipped(const std::vector<Skipped>& skipped) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const Skipped& s : skipped) by_reason[s.reason].push_back(s.name);
+  std::string text;
+  for (const auto& [reason, names] : by_reason) {
+    text += fmt::format("  {}\n", reason);
+    for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) text += fmt::format("    {}\n", names[i]);
+    if (names.size() > kNamesShown) text += fmt::format("    and {} more\n", names.size() - kNamesShown);
+  }
+  return text.empty() ? text : fmt::format("\nSkipped ({}):\n{}", skipped.size(), text);
+}
+
+std::string format_table(const Json& document, const std::vector<Skipped>& skipped, bool color) {
+  const Table table = collect(document);
+  std::size_t width = 24;
+  for (const Workload& w : table.workloads) width = std::max(width, to_short_string(w).size());
+
+  std::string text = fmt::format("\n{:<{}}", "problem", width);
+  for (const std::string& variant : table.variants) text += fmt::format("{:>{}}", variant, kCellWidth);
+  text += "\n";
+  for (const auto& [key, cells] : table.rows) {
+    const auto& [workload, isa, threads] = key;
+    const auto cell_of = [&](const std::string& variant) {
+      const auto found = cells.find(variant);
+      return found == cells.end() ? nullptr : &found->second;
+    };
+    double fastest = 0;
+    for (const auto& [variant, cell] : cells) fastest = std::max(fastest, cell.gflops);
+    std::string speeds = fmt::format("{:<{}}", to_short_string(table.workloads[workload]), width);
+    std::string qualities =
+        fmt::format("{:<{}}", fmt::format("  {}, {} thread{}", isa, threads, threads == 1 ? "" : "s"), width);
+    for (const std::string& variant : table.variants) {
+      const Cell* cell = cell_of(variant);
+      const std::string speed = fmt::format("{:>{}}", speed_text(cell), kCellWidth);
+      const bool bold = color && cell != nullptr && cell->gflops == fastest && fastest > 0;
+      speeds += bold ? fmt::format(fmt::emphasis::bold, "{}", speed) : speed;
+      qualities += fmt::format("{:>{}}", quality_text(cell, naive_gflops(table, key)), kCellWidth);
+    }
+    text += speeds + "\n" + qualities + "\n";
+  }
+  text +=
+      "\nUpper line: GFLOP/s (exact FLOPs of the unmasked pairs) and share of the FMA peak measured beside the case.\n"
+      "Lower line: speedup over naive (same ISA, one thread) and largest error against the fp64 oracle, scaled.\n";
+  if (text.find("%!") != std::string::npos)
+    text += "!: above 100 % the ruler was disturbed, not the kernel fast; repeat the run on a quieter machine.\n";
+  if (!table.failures.empty()) {
+    text += fmt::format("\nFailed ({}):\n", table.failures.size());
+    for (const std::string& failure : table.failures) text += "  " + failure + "\n";
+  }
+  return text + format_skipped(skipped);
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,120 @@
+// attnbench verify: checks kernels against the oracle without timing anything.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "commands.hpp"
+#include "errors.hpp"
+#include "machine.hpp"
+#include "result_file.hpp"
+#include "stop.hpp"
+#include "table.hpp"
+#include "workbench.hpp"
+
+namespace attn::bench {
+namespace {
+
+// What is verified when no problem is named: every mask, both directions of seqlen_q != seqlen_k, grouped heads, odd
+// sizes, every fill and layout.
+constexpr std::array kDefaultProblems = {
+    "h:2/q:128/d:64/lse:1",
+    "b:2/h:3/q:197/d:64/layout:packed",
+    "h:2/q:130/d:80/mask:causal/lse:1/layout:bshd",
+    "h:4/hkv:2/q:65/k:257/d:128/mask:causal",
+    "h:4/hkv:1/q:257/k:65/d:96/mask:causal/lse:1",
+    "h:2/q:200/d:64/mask:causal/window:31,0/fill:ascending",
+    "h:2/q:77/k:150/d:33/dv:17/window:20,9/lse:1/fill:descending",
+    "h:2/q:96/d:192/dv:128/mask:causal/fill:peaked",
+    "h:2/q:63/d:256/fill:uniform",
+    "h:8/hkv:2/q:1/k:1000/d:128/lse:1",
+    "h:1/q:1/d:1",
+    "h:3/q:17/k:3/d:3/mask:causal/lse:1",
+};
+
+struct Options {
+  CaseOptions cases;
+  std::uint64_t seed = 1;
+  std::string json;
+};
+
+struct Tally {
+  int passed = 0, failed = 0;
+  double worst = 0;  // largest error as a share of its tolerance
+};
+
+Json as_json(const Case& c, const Verdict& verdict) {
+  return {{"name", case_name(c)},
+          {"passed", verdict.passed},
+          {"max_scaled_err", verdict.max_scaled_err},
+          {"tolerance", verdict.tolerance},
+          {"rows_checked", verdict.rows_checked},
+          {"failure", verdict.failure}};
+}
+
+// Cases that fit into memory; the others join the skipped ones.
+Cases keep_what_fits(Cases cases) {
+  const std::int64_t available = available_bytes();
+  std::erase_if(cases.run, [&](const Case& c) {
+    const std::int64_t needed = Workbench::bytes_needed(c);
+    if (needed > available)
+      cases.skipped.push_back({case_name(c), fmt::format("needs {:.2f} GiB of memory, {:.2f} GiB is available",
+                                                         static_cast<double>(needed) / (1 << 30),
+                                                         static_cast<double>(available) / (1 << 30))});
+    return needed > available;
+  });
+  return cases;
+}
+
+int verify(const Options& options, const Context& context) {
+  if (!context.benchmark_flags.empty())
+    throw UsageError(fmt::format("verify times nothing: {} belongs to run", context.benchmark_flags.front()));
+  CaseOptions chosen = options.cases;
+  if (chosen.sweeps.empty() && chosen.problems.empty())
+    chosen.problems.assign(kDefaultProblems.begin(), kDefaultProblems.end());
+  Cases cases = keep_what_fits(expand_cases(chosen, context, "1,2"));
+  // Teams of two were our choice, not the user's: that a variant has none is no news.
+  if (chosen.threads.empty())
+    std::erase_if(cases.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
+  if (cases.run.empty()) throw UsageError("nothing to verify:" + format_skipped(cases.skipped));
+  ResultFile writable(options.json);  // refuses a path that cannot be written before any work is done
+
+  Workbench bench(options.seed);
+  std::map<std::string, Tally> tallies;
+  Json results = Json::array();
+  for (const Case& c : cases.run) {
+    if (interrupted()) return kExitInterrupted;
+    const Verdict verdict = bench.prepare(c).verdict();
+    Tally& tally = tallies[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
+    ++(verdict.passed ? tally.passed : tally.failed);
+    tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
+    results.push_back(as_json(c, verdict));
+    if (!verdict.passed)
+      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}\n",
+                 case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
+                 options.seed);
+  }
+  int failed = 0;
+  for (const auto& [name, tally] : tallies) {
+    fmt::print("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name, tally.failed == 0 ? "ok    " : "FAILED",
+               tally.failed == 0 ? std::to_string(tally.passed) : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
+               100 * std::min(tally.worst, 1e6));
+    failed += tally.failed;
+  }
+  fmt::print("{}", format_skipped(cases.skipped));
+  if (!options.json.empty()) write_atomically(options.json, results.dump(2) + "\n");
+  return failed == 0 ? kExitGood : kExitWrong;
+}
+
+}  // namespace
+
+Command add_verify(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("verify", "check kernels against the fp64 oracle, without timing");
+  auto options = std::make_shared<Options>();
+  add_case_options(*command, options->cases);
+  command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
+  command->add_option("--json", options->json, "write a verdict per case to this file");
+  return [options](const Context& context) { return verify(*options, context); };
+}
+
+}  // namespace attn::bench
