@@ -12,7 +12,9 @@
 namespace attn::bench {
 namespace {
 
-bool is_benchmark_flag(std::string_view word) { return word.rfind("--benchmark_", 0) == 0 || word.rfind("--v=", 0) == 0; }
+bool is_benchmark_flag(std::string_view word) {
+  return word.rfind("--benchmark_", 0) == 0 || word.rfind("--v=", 0) == 0;
+}
 
 }  // namespace
 

@@ -11,9 +11,11 @@ namespace attn::bench {
 void add_case_options(CLI::App& command, CaseOptions& options) {
   command.add_option("--sweep", options.sweeps, "a name in bench/sweeps/ or a file; may be repeated");
   command.add_option("--problem", options.problems, "such as h:12/q:1024/d:64/mask:causal; may be repeated");
-  command.add_option("--variants", options.variants,
-                     "comma-separated regular expressions over variant names; `best` is what the library would choose");
-  command.add_option("--isa", options.isa, "native (the highest that runs here), all, or a comma-separated list")
+  command.add_option(
+      "--variants", options.variants,
+      "comma-separated regular expressions over variant names; `best` is what the library would choose");
+  command
+      .add_option("--isa", options.isa, "native (the highest that runs here), all, or a comma-separated list")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "comma-separated team sizes");
 }
@@ -21,7 +23,8 @@ void add_case_options(CLI::App& command, CaseOptions& options) {
 Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads) {
   Cases all;
   std::set<std::string> seen;
-  const auto add = [&](const std::string& variants, const std::string& threads, const std::vector<Workload>& workloads) {
+  const auto add = [&](const std::string& variants, const std::string& threads,
+                       const std::vector<Workload>& workloads) {
     const Selection selection{
         .variants = options.variants.empty() ? variants : options.variants,
         .isa = options.isa,

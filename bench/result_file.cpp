@@ -63,7 +63,8 @@ void write_atomically(const std::string& path, const std::string& text) {
   const auto fail = [&](const char* what) {
     const std::string reason = std::strerror(errno);
     unlink(temporary.c_str());
-    throw EnvironmentError(fmt::format("{} {}: {}; the rows finished before are still in {}", what, temporary, reason, path));
+    throw EnvironmentError(
+        fmt::format("{} {}: {}; the rows finished before are still in {}", what, temporary, reason, path));
   };
   const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) fail("cannot create");
@@ -98,18 +99,22 @@ ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
 }
 
 void ResultFile::resume(const std::map<std::string, std::string>& identity) {
-  if (path_.empty()) throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
+  if (path_.empty())
+    throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
   if (!fs::is_regular_file(path_)) throw UsageError(fmt::format("--resume: there is no {}", path_));
   document_ = load(path_);
   const Json& context = document_["context"];
   for (const auto& [key, value] : identity) {
-    const std::string then = context.contains(key) && context[key].is_string() ? context[key].get<std::string>() : "";
+    const std::string then =
+        context.contains(key) && context[key].is_string() ? context[key].get<std::string>() : "";
     if (then != value)
-      throw UsageError(fmt::format("--resume: {} was written with {} '{}', this run has '{}'; start a new file", path_,
-                                   key, then, value));
+      throw UsageError(
+          fmt::format("--resume: {} was written with {} '{}', this run has '{}'; start a new file", path_,
+                      key, then, value));
   }
   try {
-    for (const Json& row : document_["benchmarks"]) finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
+    for (const Json& row : document_["benchmarks"])
+      finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
   } catch (const std::exception& error) {
     throw UsageError(fmt::format("--resume: {}: {}", path_, error.what()));
   }

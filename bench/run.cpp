@@ -38,8 +38,8 @@ struct Options {
   bool resume = false, dry_run = false, record = false;
 };
 
-// As Google Benchmark filters: searched in the full row name, a leading '-' negates. Done before planning, so that the
-// time budget belongs to what will run.
+// As Google Benchmark filters: searched in the full row name, a leading '-' negates. Done before planning, so
+// that the time budget belongs to what will run.
 void apply_filter(Cases& cases, const std::string& filter) {
   if (filter.empty() || filter == "all") return;
   const bool negative = filter[0] == '-';
@@ -51,7 +51,8 @@ void apply_filter(Cases& cases, const std::string& filter) {
   } catch (const std::regex_error& error) {
     throw UsageError(fmt::format("--benchmark_filter={} is no regular expression: {}", filter, error.what()));
   }
-  if (cases.run.empty()) throw UsageError(fmt::format("--benchmark_filter={} matches none of the selected cases", filter));
+  if (cases.run.empty())
+    throw UsageError(fmt::format("--benchmark_filter={} matches none of the selected cases", filter));
 }
 
 std::string join_names(const std::vector<std::string>& sweeps) {
@@ -64,7 +65,8 @@ std::string join_names(const std::vector<std::string>& sweeps) {
 std::string record_path(const Options& options, const BenchmarkFlags& flags) {
   if (!flags.out.empty()) throw UsageError("--record names the file itself; leave --benchmark_out out");
   if (revision() == "unknown" || revision().find("-dirty") != std::string::npos)
-    throw UsageError(fmt::format("--record: the build is of revision '{}'; commit, build, and record that", revision()));
+    throw UsageError(
+        fmt::format("--record: the build is of revision '{}'; commit, build, and record that", revision()));
   const auto folder = std::filesystem::path(ATTN_RESULTS_DIR) / machine_folder();
   const std::time_t now = std::time(nullptr);
   char date[16];
@@ -85,7 +87,8 @@ Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
   for (const std::string& name : options.cases.sweeps) {
     const Sweep sweep = load_sweep(name);
     limits.budget_seconds += sweep.budget_seconds;
-    if (flags.min_time_seconds == 0) limits.min_time_seconds = std::max(limits.min_time_seconds, sweep.min_time_seconds);
+    if (flags.min_time_seconds == 0)
+      limits.min_time_seconds = std::max(limits.min_time_seconds, sweep.min_time_seconds);
   }
   if (!options.cases.problems.empty()) limits.budget_seconds = 0;  // problems named one by one are all wanted
   if (limits.min_time_seconds == 0) limits.min_time_seconds = 0.5;
@@ -103,8 +106,12 @@ void print_plan(const Plan& plan, const Limits& limits) {
 // What ties a file to this machine, build and data; --resume demands that it is the same.
 std::map<std::string, std::string> identity(const Options& options) {
   const auto facts = machine_facts();
-  return {{"cpu", facts.at("cpu")},     {"stepping", facts.at("stepping")}, {"cores", facts.at("cores")},
-          {"revision", revision()},     {"flags", facts.at("flags")},       {"compiler", facts.at("compiler")},
+  return {{"cpu", facts.at("cpu")},
+          {"stepping", facts.at("stepping")},
+          {"cores", facts.at("cores")},
+          {"revision", revision()},
+          {"flags", facts.at("flags")},
+          {"compiler", facts.at("compiler")},
           {"seed", std::to_string(options.seed)}};
 }
 
@@ -126,9 +133,11 @@ void add_context(const Options& options, const Plan& plan) {
 
 void register_cases(const Plan& plan, Session& session) {
   for (const PlannedCase& planned : plan.cases)
-    benchmark::RegisterBenchmark(case_name(planned.c).c_str(), [&session, c = planned.c](benchmark::State& state) {
-      measure(state, c, session);
-    })->UseRealTime()->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark(
+        case_name(planned.c).c_str(),
+        [&session, c = planned.c](benchmark::State& state) { measure(state, c, session); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMicrosecond);
 }
 
 std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& format) {
@@ -155,7 +164,8 @@ Forwarded open_forwarded(const BenchmarkFlags& flags) {
     if (!flags.format.empty())
       throw UsageError("--benchmark_format and --benchmark_out_format other than json do not go together");
     forwarded.file.open(flags.out);
-    if (!forwarded.file) throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
+    if (!forwarded.file)
+      throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
     forwarded.reporter = reporter_of(flags.out_format);
     forwarded.reporter->SetOutputStream(&forwarded.file);
     forwarded.reporter->SetErrorStream(&forwarded.file);
@@ -166,10 +176,12 @@ Forwarded open_forwarded(const BenchmarkFlags& flags) {
 }
 
 void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limits) {
-  std::vector<std::string> words = {"attnbench"};
+  static std::string program = "attnbench";  // Google Benchmark keeps the pointer
+  std::vector<std::string> words;
   words.insert(words.end(), flags.passed_on.begin(), flags.passed_on.end());
-  if (flags.min_time_seconds == 0) words.push_back(fmt::format("--benchmark_min_time={}", limits.min_time_seconds));
-  std::vector<char*> argv;
+  if (flags.min_time_seconds == 0)
+    words.push_back(fmt::format("--benchmark_min_time={}", limits.min_time_seconds));
+  std::vector<char*> argv = {program.data()};
   for (std::string& word : words) argv.push_back(word.data());
   int argc = static_cast<int>(argv.size());
   benchmark::Initialize(&argc, argv.data());
@@ -190,8 +202,8 @@ int measure_all(const Options& options, const BenchmarkFlags& flags, const Limit
   if (!flags.list_only) {
     add_context(options, plan);
     if (limits.budget_seconds > 0)
-      fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
-                 limits.budget_seconds);
+      fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(),
+                 plan.total_seconds, limits.budget_seconds);
   }
   try {
     benchmark::RunSpecifiedBenchmarks(&reporter);
@@ -202,7 +214,8 @@ int measure_all(const Options& options, const BenchmarkFlags& flags, const Limit
   if (flags.list_only) return kExitGood;
   if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
   if (flags.format.empty())
-    fmt::print("{}", format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
+    fmt::print("{}", format_table(file.document(), reporter.skipped(),
+                                  isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
   if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", file.path());
   if (interrupted()) return kExitInterrupted;
   file.complete();
@@ -233,17 +246,20 @@ int run(const Options& options, const Context& context) {
 }  // namespace
 
 Command add_run(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("run", "check, time and report; takes every Google Benchmark flag as well");
+  CLI::App* command =
+      app.add_subcommand("run", "check, time and report; takes every Google Benchmark flag as well");
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
-  command->add_option("--max-case-seconds", options->max_case_seconds,
-                      "skip cases of which one iteration is predicted to take longer")
+  command
+      ->add_option("--max-case-seconds", options->max_case_seconds,
+                   "skip cases of which one iteration is predicted to take longer")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_flag("--resume", options->resume, "go on with the run that wrote --benchmark_out");
   command->add_flag("--dry-run", options->dry_run, "print the plan with predicted times, run nothing");
-  command->add_flag("--record", options->record, "write to results/<machine>/ under the date, revision and sweep");
+  command->add_flag("--record", options->record,
+                    "write to results/<machine>/ under the date, revision and sweep");
   return [options](const Context& context) { return run(*options, context); };
 }
 

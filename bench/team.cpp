@@ -30,7 +30,8 @@ int TeamClock::threads_used() const {
     busiest = std::max(busiest, nanoseconds);
   }
   if (busiest == 0) return 0;
-  return static_cast<int>(std::count_if(times.begin(), times.end(), [&](const auto& t) { return t.second * 20 >= busiest; }));
+  return static_cast<int>(
+      std::count_if(times.begin(), times.end(), [&](const auto& t) { return t.second * 20 >= busiest; }));
 }
 
 }  // namespace attn::bench

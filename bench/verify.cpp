@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "errors.hpp"
 #include "machine.hpp"
+#include "plan.hpp"
 #include "result_file.hpp"
 #include "stop.hpp"
 #include "table.hpp"
@@ -15,8 +16,8 @@
 namespace attn::bench {
 namespace {
 
-// What is verified when no problem is named: every mask, both directions of seqlen_q != seqlen_k, grouped heads, odd
-// sizes, every fill and layout.
+// What is verified when no problem is named: every mask, both directions of seqlen_q != seqlen_k, grouped
+// heads, odd sizes, every fill and layout.
 constexpr std::array kDefaultProblems = {
     "h:2/q:128/d:64/lse:1",
     "b:2/h:3/q:197/d:64/layout:packed",
@@ -35,6 +36,7 @@ constexpr std::array kDefaultProblems = {
 struct Options {
   CaseOptions cases;
   std::uint64_t seed = 1;
+  double max_case_seconds = 10;
   std::string json;
 };
 
@@ -52,37 +54,25 @@ Json as_json(const Case& c, const Verdict& verdict) {
           {"failure", verdict.failure}};
 }
 
-// Cases that fit into memory; the others join the skipped ones.
-Cases keep_what_fits(Cases cases) {
-  const std::int64_t available = available_bytes();
-  std::erase_if(cases.run, [&](const Case& c) {
-    const std::int64_t needed = Workbench::bytes_needed(c);
-    if (needed > available)
-      cases.skipped.push_back({case_name(c), fmt::format("needs {:.2f} GiB of memory, {:.2f} GiB is available",
-                                                         static_cast<double>(needed) / (1 << 30),
-                                                         static_cast<double>(available) / (1 << 30))});
-    return needed > available;
-  });
-  return cases;
-}
-
 int verify(const Options& options, const Context& context) {
   if (!context.benchmark_flags.empty())
     throw UsageError(fmt::format("verify times nothing: {} belongs to run", context.benchmark_flags.front()));
   CaseOptions chosen = options.cases;
   if (chosen.sweeps.empty() && chosen.problems.empty())
     chosen.problems.assign(kDefaultProblems.begin(), kDefaultProblems.end());
-  Cases cases = keep_what_fits(expand_cases(chosen, context, "1,2"));
+  Plan plan = make_plan(expand_cases(chosen, context, "1,2"),
+                        {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()});
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())
-    std::erase_if(cases.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
-  if (cases.run.empty()) throw UsageError("nothing to verify:" + format_skipped(cases.skipped));
+    std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
+  if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
   ResultFile writable(options.json);  // refuses a path that cannot be written before any work is done
 
   Workbench bench(options.seed);
   std::map<std::string, Tally> tallies;
   Json results = Json::array();
-  for (const Case& c : cases.run) {
+  for (const PlannedCase& planned : plan.cases) {
+    const Case& c = planned.c;
     if (interrupted()) return kExitInterrupted;
     const Verdict verdict = bench.prepare(c).verdict();
     Tally& tally = tallies[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
@@ -90,18 +80,21 @@ int verify(const Options& options, const Context& context) {
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
     results.push_back(as_json(c, verdict));
     if (!verdict.passed)
-      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}\n",
-                 case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
-                 options.seed);
+      fmt::print(
+          "FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}\n",
+          case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
+          options.seed);
   }
   int failed = 0;
   for (const auto& [name, tally] : tallies) {
-    fmt::print("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name, tally.failed == 0 ? "ok    " : "FAILED",
-               tally.failed == 0 ? std::to_string(tally.passed) : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
+    fmt::print("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name,
+               tally.failed == 0 ? "ok    " : "FAILED",
+               tally.failed == 0 ? std::to_string(tally.passed)
+                                 : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
                100 * std::min(tally.worst, 1e6));
     failed += tally.failed;
   }
-  fmt::print("{}", format_skipped(cases.skipped));
+  fmt::print("{}", format_skipped(plan.skipped));
   if (!options.json.empty()) write_atomically(options.json, results.dump(2) + "\n");
   return failed == 0 ? kExitGood : kExitWrong;
 }
@@ -113,6 +106,11 @@ Command add_verify(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
+  command
+      ->add_option("--max-case-seconds", options->max_case_seconds,
+                   "skip cases that are predicted to take longer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--json", options->json, "write a verdict per case to this file");
   return [options](const Context& context) { return verify(*options, context); };
 }

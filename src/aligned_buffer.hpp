@@ -9,7 +9,7 @@ namespace attn {
 
 // Where the bytes lie in their pages. Guard pages on both sides turn an out-of-bounds access into a fault.
 enum class Placement {
-  aligned,    // first byte 64-byte aligned
+  aligned,        // first byte 64-byte aligned
   ends_at_guard,  // last byte right before the guard page: any read past the end faults
 };
 

@@ -15,8 +15,8 @@ namespace {
 
 const Variant& find_by_name(std::string_view name) {
   if (const Variant* row = find_native(variant_table(), name)) return *row;
-  throw std::invalid_argument(fmt::format("variant '{}' is not known or not built for this CPU; valid: {}", name,
-                                          fmt::join(variant_names(variant_table()), ", ")));
+  throw std::invalid_argument(fmt::format("variant '{}' is not known or not built for this CPU; valid: {}",
+                                          name, fmt::join(variant_names(variant_table()), ", ")));
 }
 
 }  // namespace

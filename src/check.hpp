@@ -1,8 +1,8 @@
 // check: error, tolerance and verdict; the only place that knows what "correct" is.
 //
-// err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0 demands o = 0.
-// A kernel passes when err <= error_multiple * 3 * err(reference<float>) + 4 eps, and
-// |lse - lse*| <= error_multiple * 3 * yardstick + 4 eps max(1, |lse*|), -inf exactly. Where the oracle is NaN, the
+// err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0
+// demands o = 0. A kernel passes when err <= error_multiple * 3 * err(reference<float>) + 4 eps, and |lse -
+// lse*| <= error_multiple * 3 * yardstick + 4 eps max(1, |lse*|), -inf exactly. Where the oracle is NaN, the
 // kernel must be NaN too. Comparisons are written so that NaN fails.
 #pragma once
 
@@ -24,8 +24,8 @@ struct Oracle {
   std::vector<Row> rows;  // all of them, or per head: first, last, block edges +-1, 64 random ones
   bool sampled = false;
   ReferenceRows<double> expected;
-  double yardstick_error = 0;      // err of reference<float>
-  double yardstick_lse_error = 0;  // max |lse - lse*| of reference<float>
+  double yardstick_error = 0;        // err of reference<float>
+  double yardstick_lse_error = 0;    // max |lse - lse*| of reference<float>
   std::vector<float> max_abs_value;  // [batch, kv_heads]: max |v|, which bounds |o| of the rows not covered
 };
 

@@ -30,30 +30,18 @@ struct CpuFeature {
 
 // psABI x86-64-v2 and v3 make avx2, v4 makes avx512. Intel SDM volume 2A, CPUID.
 constexpr CpuFeature kFeatures[] = {
-    {"sse3", Isa::avx2, 1, 0, ecx, 0},
-    {"ssse3", Isa::avx2, 1, 0, ecx, 9},
-    {"fma", Isa::avx2, 1, 0, ecx, 12},
-    {"cx16", Isa::avx2, 1, 0, ecx, 13},
-    {"sse4.1", Isa::avx2, 1, 0, ecx, 19},
-    {"sse4.2", Isa::avx2, 1, 0, ecx, 20},
-    {"movbe", Isa::avx2, 1, 0, ecx, 22},
-    {"popcnt", Isa::avx2, 1, 0, ecx, 23},
-    {"osxsave", Isa::avx2, 1, 0, ecx, 27},
-    {"avx", Isa::avx2, 1, 0, ecx, 28},
-    {"f16c", Isa::avx2, 1, 0, ecx, 29},
-    {"lahf", Isa::avx2, 0x80000001, 0, ecx, 0},
-    {"lzcnt", Isa::avx2, 0x80000001, 0, ecx, 5},
-    {"bmi1", Isa::avx2, 7, 0, ebx, 3},
-    {"avx2", Isa::avx2, 7, 0, ebx, 5},
-    {"bmi2", Isa::avx2, 7, 0, ebx, 8},
-    {"avx512f", Isa::avx512, 7, 0, ebx, 16},
-    {"avx512dq", Isa::avx512, 7, 0, ebx, 17},
-    {"avx512cd", Isa::avx512, 7, 0, ebx, 28},
-    {"avx512bw", Isa::avx512, 7, 0, ebx, 30},
-    {"avx512vl", Isa::avx512, 7, 0, ebx, 31},
-    {"avx512_bf16", Isa::amx, 7, 1, eax, 5},
-    {"avx512_fp16", Isa::amx, 7, 0, edx, 23},
-    {"amx_bf16", Isa::amx, 7, 0, edx, 22},
+    {"sse3", Isa::avx2, 1, 0, ecx, 0},           {"ssse3", Isa::avx2, 1, 0, ecx, 9},
+    {"fma", Isa::avx2, 1, 0, ecx, 12},           {"cx16", Isa::avx2, 1, 0, ecx, 13},
+    {"sse4.1", Isa::avx2, 1, 0, ecx, 19},        {"sse4.2", Isa::avx2, 1, 0, ecx, 20},
+    {"movbe", Isa::avx2, 1, 0, ecx, 22},         {"popcnt", Isa::avx2, 1, 0, ecx, 23},
+    {"osxsave", Isa::avx2, 1, 0, ecx, 27},       {"avx", Isa::avx2, 1, 0, ecx, 28},
+    {"f16c", Isa::avx2, 1, 0, ecx, 29},          {"lahf", Isa::avx2, 0x80000001, 0, ecx, 0},
+    {"lzcnt", Isa::avx2, 0x80000001, 0, ecx, 5}, {"bmi1", Isa::avx2, 7, 0, ebx, 3},
+    {"avx2", Isa::avx2, 7, 0, ebx, 5},           {"bmi2", Isa::avx2, 7, 0, ebx, 8},
+    {"avx512f", Isa::avx512, 7, 0, ebx, 16},     {"avx512dq", Isa::avx512, 7, 0, ebx, 17},
+    {"avx512cd", Isa::avx512, 7, 0, ebx, 28},    {"avx512bw", Isa::avx512, 7, 0, ebx, 30},
+    {"avx512vl", Isa::avx512, 7, 0, ebx, 31},    {"avx512_bf16", Isa::amx, 7, 1, eax, 5},
+    {"avx512_fp16", Isa::amx, 7, 0, edx, 23},    {"amx_bf16", Isa::amx, 7, 0, edx, 22},
     {"amx_tile", Isa::amx, 7, 0, edx, 24},
 };
 
@@ -67,10 +55,14 @@ bool cpu_has(const CpuFeature& f) {
 std::uint64_t needed_xcr0(Isa isa) {
   constexpr std::uint64_t kYmm = 0x6, kZmm = 0xe0, kTiles = 0x60000;
   switch (isa) {
-    case Isa::avx2: return kYmm;
-    case Isa::avx512: return kYmm | kZmm;
-    case Isa::amx: return kYmm | kZmm | kTiles;
-    default: return 0;
+    case Isa::avx2:
+      return kYmm;
+    case Isa::avx512:
+      return kYmm | kZmm;
+    case Isa::amx:
+      return kYmm | kZmm | kTiles;
+    default:
+      return 0;
   }
 }
 

@@ -17,15 +17,16 @@ struct Dimension {
 };
 
 constexpr std::array kDimensions = {
-    Dimension{"b", &Problem::batch},      Dimension{"h", &Problem::heads},     Dimension{"hkv", &Problem::kv_heads},
-    Dimension{"q", &Problem::seqlen_q},   Dimension{"k", &Problem::seqlen_k},  Dimension{"d", &Problem::head_dim},
+    Dimension{"b", &Problem::batch},      Dimension{"h", &Problem::heads},
+    Dimension{"hkv", &Problem::kv_heads}, Dimension{"q", &Problem::seqlen_q},
+    Dimension{"k", &Problem::seqlen_k},   Dimension{"d", &Problem::head_dim},
     Dimension{"dv", &Problem::value_dim},
 };
 
 // sum over i in [0, n) of clamp(i + shift, 0, limit)
 Wide clamped_ramp_sum(Wide n, Wide shift, Wide limit) {
   const auto clamp = [](Wide x, Wide low, Wide high) { return x < low ? low : x > high ? high : x; };
-  const Wide ramp_begin = clamp(-shift, 0, n);          // first i with i + shift >= 0
+  const Wide ramp_begin = clamp(-shift, 0, n);                // first i with i + shift >= 0
   const Wide ramp_end = clamp(limit - shift, ramp_begin, n);  // first i with i + shift >= limit
   const Wide ramp = ramp_end - ramp_begin;
   return ramp * (ramp_begin + shift) + ramp * (ramp - 1) / 2 + (n - ramp_end) * limit;
@@ -33,9 +34,11 @@ Wide clamped_ramp_sum(Wide n, Wide shift, Wide limit) {
 
 Wide wide_pairs(const Problem& p) {
   const Wide offset = Wide{p.seqlen_k} - p.seqlen_q;
-  const Wide begins = p.window_left < 0 ? 0 : clamped_ramp_sum(p.seqlen_q, offset - p.window_left, p.seqlen_k);
-  const Wide ends = p.window_right < 0 ? Wide{p.seqlen_q} * p.seqlen_k
-                                       : clamped_ramp_sum(p.seqlen_q, offset + p.window_right + 1, p.seqlen_k);
+  const Wide begins =
+      p.window_left < 0 ? 0 : clamped_ramp_sum(p.seqlen_q, offset - p.window_left, p.seqlen_k);
+  const Wide ends = p.window_right < 0
+                        ? Wide{p.seqlen_q} * p.seqlen_k
+                        : clamped_ramp_sum(p.seqlen_q, offset + p.window_right + 1, p.seqlen_k);
   return ends - begins;
 }
 
@@ -55,8 +58,10 @@ Wide wide_flops(const Problem& p) {
 }
 
 Wide wide_bytes(const Problem& p) {
-  const Wide query_elements = saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
-  const Wide key_elements = saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
+  const Wide query_elements =
+      saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
+  const Wide key_elements =
+      saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
   const Wide lse_bytes = p.lse ? saturating_product({p.batch, p.heads, p.seqlen_q, sizeof(float)}) : 0;
   return (query_elements + key_elements) * element_bytes(p) + lse_bytes;
 }
@@ -78,8 +83,8 @@ void validate(const Problem& p) {
   if (p.lse != 0 && p.lse != 1) reject(fmt::format("lse={} is not 0 or 1", p.lse));
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
   if (wide_flops(p) > kMax || wide_bytes(p) > kMax)
-    reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads, p.seqlen_q,
-                       p.seqlen_k, p.head_dim, p.value_dim));
+    reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads,
+                       p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
 }
 
 std::int64_t visible_pairs(const Problem& p) { return static_cast<std::int64_t>(wide_pairs(p)); }

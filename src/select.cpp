@@ -11,8 +11,8 @@ namespace attn {
 namespace {
 
 // Fastest first, as the recorded runs in results/ show. A variant not named here is chosen only on request.
-constexpr std::array<std::string_view, 5> kPreference = {"online_softmax", "parallel_heads", "vectorized", "blocked",
-                                                         "naive"};
+constexpr std::array<std::string_view, 5> kPreference = {"online_softmax", "parallel_heads", "vectorized",
+                                                         "blocked", "naive"};
 
 }  // namespace
 

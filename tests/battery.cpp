@@ -1,0 +1,435 @@
+#include "battery.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "registry.hpp"
+#include "run.hpp"
+#include "support.hpp"
+
+namespace attn::test {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// --- One call
+// ------------------------------------------------------------------------------------------------------
+
+bool is_poison(float x) { return std::bit_cast<std::uint32_t>(x) == kPoison; }
+
+// Exactly the bytes asked for, poisoned. The workspace must be 64-byte aligned, so up to 60 bytes lie between
+// its end and the guard page: those are watched.
+class Workspace {
+ public:
+  explicit Workspace(std::size_t bytes)
+      : bytes_(bytes), memory_((bytes + 63) / 64 * 64, Placement::ends_at_guard) {
+    poison(memory_.bytes());
+  }
+  std::span<std::byte> usable() const { return memory_.bytes().first(bytes_); }
+  void fill(std::byte value) const { std::fill(usable().begin(), usable().end(), value); }
+  bool overrun() const {
+    AlignedBuffer expected(memory_.size() - bytes_);
+    poison(expected.bytes());
+    return std::memcmp(expected.data(), memory_.data() + bytes_, expected.size()) != 0;
+  }
+
+ private:
+  std::size_t bytes_;
+  AlignedBuffer memory_;
+};
+
+std::string reproducer(const Variant& v, const Workload& w, std::uint64_t seed, int threads,
+                       std::string_view what) {
+  return fmt::format("attention/{}/{}/{}/threads:{} seed {}: {}", v.name, v.isa, to_string(w), threads, seed,
+                     what);
+}
+
+std::string judge(const Variant& v, const Fixture& f, int threads, const Tensors& outputs) {
+  const Verdict verdict = check(f.oracle, outputs, v.error_multiple);
+  return verdict.passed ? "" : reproducer(v, f.workload, f.seed, threads, verdict.failure);
+}
+
+bool can_run(const Variant& v, const Fixture& f, int threads) {
+  return why_not(v, f.problem(), threads).empty();
+}
+
+// Runs once with outputs and workspace poisoned, and judges the outputs.
+std::string run_and_judge(const Variant& v, const Fixture& f, int threads = 1) {
+  const Workspace workspace(workspace_bytes(v, f.problem(), threads));
+  f.inputs.poison_outputs();
+  run(v, f.problem(), f.inputs.tensors(), threads, workspace.usable());
+  if (workspace.overrun()) return reproducer(v, f.workload, f.seed, threads, "wrote past its workspace");
+  return judge(v, f, threads, f.inputs.tensors());
+}
+
+// Runs every workload of a table that the kernel accepts; at least one must be.
+std::string run_table(const Variant& v, Fixtures& fixtures, const std::vector<Workload>& table,
+                      Placement placement = Placement::aligned) {
+  std::size_t ran = 0;
+  for (const Workload& w : table) {
+    if (!why_not(v, w.problem, 1).empty()) continue;
+    ++ran;
+    if (std::string failure = run_and_judge(v, fixtures.get(w, 1, placement)); !failure.empty())
+      return failure;
+  }
+  return ran > 0 ? "" : fmt::format("{}/{} accepts none of {} problems", v.name, v.isa, table.size());
+}
+
+std::vector<Workload> parse_all(std::initializer_list<const char*> texts) {
+  std::vector<Workload> table;
+  for (const char* text : texts) table.push_back(parse_workload(text));
+  return table;
+}
+
+// --- Tables of problems
+// --------------------------------------------------------------------------------------------
+
+constexpr std::array kMasks = {"/mask:none",   "/mask:causal", "/window:20,7",
+                               "/window:13,0", "/window:-1,9", "/window:40,-1"};
+
+// Vector lanes of every ISA (4, 8, 16) and cache blocks (32, 64, 128), each with both neighbours; one key;
+// two blocks of 64 and a tail.
+std::vector<std::int64_t> lengths(Grid grid) {
+  if (grid == Grid::small) return {1, 4, 15, 17, 33, 65};
+  return {1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 2 * 64 + 3};
+}
+
+// Every length as q, as k and as both, against one odd partner that is shorter than some and longer than
+// others.
+std::vector<Workload> length_table(Grid grid) {
+  std::vector<Workload> table;
+  for (const std::int64_t n : lengths(grid))
+    for (const char* mask : kMasks)
+      for (const auto& [q, k] : {std::pair{n, std::int64_t{37}}, {std::int64_t{35}, n}, {n, n}})
+        table.push_back(
+            parse_workload(fmt::format("h:2/q:{}/k:{}/d:20{}/lse:{}", q, k, mask, (q + k) % 3 != 0 ? 1 : 0)));
+  return table;
+}
+
+// Head sizes of real models (64, 80, 96, 128, 256), those shorter than any vector, and two that leave a tail
+// of every width (33: 1; 47: 3, 7, 15), with dv equal and not.
+std::vector<Workload> head_size_table(Grid grid) {
+  std::vector<Workload> table;
+  for (const int d : {1, 3, 33, 47, 64, 80, 96, 128, 256})
+    for (const int dv : {d, 1, 7, 48, 128}) {
+      if (grid == Grid::small && d > 80) continue;
+      for (const char* mask : {"/mask:none", "/mask:causal"})
+        table.push_back(parse_workload(fmt::format("h:2/q:19/k:70/d:{}/dv:{}{}", d, dv, mask)));
+    }
+  return table;
+}
+
+// Multi-query, grouped and plain heads, batched; a decode step; more queries than keys.
+std::vector<Workload> head_count_table() {
+  std::vector<Workload> table;
+  for (const char* heads :
+       {"b:1/h:4/hkv:1", "b:2/h:4/hkv:2", "b:3/h:6/hkv:3", "b:2/h:3/hkv:3", "b:2/h:8/hkv:2"})
+    for (const char* shape : {"q:1/k:33", "q:18/k:18", "q:21/k:9"})
+      for (const char* mask : {"/mask:none", "/mask:causal", "/window:4,3"})
+        table.push_back(parse_workload(fmt::format("{}/{}/d:12{}/lse:1", heads, shape, mask)));
+  return table;
+}
+
+std::vector<Workload> setup_table() {
+  std::vector<Workload> table;
+  for (const char* fill : kFillNames)
+    for (const char* layout : kLayoutNames)
+      for (const char* mask : {"/mask:none", "/mask:causal", "/window:30,4"})
+        table.push_back(parse_workload(
+            fmt::format("b:2/h:4/hkv:2/q:70/d:24{}/lse:1/fill:{}/layout:{}", mask, fill, layout)));
+  return table;
+}
+
+// --- The checks
+// ----------------------------------------------------------------------------------------------------
+
+std::string check_lengths(const Variant& v, Fixtures& f) { return run_table(v, f, length_table(f.grid())); }
+
+std::string check_head_sizes(const Variant& v, Fixtures& f) {
+  return run_table(v, f, head_size_table(f.grid()));
+}
+
+std::string check_head_counts(const Variant& v, Fixtures& f) { return run_table(v, f, head_count_table()); }
+
+std::string check_setups(const Variant& v, Fixtures& f) { return run_table(v, f, setup_table()); }
+
+// A copy of a tensor in memory of its own: base one float past its alignment, odd gaps between rows, heads
+// and batches. The gaps hold poison, so that reading one shows as NaN and writing one as its loss.
+struct Gapped {
+  AlignedBuffer memory;
+  TensorView view;
+
+  Gapped(const TensorView& from, bool rows_outermost) : view(from) {
+    const auto [batch, heads, rows, dim] = from.shape;
+    const std::int64_t inner = dim + 3;
+    const std::int64_t outer = inner * (rows_outermost ? heads : rows) + 5;
+    const std::int64_t batch_stride = outer * (rows_outermost ? rows : heads) + 7;
+    view.stride = {batch_stride, rows_outermost ? inner : outer, rows_outermost ? outer : inner, 1};
+    memory = AlignedBuffer(static_cast<std::size_t>(1 + batch * batch_stride) * sizeof(float));
+    poison(memory.bytes());
+    view.data = memory.as<float>().data() + 1;
+  }
+
+  // Whether anything but the tensor's own elements was written.
+  bool gaps_written() const {
+    AlignedBuffer copy(memory.size());
+    std::memcpy(copy.data(), memory.data(), memory.size());
+    TensorView own = view;
+    own.data = copy.as<float>().data() + 1;
+    set_all(own, std::bit_cast<float>(kPoison));
+    for (const float x : copy.as<float>())
+      if (!is_poison(x)) return true;
+    return false;
+  }
+};
+
+std::string check_strides(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w : parse_all({"b:2/h:4/hkv:2/q:19/k:37/d:21/dv:13/lse:1", "h:2/q:33/d:64/mask:causal",
+                                      "b:2/h:2/q:5/k:66/d:16/window:9,3", "b:2/h:1/q:1/k:40/d:8"}))
+    for (const bool rows_outermost : {false, true}) {
+      const Fixture& f = fixtures.get(w);
+      if (!can_run(v, f, 1)) continue;
+      const Tensors& t = f.inputs.tensors();
+      const Gapped q(t.q, rows_outermost), k(t.k, rows_outermost), val(t.v, rows_outermost),
+          o(t.o, rows_outermost);
+      copy_elements(t.q, q.view);
+      copy_elements(t.k, k.view);
+      copy_elements(t.v, val.view);
+      f.inputs.poison_outputs();
+      const Tensors gapped{q.view, k.view, val.view, o.view, t.lse};
+      const Workspace workspace(workspace_bytes(v, w.problem, 1));
+      run(v, w.problem, gapped, 1, workspace.usable());
+      if (std::string failure = judge(v, f, 1, gapped); !failure.empty())
+        return failure + (rows_outermost ? " (gapped bshd strides)" : " (gapped bhsd strides)");
+      if (o.gaps_written()) return reproducer(v, w, f.seed, 1, "wrote between the rows of o");
+    }
+  return {};
+}
+
+// Every tensor ends at a guard page, then begins at one.
+std::string check_guard(const Variant& v, Fixtures& fixtures) {
+  const std::vector<Workload> table =
+      parse_all({"h:1/q:1/k:1/d:1", "h:2/q:5/k:7/d:3/dv:5/lse:1", "h:2/q:33/k:65/d:33/mask:causal/lse:1",
+                 "h:1/q:17/k:129/d:80/dv:9/window:11,2", "b:2/h:2/q:9/d:15/layout:bshd",
+                 "b:2/h:2/q:9/d:15/layout:packed", "h:4/hkv:2/q:16/k:64/d:64/lse:1", "h:1/q:1/k:31/d:7"});
+  for (const Placement placement : {Placement::ends_at_guard, Placement::aligned})
+    if (std::string failure = run_table(v, fixtures, table, placement); !failure.empty()) return failure;
+  return {};
+}
+
+std::string check_inputs_unwritten(const Variant& v, Fixtures&) {
+  for (const Workload& w : parse_all({"h:2/q:33/k:40/d:20/mask:causal/lse:1",
+                                      "b:2/h:4/hkv:2/q:9/d:64/layout:packed", "h:1/q:1/k:70/d:3/dv:5"})) {
+    if (!why_not(v, w.problem, 1).empty()) continue;
+    const Inputs inputs(w.problem, w.setup,
+                        2);  // not shared: a kernel that writes them would spoil other checks
+    const std::uint64_t before = inputs.hash();
+    const Workspace workspace(workspace_bytes(v, w.problem, 1));
+    run(v, w.problem, inputs.tensors(), 1, workspace.usable());
+    if (inputs.hash() != before) return reproducer(v, w, 2, 1, "wrote an input");
+  }
+  return {};
+}
+
+std::vector<std::byte> output_bits(const Fixture& f) {
+  std::vector<std::byte> bits(f.inputs.output_bytes().begin(), f.inputs.output_bytes().end());
+  bits.insert(bits.end(), f.inputs.lse_bytes().begin(), f.inputs.lse_bytes().end());
+  return bits;
+}
+
+// Two calls whose outputs and workspace held different bytes before.
+std::string run_twice(const Variant& v, const Fixture& f, int threads) {
+  if (std::string failure = run_and_judge(v, f, threads); !failure.empty()) return failure;
+  const std::vector<std::byte> first = output_bits(f);
+  const Workspace workspace(workspace_bytes(v, f.problem(), threads));
+  workspace.fill(std::byte{0x3f});  // floats of 0.75: no kernel may count on finding NaN, or on finding zero
+  for (const auto& bytes : {f.inputs.output_bytes(), f.inputs.lse_bytes()})
+    std::fill(bytes.begin(), bytes.end(), std::byte{0x3f});
+  run(v, f.problem(), f.inputs.tensors(), threads, workspace.usable());
+  return output_bits(f) == first ? ""
+                                 : reproducer(v, f.workload, f.seed, threads, "two runs gave different bits");
+}
+
+const std::vector<Workload>& repeat_table() {
+  static const std::vector<Workload> table =
+      parse_all({"b:2/h:3/q:40/k:70/d:20/mask:causal/lse:1", "h:5/q:33/k:129/d:16/dv:9", "h:1/q:1/k:9/d:4",
+                 "b:1/h:4/hkv:2/q:19/k:12/d:8/window:3,1/lse:1"});
+  return table;
+}
+
+std::string check_twice(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w : repeat_table()) {
+    const Fixture& f = fixtures.get(w);
+    if (!can_run(v, f, 1)) continue;
+    if (std::string failure = run_twice(v, f, 1); !failure.empty()) return failure;
+  }
+  return {};
+}
+
+std::string check_threads(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w : repeat_table())
+    for (const int threads : {2, 3}) {
+      const Fixture& f = fixtures.get(w);
+      if (!can_run(v, f, threads)) continue;
+      if (std::string failure = run_twice(v, f, threads); !failure.empty()) return failure;
+    }
+  return {};
+}
+
+std::string check_empty_rows(const Variant& v, Fixtures& fixtures) {
+  return run_table(v, fixtures,
+                   parse_all({"h:2/q:40/k:3/d:8/mask:causal/lse:1", "h:2/q:70/k:65/d:8/mask:causal/lse:1",
+                              "h:1/q:100/k:20/d:9/window:2,3/lse:1", "h:1/q:2/k:1/d:1/mask:causal",
+                              "h:2/q:33/k:1/d:5/window:0,0/lse:1", "h:1/q:20/k:9/d:4/window:-1,1/lse:1"}));
+}
+
+// Scores of +-hundreds, where exp of a score itself would overflow or vanish.
+std::string check_large_scores(const Variant& v, Fixtures&) {
+  for (const Workload& w : parse_all({"h:2/q:20/k:90/d:16/fill:ascending/lse:1",
+                                      "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
+                                      "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
+    for (const float gain : {8.0f, -8.0f}) {
+      if (!why_not(v, w.problem, 1).empty()) continue;
+      Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
+      for_each_element(f.inputs.tensors().q, [&](float& x, auto...) { x *= gain; });
+      f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
+      if (std::string failure = run_and_judge(v, f); !failure.empty())
+        return fmt::format("{} (q times {})", failure, gain);
+    }
+  return {};
+}
+
+// The clause on NaN in src/reference.hpp: the oracle is NaN exactly where a row sees the planted value, and
+// the check demands NaN there and the finite answer everywhere else.
+std::string check_nan_contract(const Variant& v, Fixtures&) {
+  struct Plant {
+    TensorView Tensors::*tensor;
+    const char* where;
+    float value;
+  };
+  const auto planted = {Plant{&Tensors::q, "q", kNan}, Plant{&Tensors::k, "k", kNan},
+                        Plant{&Tensors::v, "v", kNan}};
+  for (const Workload& w :
+       parse_all({"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
+                  "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
+                  "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1"})) {
+    if (!why_not(v, w.problem, 1).empty()) continue;
+    for (const Plant& plant : planted)
+      for (const int place : {0, 1, 2}) {
+        Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
+        const TensorView& t = f.inputs.tensors().*plant.tensor;
+        const std::int64_t rows[] = {0, t.shape[2] / 2, t.shape[2] - 1};
+        row_of<float>(t, 0, t.shape[1] - 1, rows[place])[t.shape[3] / 2] = plant.value;
+        f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
+        if (std::string failure = run_and_judge(v, f); !failure.empty())
+          return fmt::format("{} (NaN in row {} of {})", failure, rows[place], plant.where);
+      }
+  }
+  return {};
+}
+
+// Keys that nobody sees hold NaN and infinity, in k and v both: no output may show it.
+std::string check_hidden_keys(const Variant& v, Fixtures&) {
+  for (const Workload& w :
+       parse_all({"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
+                  "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
+    if (!why_not(v, w.problem, 1).empty()) continue;
+    for (const float value : {kNan, kInfinity, -kInfinity}) {
+      Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
+      const std::int64_t seen = visible_keys(w.problem, 0).begin;
+      for (const auto tensor : {&Tensors::k, &Tensors::v})
+        for_each_element(f.inputs.tensors().*tensor, [&](float& x, auto, auto, std::int64_t j, auto) {
+          if (j < seen) x = value;
+        });
+      f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
+      if (std::string failure = run_and_judge(v, f); !failure.empty())
+        return fmt::format("{} (unseen keys hold {})", failure, value);
+    }
+  }
+  return {};
+}
+
+// A random problem of at most a few MFLOP, from the seed alone.
+Workload random_workload(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1));
+  };
+  Workload w;
+  Problem& p = w.problem;
+  p.batch = pick(1, 2);
+  p.kv_heads = pick(1, 2);
+  p.heads = p.kv_heads * pick(1, 3);
+  p.seqlen_q = pick(1, 150);
+  p.seqlen_k = pick(0, 3) == 0 ? p.seqlen_q : pick(1, 150);
+  p.head_dim = pick(1, 100);
+  p.value_dim = pick(0, 1) == 0 ? p.head_dim : pick(1, 100);
+  const std::int64_t mask = pick(0, 3);
+  p.window_left = mask < 2 ? -1 : pick(-1, 60);
+  p.window_right = mask == 0 ? -1 : mask == 1 ? 0 : pick(-1, 60);
+  p.lse = static_cast<std::int32_t>(pick(0, 1));
+  w.setup.fill = static_cast<Fill>(pick(0, kFillNames.size() - 1));
+  const bool may_pack = p.seqlen_q == p.seqlen_k && p.head_dim == p.value_dim;
+  w.setup.layout = static_cast<Layout>(pick(0, may_pack ? 2 : 1));
+  return w;
+}
+
+// The ISA that users get is swept widest.
+std::uint64_t random_problems(const Variant& v, Grid grid) {
+  const bool native = find_native(variant_table(), "naive")->isa == std::string_view(v.isa);
+  if (grid == Grid::small) return native ? 12 : 6;
+  return native ? 200 : 40;
+}
+
+std::string check_random(const Variant& v, Fixtures& fixtures) {
+  std::uint64_t ran = 0;
+  const std::uint64_t count = random_problems(v, fixtures.grid());
+  for (std::uint64_t seed = 1; seed <= count; ++seed) {
+    const Fixture& f = fixtures.get(random_workload(seed), seed);
+    const int threads = v.features & ATTN_THREADS ? 1 + static_cast<int>(seed % 3) : 1;
+    if (!can_run(v, f, threads)) continue;
+    ++ran;
+    if (std::string failure = run_and_judge(v, f, threads); !failure.empty()) return failure;
+  }
+  return ran > 0 ? "" : fmt::format("{}/{} accepts none of {} random problems", v.name, v.isa, count);
+}
+
+constexpr std::array kBattery = {
+    Check{"lengths", "agrees with the oracle around vector lanes and block sizes, under every mask",
+          check_lengths},
+    Check{"head_sizes", "agrees with the oracle for every head size, dv equal to d or not", check_head_sizes},
+    Check{"head_counts", "agrees with the oracle for batches and grouped heads", check_head_counts},
+    Check{"setups", "agrees with the oracle for every fill and layout", check_setups},
+    Check{"strides", "honours odd strides and unaligned bases, writes only its own elements", check_strides},
+    Check{"guard", "touches nothing before or behind its tensors and workspace", check_guard},
+    Check{"inputs", "writes no input", check_inputs_unwritten},
+    Check{"twice", "gives the same bits again, whatever outputs and workspace held", check_twice},
+    Check{"threads", "is right and repeatable for teams of 2 and 3", check_threads},
+    Check{"empty_rows", "a row that sees no key gives zeros and lse -inf", check_empty_rows},
+    Check{"large_scores", "scores of hundreds neither overflow nor vanish", check_large_scores},
+    Check{"nan", "NaN reaches the rows that see it and no other", check_nan_contract},
+    Check{"hidden_keys", "keys that nobody sees may hold anything", check_hidden_keys},
+    Check{"random", "agrees with the oracle on seeded random problems", check_random},
+};
+
+}  // namespace
+
+const Fixture& Fixtures::get(const Workload& w, std::uint64_t seed, Placement placement) {
+  auto& fixture = made_[fmt::format("{} {} {}", to_string(w), seed, static_cast<int>(placement))];
+  if (fixture == nullptr) {
+    Inputs inputs(w.problem, w.setup, seed, placement);
+    Oracle oracle = make_oracle(w.problem, inputs.tensors(), seed);
+    fixture.reset(new Fixture{w, seed, std::move(inputs), std::move(oracle)});
+  }
+  return *fixture;
+}
+
+std::span<const Check> battery() { return kBattery; }
+
+}  // namespace attn::test

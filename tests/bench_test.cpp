@@ -1,0 +1,166 @@
+// The parts of the program that decide what is run and what a row is called.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "case.hpp"
+#include "catch.hpp"
+#include "errors.hpp"
+#include "plan.hpp"
+#include "registry.hpp"
+#include "result_file.hpp"
+#include "select.hpp"
+#include "sweep.hpp"
+#include "workbench.hpp"
+
+using namespace attn;
+using namespace attn::bench;
+
+namespace {
+
+const Variant& native(const char* name) { return *find_native(variant_table(), name); }
+
+Case some_case(const char* workload = "h:4/hkv:2/q:17/d:8/mask:causal/fill:peaked", int threads = 1) {
+  return {&native("naive"), parse_workload(workload), threads};
+}
+
+// A folder of its own that is gone afterwards.
+struct Folder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("attn_bench_test_" + std::to_string(::getpid()));
+  Folder() { std::filesystem::create_directories(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string file(const char* name) const { return (path / name).string(); }
+};
+
+Json row(const std::string& name) { return {{"name", name}, {"run_name", name}}; }
+
+}  // namespace
+
+TEST_CASE("a row name reads back as the case it names, whatever Google Benchmark appended", "[bench]") {
+  const Case c = some_case("h:4/hkv:2/q:17/d:8/mask:causal/fill:peaked", 3);
+  for (const char* suffix :
+       {"", "/real_time", "/min_time:0.100/real_time", "/iterations:7/repeats:3/real_time",
+        "/real_time_median", "/process_time/real_time_cv", "/manual_time", "_mean"}) {
+    const CaseName name = parse_case_name(case_name(c) + suffix);
+    INFO(suffix);
+    CHECK(name.variant == "naive");
+    CHECK(name.isa == std::string(c.variant->isa));
+    CHECK(name.workload == c.workload);
+    CHECK(name.threads == 3);
+  }
+}
+
+TEST_CASE("what is not a row name is refused", "[bench]") {
+  for (const char* name :
+       {"", "attention/", "attention/naive/sse2/threads:1", "BM_other/8/threads:1",
+        "attention/naive/sse2/h:1/q:2/d:3", "attention/naive/sse2/h:1/q:2/d:3/threads:x",
+        "attention/naive/sse2/h:1/q:2/d:3/threads:1/sideways", "attention/naive/sse2/q:2/d:3/threads:1"})
+    CHECK_THROWS_AS(parse_case_name(name), std::invalid_argument);
+}
+
+TEST_CASE("an expression must match a whole variant name", "[bench]") {
+  const std::vector<Workload> workloads = {parse_workload("h:1/q:4/d:4")};
+  const Cases cases = select_cases({.variants = "naive,online.*"}, workloads, variant_table());
+  std::set<std::string> names;
+  for (const Case& c : cases.run) names.insert(c.variant->name);
+  CHECK(names == std::set<std::string>{"naive", "online_softmax"});
+  CHECK_THROWS_AS(select_cases({.variants = "online"}, workloads, variant_table()), UsageError);
+}
+
+TEST_CASE("best resolves to the concrete row that select names, once", "[bench]") {
+  const Workload workload = parse_workload("h:2/q:64/d:32");
+  const Cases cases = select_cases({.variants = "best,.*"}, {workload}, variant_table());
+  std::set<std::string> names;
+  for (const Case& c : cases.run) CHECK(names.insert(case_name(c)).second);
+  const Cases best = select_cases({.variants = "best"}, {workload}, variant_table());
+  REQUIRE(best.run.size() == 1);
+  CHECK(best.run[0].variant == &select(workload.problem, 1));
+}
+
+TEST_CASE("a team is refused to a variant that knows no threads, with the reason", "[bench]") {
+  const Cases cases =
+      select_cases({.variants = "naive", .threads = "1,2"}, {parse_workload("h:2/q:8/d:4")}, variant_table());
+  CHECK(cases.run.size() == 1);
+  REQUIRE(cases.skipped.size() == 1);
+  CHECK(cases.skipped[0].reason == "naive does not support: threads");
+}
+
+TEST_CASE("the plan leaves out the dearest cases until the budget is kept", "[bench]") {
+  const std::vector<Workload> workloads = {parse_workload("h:1/q:16/d:8"), parse_workload("h:1/q:600/d:64")};
+  const Cases cases = select_cases({.variants = "naive,vectorized"}, workloads, variant_table());
+  Limits limits{.min_time_seconds = 0.05, .memory_bytes = std::int64_t{1} << 40};
+  const Plan whole = make_plan(cases, limits);
+  REQUIRE(whole.cases.size() == 4);
+  limits.budget_seconds = whole.total_seconds * 0.6;
+  const Plan cut = make_plan(cases, limits);
+  CHECK(!cut.cases.empty());
+  CHECK(cut.cases.size() < 4);
+  CHECK(cut.total_seconds <= limits.budget_seconds);
+  REQUIRE(cut.skipped.size() == 4 - cut.cases.size());
+  CHECK(cut.skipped[0].reason.find("over the time budget") != std::string::npos);
+}
+
+TEST_CASE("a case beyond memory or the case limit is skipped with its figures", "[bench]") {
+  const Cases cases =
+      select_cases({.variants = "naive"}, {parse_workload("h:1/q:256/d:64")}, variant_table());
+  const Plan small = make_plan(cases, {.memory_bytes = 1000});
+  REQUIRE(small.skipped.size() == 1);
+  CHECK(small.skipped[0].reason.find("GiB is available") != std::string::npos);
+  const Plan quick = make_plan(cases, {.max_case_seconds = 1e-9, .memory_bytes = std::int64_t{1} << 40});
+  REQUIRE(quick.skipped.size() == 1);
+  CHECK(quick.skipped[0].reason.find("--max-case-seconds") != std::string::npos);
+}
+
+TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]") {
+  const Case c = some_case("h:2/q:200/d:64/dv:32/lse:1");
+  Workbench bench(1);
+  CHECK(bench.prepare(c).verdict().passed);
+  const Problem& p = c.workload.problem;
+  CHECK(Workbench::bytes_needed(c) >=
+        minimal_bytes(p) + static_cast<std::int64_t>(workspace_bytes(*c.variant, p, 1)));
+}
+
+TEST_CASE("a result file is whole after every row and a begun case becomes a crashed row", "[bench]") {
+  const Folder folder;
+  const std::string path = folder.file("x.json");
+  const std::string first = case_name(some_case()), second = case_name(some_case("h:1/q:5/d:2"));
+  {
+    ResultFile file(path);
+    file.set_context({{"seed", "1"}});
+    file.begin_case(first);
+    file.add_rows(Json::array({row(first + "/real_time")}));
+    file.begin_case(second);
+  }  // killed here
+  CHECK(Json::parse(std::ifstream(path)).at("benchmarks").size() == 1);
+  ResultFile resumed(path);
+  resumed.resume({{"seed", "1"}});
+  CHECK(resumed.finished() == std::set<std::string>{first, second});
+  CHECK(resumed.failures() == 1);
+  CHECK(resumed.document().at("benchmarks")[1].at("error_message") == "crashed");
+}
+
+TEST_CASE("a run with another identity, or nothing to resume, is refused", "[bench]") {
+  const Folder folder;
+  const std::string path = folder.file("x.json");
+  ResultFile file(path);
+  CHECK_THROWS_AS(file.resume({}), UsageError);
+  file.set_context({{"seed", "1"}});
+  CHECK_THROWS_AS(ResultFile(path).resume({{"seed", "2"}}), UsageError);
+  std::ofstream(path) << "[1, 2";
+  CHECK_THROWS_AS(ResultFile(path).resume({{"seed", "1"}}), UsageError);
+  CHECK_THROWS_AS(ResultFile(folder.file("absent/x.json")), UsageError);
+}
+
+TEST_CASE("every sweep of ours loads, names each shape once, and has a budget", "[bench]") {
+  for (const char* name : {"quick", "seqlen", "heads", "decode", "models"}) {
+    const Sweep sweep = load_sweep(name);
+    INFO(name);
+    CHECK(sweep.budget_seconds > 0);
+    std::set<std::string> shapes;
+    for (const SweepProblem& problem : sweep.problems)
+      CHECK(shapes.insert(to_string(problem.workload)).second);
+  }
+}

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# usage: cli_test.sh ATTNBENCH MUTANTS [EMULATOR...]
+# Drives the programs as a user does: every kind of bad input, full disk, interruption, crash, resume. MUTANTS is the
+# same program over deliberately wrong kernels.
+set -u
+attnbench=$(realpath "$1") mutants=$(realpath "$2")
+shift 2
+emulator=("$@")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+failures=0 passes=0
+small=h:1/q:8/d:4
+
+note() {
+  if [ "$1" = ok ]; then passes=$((passes + 1)); else failures=$((failures + 1)); echo "FAILED: $2"; fi
+}
+run() { ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" >out 2>err; }
+run_mutants() { ${emulator[@]+"${emulator[@]}"} "$mutants" "$@" >out 2>err; }
+
+# exits CODE 'REGEX' ARGUMENTS...: attnbench must end so, its stderr must match.
+exits() {
+  local want=$1 pattern=$2 got
+  shift 2
+  run "$@"
+  got=$?
+  if [ "$got" -eq "$want" ] && { [ -z "$pattern" ] || grep -qE -- "$pattern" err; }; then
+    note ok
+  else
+    note failed "attnbench $*: exit $got (want $want), stderr should match '$pattern':"
+    cat err
+  fi
+}
+# Bad input: exit 2, and the result file that was there before is untouched.
+rejects() {
+  local pattern=$1
+  shift
+  echo precious >keep.json
+  exits 2 "$pattern" "$@"
+  [ "$(cat keep.json)" = precious ] || note failed "attnbench $*: overwrote the result file"
+}
+file_is_valid() {
+  python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["context"]["seed"]; print(len(d["benchmarks"]))' "$1"
+}
+out=--benchmark_out=keep.json
+fast=--benchmark_min_time=0.001
+
+rejects 'hkv=3 does not divide h=8' run --problem h:8/hkv:3/q:4/d:4 $out
+rejects 'q=0 is not between' run --problem h:1/q:0/d:4 $out
+rejects 'd=-1 is not between' run --problem h:1/q:4/d:-1 $out
+rejects 'mask:diagonal is not known; valid: none, causal' run --problem h:1/q:4/d:4/mask:diagonal $out
+rejects "key 'h' is missing" run --problem q:4/d:4 $out
+rejects "key 'q' is given twice" run --problem h:1/q:4/q:5/d:4 $out
+rejects 'does not fit into 64 bits' run --problem h:1/q:99999999999999999999/d:4 $out
+rejects 'exceed 64 bits' run --problem h:1/q:1000000000000/d:1000000000000 $out
+rejects 'needs [0-9.]+ GiB of memory, [0-9.]+ GiB is available' run --problem h:12/q:10000000/d:64 $out
+rejects 'needs [0-9.]+ GiB of memory, [0-9.]+ GiB is available' verify --problem h:12/q:10000000/d:64
+rejects "unknown key 'colour'; valid: " run --problem h:1/q:4/d:4/colour:red $out
+rejects 'layout:packed needs k equal to q' run --problem h:1/q:4/k:5/d:4/layout:packed $out
+rejects "matches no variant; valid: .*naive" run --problem $small --variants nonsense $out
+rejects 'is no regular expression' run --problem $small --variants 'a(' $out
+rejects "unknown ISA 'mmx'; valid: native, all" run --problem $small --isa mmx $out
+absent=neon64
+[ "$(uname -m)" = x86_64 ] && [ ${#emulator[@]} -eq 0 ] || absent=avx512
+rejects "$absent cannot run here: " run --problem $small --isa $absent $out
+rejects "'0' is not a team size; valid: 1 to" run --problem $small --threads 0 $out
+rejects 'matches none of the selected cases' run --problem $small --benchmark_filter=nonsense $out
+rejects 'nothing to run' run $out
+rejects 'there is no folder' run --problem $small --benchmark_out=absent/x.json
+rejects 'is a folder' run --problem $small --benchmark_out="$folder"
+rejects 'is not a number between' run --problem $small --benchmark_min_time=soon $out
+rejects 'valid: json, console, csv' run --problem $small --benchmark_format=xml $out
+rejects 'is no flag of Google Benchmark' run --problem $small --benchmark_nonsense=1 $out
+rejects 'not a result file' run --problem $small --resume $out
+rejects 'there is no absent.json' run --problem $small --resume --benchmark_out=absent.json
+rejects 'belongs to run' verify --problem $small --benchmark_min_time=1
+exits 2 '--colour' run --colour
+exits 2 'subcommand is required'
+exits 2 'max-case-seconds' run --problem $small --max-case-seconds -1
+
+rejects "neither a file nor a name in .*; valid names: .*quick" run --sweep absent $out
+sweep_head='title = "t"
+budget_seconds = 5
+min_time_seconds = 0.001'
+sweep() { # sweep FILE LINES...: a sweep file of the head and these lines
+  local file=$1
+  shift
+  printf '%s\n' "$sweep_head" "$@" >"$file"
+}
+echo 'title = ' >malformed.toml
+rejects 'malformed.toml:1: ' run --sweep malformed.toml $out
+sweep unknown.toml 'colour = "red"'
+rejects "unknown.toml:4: unknown key 'colour'; valid: title" run --sweep unknown.toml $out
+sweep empty.toml
+rejects "empty.toml:1: 'problem' is missing" run --sweep empty.toml $out
+sweep bad.toml '[[problem]]' 'problem = "h:1/q:0/d:1"' 'model = "m"' 'source = "s"'
+rejects "bad.toml:5: problem 'h:1/q:0/d:1': q=0" run --sweep bad.toml $out
+sweep nosource.toml '[[problem]]' 'problem = "h:1/q:1/d:1"' 'model = "m"'
+rejects "nosource.toml:4: 'source' is missing" run --sweep nosource.toml $out
+sweep mine.toml '[[problem]]' 'problem = "h:1/q:8/d:4"' 'model = "m"' 'source = "s"' \
+  '[[problem]]' 'problem = "h:1/q:9/d:4"' 'model = "m"' 'source = "s"'
+
+# A user's own sweep runs like a built-in one; the file is Google Benchmark JSON.
+exits 0 'Results: mine.json' run --sweep mine.toml --benchmark_out=mine.json
+[ "$(file_is_valid mine.json)" -eq 10 ] && note ok || note failed 'mine.json should hold 10 rows'
+grep -q 'h:1/q:9/d:4' out && note ok || note failed 'the table should show every problem'
+[ ! -e mine.json.journal ] && note ok || note failed 'a finished run should leave no journal'
+
+# Every sweep of ours can be read and planned.
+for name in quick seqlen heads decode models; do exits 0 '' run --sweep $name --dry-run --variants online_softmax; done
+
+# Google Benchmark's flags keep working.
+exits 0 '' run --problem $small --benchmark_list_tests
+[ "$(grep -c '^attention/' out)" -eq 5 ] && note ok || note failed '--benchmark_list_tests should print 5 names'
+exits 0 '' run --problem $small $fast --benchmark_format=json --benchmark_repetitions=2
+file_is_valid out >/dev/null && note ok || note failed '--benchmark_format=json should print JSON alone'
+exits 0 '' run --problem $small $fast --benchmark_filter=naive --benchmark_out=x.csv --benchmark_out_format=csv
+grep -q '^"attention/naive/' x.csv && note ok || note failed '--benchmark_out_format=csv should write CSV'
+
+# Google Benchmark's own tool reads the files (Debian: libbenchmark-tools).
+compare=/usr/share/benchmark/compare.py
+if [ -f $compare ] && python3 -c 'import numpy' 2>/dev/null; then
+  python3 $compare benchmarks mine.json mine.json >compared 2>&1 && grep -q 'attention/naive' compared && note ok || {
+    note failed 'compare.py should read a result file:'
+    cat compared
+  }
+fi
+
+# Resuming: what has a row is not run again, another seed is refused.
+exits 0 '' run --problem $small $fast --variants naive --benchmark_out=resume.json
+exits 2 "written with seed '1', this run has '2'" run --problem $small --seed 2 --resume --benchmark_out=resume.json
+exits 0 '' run --problem $small $fast --variants 'naive,blocked' --resume --benchmark_out=resume.json
+[ "$(file_is_valid resume.json)" -eq 2 ] && [ "$(grep -c '^\[' err)" -eq 1 ] && note ok || note failed 'resume should add one row'
+
+# kill -9 leaves a valid file, and the case that was running becomes a crashed row.
+${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem h:1/q:16/d:8 --benchmark_min_time=2 --benchmark_out=killed.json >out 2>err &
+pid=$!
+for _ in $(seq 300); do grep -q '^\[1/' err && [ -s killed.json.journal ] && break; sleep 0.1; done
+sleep 0.5
+kill -9 $pid
+wait $pid 2>/dev/null
+[ "$(file_is_valid killed.json)" -ge 1 ] && note ok || note failed 'a killed run should leave its finished rows'
+exits 1 '' run --problem h:1/q:16/d:8 $fast --resume --benchmark_out=killed.json
+grep -q CRASHED out && [ "$(file_is_valid killed.json)" -eq 5 ] && note ok || note failed 'the killed case should be recorded as crashed'
+
+# SIGINT and SIGTERM: finished rows stay, exit 130.
+for signal in INT TERM; do
+  python3 - "$signal" ${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem h:1/q:16/d:8 --benchmark_min_time=1 --benchmark_out=stopped.json <<'PY'
+import signal, subprocess, sys, time
+process = subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+while not process.stderr.readline().startswith("[1/"):
+    assert process.poll() is None
+time.sleep(0.3)
+process.send_signal(getattr(signal, "SIG" + sys.argv[1]))
+process.stderr.read()
+sys.exit(0 if process.wait() == 130 else 1)
+PY
+  [ $? -eq 0 ] && [ "$(file_is_valid stopped.json)" -ge 1 ] && note ok || note failed "SIG$signal should end with 130 and a valid file"
+done
+
+# A full disk (here a file size limit): exit 3, what was written before stays.
+cp mine.json full.json
+(ulimit -f 4 && run run --sweep mine.toml --benchmark_out=full.json)
+[ $? -eq 3 ] && grep -q 'cannot write' err && file_is_valid full.json >/dev/null && note ok || { note failed 'a full disk should end with 3'; cat err; }
+
+# A wrong kernel never prints a number.
+run_mutants run --problem h:2/q:40/d:8/mask:causal $fast --variants no_rescale,missing_scale,first_call_only,writes_input --benchmark_out=wrong.json
+[ $? -eq 1 ] && [ "$(grep -c WRONG out)" -ge 1 ] && note ok || note failed 'wrong kernels should end with 1'
+python3 -c 'import json; rows = json.load(open("wrong.json"))["benchmarks"]
+assert len(rows) == 4 and all(r["error_occurred"] and "flops" not in r for r in rows), rows' && note ok || note failed 'wrong kernels should have no numbers'
+run_mutants verify --problem h:2/q:40/d:8/mask:causal --variants missing_scale
+[ $? -eq 1 ] && grep -q '^FAILED attention/missing_scale' out && note ok || note failed 'verify should fail a wrong kernel'
+
+echo "$passes passed, $failures failed"
+[ $failures -eq 0 ]

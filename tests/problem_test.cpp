@@ -1,0 +1,230 @@
+// The problem: its text form, its arithmetic, its rules.
+#include "problem.hpp"
+
+#include <limits>
+#include <random>
+
+#include "catch.hpp"
+#include "problem_text.hpp"
+#include "support.hpp"
+
+namespace attn::test {
+namespace {
+
+std::string canonical(std::string_view text) { return to_string(parse_workload(text)); }
+
+std::string short_form(std::string_view text) { return to_short_string(parse_workload(text)); }
+
+std::int64_t brute_force_pairs(const Problem& p) {
+  std::int64_t pairs = 0;
+  for (std::int64_t i = 0; i < p.seqlen_q; ++i)
+    for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
+      const std::int64_t distance = j - (i + p.seqlen_k - p.seqlen_q);
+      pairs += (p.window_left < 0 || distance >= -p.window_left) &&
+               (p.window_right < 0 || distance <= p.window_right);
+    }
+  return pairs;
+}
+
+Workload random_workload(std::mt19937_64& random) {
+  const auto pick = [&](std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1));
+  };
+  Workload w;
+  Problem& p = w.problem;
+  p.batch = pick(1, 3);
+  p.kv_heads = pick(1, 4);
+  p.heads = p.kv_heads * pick(1, 3);
+  p.seqlen_q = pick(1, 12);
+  p.seqlen_k = pick(1, 12);
+  p.head_dim = pick(1, 9);
+  p.value_dim = pick(1, 9);
+  p.window_left = pick(-1, 14);
+  p.window_right = pick(-1, 14);
+  p.lse = static_cast<std::int32_t>(pick(0, 1));
+  w.setup.fill = static_cast<Fill>(pick(0, kFillNames.size() - 1));
+  w.setup.layout = static_cast<Layout>(pick(0, 1));
+  return w;
+}
+
+}  // namespace
+
+TEST_CASE("a problem prints canonically whatever the order of its keys", "[problem]") {
+  const auto [text, expected] = GENERATE(table<std::string, std::string>({
+      {"h:12/q:1024/d:64", "b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:none"},
+      {"mask:causal/dv:32/d:64/k:7/q:5/hkv:4/h:12/b:2",
+       "b:2/h:12/hkv:4/q:5/k:7/d:64/dv:32/dtype:f32/mask:causal"},
+      {"lse:1/d:1/q:1/h:1", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/lse:1"},
+      {"layout:bshd/fill:peaked/lse:1/window:3,4/h:1/q:1/d:1",
+       "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/window:3,4/lse:1/fill:peaked/layout:bshd"},
+      {"h:1/q:9/d:2/mask:causal/window:3,0",
+       "b:1/h:1/hkv:1/q:9/k:9/d:2/dv:2/dtype:f32/mask:causal/window:3,0"},
+      // Defaults said aloud, and a window that says what mask:causal or mask:none says.
+      {"h:1/q:1/d:1/lse:0/fill:normal/layout:bhsd/window:-1,-1",
+       "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
+      {"h:1/q:1/d:1/window:-1,0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:causal"},
+  }));
+  CHECK(canonical(text) == expected);
+  CHECK(canonical(expected) == expected);
+}
+
+TEST_CASE("the short form leaves every default out and reads back", "[problem]") {
+  const auto [text, expected] = GENERATE(table<std::string, std::string>({
+      {"b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:none", "h:12/q:1024/d:64"},
+      {"b:2/h:8/hkv:2/q:1/k:9/d:64/dv:32/mask:causal/lse:1",
+       "b:2/h:8/hkv:2/q:1/k:9/d:64/dv:32/mask:causal/lse:1"},
+  }));
+  CHECK(short_form(text) == expected);
+  CHECK(canonical(expected) == canonical(text));
+}
+
+TEST_CASE("random workloads survive a round trip through both text forms", "[problem]") {
+  std::mt19937_64 random(1);
+  for (int n = 0; n < 500; ++n) {
+    const Workload w = random_workload(random);
+    CAPTURE(to_string(w));
+    CHECK(parse_workload(to_string(w)) == w);
+    CHECK(parse_workload(to_short_string(w)) == w);
+    CHECK(parse_problem(to_string(w.problem)) == w.problem);
+  }
+}
+
+TEST_CASE("a bad text is refused with what is wrong and what would be right", "[problem]") {
+  const auto [text, wrong, right] = GENERATE(table<std::string, std::string, std::string>({
+      {"h:8/hkv:3/q:1/d:1", "hkv=3", "does not divide h=8"},
+      {"h:8/hkv:16/q:1/d:1", "hkv=16", "does not divide h=8"},
+      {"h:1/q:0/d:1", "q=0", "between 1 and"},
+      {"h:1/q:1/d:-1", "d=-1", "between 1 and"},
+      {"h:1/hkv:0/q:1/d:1", "hkv=0", "between 1 and"},
+      {"b:1099511627777/h:1/q:1/d:1", "b=1099511627777", "between 1 and 1099511627776"},
+      {"h:1/q:1/d:1/mask:diagonal", "mask:diagonal", "valid: none, causal"},
+      {"h:1/q:1/d:1/dtype:f64", "dtype:f64", "valid: f32"},
+      {"h:1/q:1/d:1/lse:2", "lse:2", "valid: 0, 1"},
+      {"h:1/q:1/d:1/fill:ones", "fill:ones", "valid: normal, uniform, peaked, ascending, descending"},
+      {"h:1/q:1/d:1/layout:sbhd", "layout:sbhd", "valid: bhsd, bshd, packed"},
+      {"h:1/q:2/k:3/d:1/layout:packed", "k:3", "packed needs k equal to q"},
+      {"h:1/q:2/d:1/dv:2/layout:packed", "dv:2", "dv equal to d"},
+      {"q:1/d:1", "'h' is missing", "h, q and d are required"},
+      {"h:1/d:1", "'q' is missing", "h, q and d are required"},
+      {"h:1/q:1", "'d' is missing", "h, q and d are required"},
+      {"h:1/h:1/q:1/d:1", "'h'", "given twice"},
+      {"h:1/q:9223372036854775808/d:1", "q:9223372036854775808", "64 bits"},
+      {"h:1/q:1/d:1/window:99999999999999999999,0", "99999999999999999999", "64 bits"},
+      {"h:1/q:1/d:1/heads:2", "unknown key 'heads'", "valid: b, h, hkv, q"},
+      {"h:1/q:1/d:1/mask:causal/window:4,2", "window:4,2", "valid: window:4,0 or mask:none"},
+      {"h:1/q:1/d:1/window:4", "window:4", "L,R"},
+      {"h:1/q:1/d:1/window:1,2,3", "window:2,3", "not an integer"},
+      {"h:1/q:1/d:1/window:-2,0", "window=-2,0", "-1 (unlimited)"},
+      {"h:1/q:1/d:1/window:0,-2", "window=0,-2", "-1 (unlimited)"},
+      {"h:1/q:x/d:1", "q:x", "not an integer"},
+      {"h:1/q:1.5/d:1", "q:1.5", "not an integer"},
+      {"h:1/q:+1/d:1", "q:+1", "not an integer"},
+      {"h:1/q:1/d: 1", "d: 1", "not an integer"},
+      {"h:1/q/d:1", "'q' is not key:value", "example:"},
+      {"h:1/q:/d:1", "'q:' is not key:value", "example:"},
+      {"h:1/q:1/d:1/", "'' is not key:value", "example:"},
+      {"", "'' is not key:value", "example:"},
+  }));
+  const std::string message = rejection([&, &text = text] { parse_workload(text); });
+  CAPTURE(text, message);
+  CHECK(contains(message, "problem '" + text + "'"));
+  CHECK(contains(message, wrong));
+  CHECK(contains(message, right));
+}
+
+TEST_CASE("setup keys are refused where only a problem is meant", "[problem]") {
+  CHECK(contains(rejection([] { parse_problem("h:1/q:1/d:1/fill:peaked"); }), "setup"));
+  CHECK(contains(rejection([] { parse_problem("h:1/q:1/d:1/layout:bshd"); }), "setup"));
+}
+
+TEST_CASE("visible pairs and FLOPs equal a count over all pairs", "[problem]") {
+  std::mt19937_64 random(2);
+  for (int n = 0; n < 2000; ++n) {
+    const Problem p = random_workload(random).problem;
+    CAPTURE(to_string(p));
+    const std::int64_t pairs = brute_force_pairs(p);
+    std::int64_t visited = 0;
+    for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+      const KeyRange keys = visible_keys(p, i);
+      REQUIRE(0 <= keys.begin);
+      REQUIRE(keys.begin <= keys.end);
+      REQUIRE(keys.end <= p.seqlen_k);
+      visited += keys.end - keys.begin;
+    }
+    REQUIRE(visited == pairs);
+    REQUIRE(visible_pairs(p) == pairs);
+    REQUIRE(flops(p) == p.batch * p.heads * pairs * (2 * p.head_dim + 2 * p.value_dim));
+  }
+}
+
+TEST_CASE("the causal mask is aligned bottom-right", "[problem]") {
+  const auto [text, pairs] = GENERATE(table<std::string, std::int64_t>({
+      {"h:1/q:4/k:4/d:1/mask:causal", 10},
+      {"h:1/q:1/k:9/d:1/mask:causal", 9},  // a decode step sees the whole cache
+      {"h:1/q:4/k:2/d:1/mask:causal", 3},  // the first two queries see nothing
+      {"h:1/q:2/k:5/d:1/mask:causal", 9},
+  }));
+  CHECK(visible_pairs(parse_problem(text)) == pairs);
+}
+
+TEST_CASE("minimal bytes move q, k, v, o and lse once", "[problem]") {
+  CHECK(minimal_bytes(parse_problem("b:2/h:4/hkv:2/q:3/k:5/d:7/dv:11")) ==
+        4 * 2 * (4 * 3 * (7 + 11) + 2 * 5 * (7 + 11)));
+  CHECK(minimal_bytes(parse_problem("h:4/q:3/d:1/lse:1")) - minimal_bytes(parse_problem("h:4/q:3/d:1")) ==
+        4 * 4 * 3);
+}
+
+TEST_CASE("a problem needs exactly the features that its fields ask for", "[problem]") {
+  const auto [text, features] = GENERATE(table<std::string, std::uint64_t>({
+      {"h:2/q:3/d:4", 0},
+      {"h:2/q:3/d:4/mask:causal", ATTN_CAUSAL},
+      {"h:2/q:3/d:4/window:2,0", ATTN_WINDOW},
+      {"h:2/q:3/d:4/window:2,-1", ATTN_WINDOW},
+      {"h:2/q:3/d:4/window:-1,2", ATTN_WINDOW},
+      {"h:2/hkv:1/q:3/d:4", ATTN_GQA},
+      {"h:2/q:3/d:4/dv:5", ATTN_DV_DIFFERS},
+      {"h:2/q:3/d:4/lse:1", ATTN_LSE},
+      {"h:2/hkv:1/q:3/d:4/dv:5/lse:1/mask:causal", ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_CAUSAL},
+  }));
+  CAPTURE(text);
+  CHECK(required_features(parse_problem(text)) == features);
+}
+
+TEST_CASE("validate refuses what would overflow 64 bits and accepts what just fits", "[problem]") {
+  constexpr std::int64_t kMax = kMaxDimension;
+  const auto make = [](std::int64_t h, std::int64_t q, std::int64_t k, std::int64_t d) {
+    return Problem{.batch = 1,
+                   .heads = h,
+                   .kv_heads = h,
+                   .seqlen_q = q,
+                   .seqlen_k = k,
+                   .head_dim = d,
+                   .value_dim = d,
+                   .window_left = -1,
+                   .window_right = -1};
+  };
+  const auto refused = [](const Problem& p) { return contains(rejection([&] { validate(p); }), "64 bits"); };
+  // 4 d q k FLOPs: 2^62 fits, 2^63 does not.
+  CHECK(rejection([&] { validate(make(1, std::int64_t{1} << 30, std::int64_t{1} << 30, 1)); }).empty());
+  CHECK(flops(make(1, std::int64_t{1} << 30, std::int64_t{1} << 30, 1)) == std::int64_t{1} << 62);
+  CHECK(refused(make(1, std::int64_t{1} << 31, std::int64_t{1} << 30, 1)));
+  CHECK(refused(make(kMax, kMax, kMax, kMax)));
+  // Few FLOPs under a narrow window, yet too many bytes.
+  Problem narrow = make(kMax, 1, kMax, 1);
+  narrow.window_left = narrow.window_right = 0;
+  CHECK(refused(narrow));
+}
+
+TEST_CASE("validate refuses fields that no text can express", "[problem]") {
+  const auto with = [](auto change) {
+    Problem p = parse_problem("h:1/q:1/d:1");
+    change(p);
+    return rejection([&] { validate(p); });
+  };
+  CHECK(contains(with([](Problem& p) { p.dtype = 7; }), "dtype=7"));
+  CHECK(contains(with([](Problem& p) { p.lse = -1; }), "lse=-1"));
+  CHECK(contains(with([](Problem& p) { p.heads = std::numeric_limits<std::int64_t>::min(); }), "h=-"));
+  CHECK(contains(with([](Problem& p) { p.window_right = kMaxDimension + 1; }), "window=-1,"));
+}
+
+}  // namespace attn::test

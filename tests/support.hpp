@@ -1,0 +1,59 @@
+// Small helpers that several tests share.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "isa.hpp"
+#include "problem_text.hpp"
+#include "tensor.hpp"
+
+namespace attn::test {
+
+// An ISA that runs wherever the tests run, and one that never does.
+#if defined(__x86_64__)
+inline constexpr const char* kBaselineIsa = "sse2";
+inline constexpr const char* kForeignIsa = "neon64";
+#else
+inline constexpr const char* kBaselineIsa = "neon64";
+inline constexpr const char* kForeignIsa = "sse2";
+#endif
+
+// The message with which f() refuses its input; empty when it accepts.
+template <class F>
+std::string rejection(F&& f) {
+  try {
+    f();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return {};
+}
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+// Calls f(float& element, b, h, i, d) for every element.
+template <class F>
+void for_each_element(const TensorView& t, F&& f) {
+  for (std::int64_t b = 0; b < t.shape[0]; ++b)
+    for (std::int64_t h = 0; h < t.shape[1]; ++h)
+      for (std::int64_t i = 0; i < t.shape[2]; ++i)
+        for (std::int64_t d = 0; d < t.shape[3]; ++d) f(row_of<float>(t, b, h, i)[d], b, h, i, d);
+}
+
+inline void set_all(const TensorView& t, float value) {
+  for_each_element(t, [&](float& x, auto...) { x = value; });
+}
+
+// Copies values between tensors of one shape and any strides.
+inline void copy_elements(const TensorView& from, const TensorView& to) {
+  for_each_element(to, [&](float& x, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d) {
+    x = row_of<float>(from, b, h, i)[d];
+  });
+}
+
+}  // namespace attn::test

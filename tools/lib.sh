@@ -1,0 +1,39 @@
+# Shared by tools/test, tools/bench and .ci/run; sourced, never run.
+# The caller keeps its working directory: file names that a user gives are relative to it.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# ATTN_PRESET chooses a preset of CMakePresets.json for a whole command: `ATTN_PRESET=asan tools/test`.
+preset=${ATTN_PRESET:-release}
+case $preset in
+  release) build=$root/build ;;
+  *) build=$root/build-$preset ;;
+esac
+
+step() { printf '== %s\n' "$*"; }
+
+# Runs a command silently; shows what it said only if it failed. Configuring says nothing of interest otherwise.
+quietly() {
+  local output status=0
+  output=$("$@" 2>&1) || status=$?
+  ((status == 0)) || printf '%s\n' "$output" >&2
+  return "$status"
+}
+
+# Presets are read from the current folder only.
+at_root() { (cd "$root" && "$@"); }
+
+# install_and_build <target>...: from a bare machine to the targets built; `all` includes the tests.
+install_and_build() {
+  local setup_options=(--quiet)
+  case $preset in
+    clang | tsan | aarch64) setup_options+=(--ci) ;;
+  esac
+  step "setup: installing what is missing (tools/setup)"
+  "$root/tools/setup" "${setup_options[@]}"
+  step "configure: preset $preset into ${build#"$root"/}/"
+  at_root quietly cmake --preset "$preset"
+  step "build: $*"
+  cmake --build "$build" --target "$@"
+}
