@@ -38,8 +38,10 @@ struct ScalarSteps {
 
   static void accumulate(float* o, std::int64_t n, const float* probs, const float* v, std::int64_t v_stride,
                          std::int64_t keys) {
-    for (std::int64_t j = 0; j < keys; ++j)
-      for (std::int64_t d = 0; d < n; ++d) o[d] += probs[j] * v[j * v_stride + d];
+    for (std::int64_t j = 0; j < keys; ++j) {
+      const float prob = probs[j];  // read once: for all the compiler knows, o may overlap probs
+      for (std::int64_t d = 0; d < n; ++d) o[d] += prob * v[j * v_stride + d];
+    }
   }
 };
 
