@@ -1,5 +1,5 @@
-// The flags of Google Benchmark that `run` must know itself. All are passed on but for the output file, which
-// is written after every row rather than at the end.
+// The flags of Google Benchmark that `run` must know itself. All are passed on but for the output file, which is
+// written after every row rather than at the end.
 #pragma once
 
 #include <string>

@@ -42,8 +42,7 @@ std::vector<int> selected_threads(const std::string& list) {
   for (const std::string& part : split(list, ',')) {
     const auto threads = parse_threads(part);
     if (!threads)
-      throw UsageError(
-          fmt::format("--threads {}: '{}' is not a team size; valid: 1 to {}", list, part, kMaxThreads));
+      throw UsageError(fmt::format("--threads {}: '{}' is not a team size; valid: 1 to {}", list, part, kMaxThreads));
     counts.push_back(*threads);
   }
   return counts;
@@ -69,12 +68,11 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
       for (const std::string& name : all)
         if (std::regex_match(name, pattern)) chosen.insert(name), ++matched;
     } catch (const std::regex_error& error) {
-      throw UsageError(
-          fmt::format("--variants {}: '{}' is no regular expression: {}", list, part, error.what()));
+      throw UsageError(fmt::format("--variants {}: '{}' is no regular expression: {}", list, part, error.what()));
     }
     if (matched == 0)
-      throw UsageError(fmt::format("--variants {}: '{}' matches no variant; valid: best, {}", list, part,
-                                   fmt::join(all, ", ")));
+      throw UsageError(
+          fmt::format("--variants {}: '{}' matches no variant; valid: best, {}", list, part, fmt::join(all, ", ")));
   }
   for (const std::string& name : all)
     if (chosen.count(name)) selection.names.push_back(name);
@@ -88,8 +86,8 @@ std::vector<Isa> named_isas(const std::string& list) {
   for (const std::string& part : split(list, ',')) {
     const auto isa = parse_isa(part);
     if (!isa)
-      throw UsageError(fmt::format("--isa {}: unknown ISA '{}'; valid: native, all, {}", list, part,
-                                   fmt::join(kIsaNames, ", ")));
+      throw UsageError(
+          fmt::format("--isa {}: unknown ISA '{}'; valid: native, all, {}", list, part, fmt::join(kIsaNames, ", ")));
     if (!runs_here(*isa))
       throw UsageError(fmt::format("--isa {}: {} cannot run here: {}", list, part, missing_for(*isa)));
     isas.push_back(*isa);
@@ -154,9 +152,7 @@ bool is_google_benchmark_suffix(std::string_view part) {
 
 }  // namespace
 
-std::string case_name(const Case& c) {
-  return name_of(c.variant->name, c.variant->isa, c.workload, c.threads);
-}
+std::string case_name(const Case& c) { return name_of(c.variant->name, c.variant->isa, c.workload, c.threads); }
 
 CaseName parse_case_name(std::string_view name) {
   const auto reject = [&](const std::string& what) -> CaseName {
@@ -165,16 +161,15 @@ CaseName parse_case_name(std::string_view name) {
   };
   if (name.substr(0, kPrefix.size()) != kPrefix) return reject("does not begin with 'attention/'");
   const std::vector<std::string> parts = split(name.substr(kPrefix.size()), '/');
-  const auto team = std::find_if(parts.begin(), parts.end(),
-                                 [](const std::string& p) { return p.rfind("threads:", 0) == 0; });
+  const auto team =
+      std::find_if(parts.begin(), parts.end(), [](const std::string& p) { return p.rfind("threads:", 0) == 0; });
   if (team - parts.begin() < 3 || team == parts.end()) return reject("lacks a part");
   // An aggregate's suffix sticks to the last part, which may be this one.
   const auto threads = parse_threads(std::string_view(*team).substr(8, team->find('_') - 8));
   if (!threads) return reject(fmt::format("'{}' is no team size", *team));
   for (auto part = team + 1; part != parts.end(); ++part)
     if (!is_google_benchmark_suffix(*part)) return reject(fmt::format("unknown suffix '{}'", *part));
-  return {parts[0], parts[1], parse_workload(fmt::format("{}", fmt::join(parts.begin() + 2, team, "/"))),
-          *threads};
+  return {parts[0], parts[1], parse_workload(fmt::format("{}", fmt::join(parts.begin() + 2, team, "/"))), *threads};
 }
 
 Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,

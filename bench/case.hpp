@@ -49,8 +49,8 @@ struct Cases {
   std::vector<Skipped> skipped;
 };
 
-// Every case of the selection for these workloads, each once, workload by workload. Throws UsageError for an
-// expression that matches no variant, an unknown or absent ISA, a bad thread count.
+// Every case of the selection for these workloads, each once, workload by workload. Throws UsageError for an expression
+// that matches no variant, an unknown or absent ISA, a bad thread count.
 Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
                    std::span<const Variant* const> table);
 

@@ -11,11 +11,9 @@ namespace attn::bench {
 void add_case_options(CLI::App& command, CaseOptions& options) {
   command.add_option("--sweep", options.sweeps, "a name in bench/sweeps/ or a file; may be repeated");
   command.add_option("--problem", options.problems, "such as h:12/q:1024/d:64/mask:causal; may be repeated");
-  command.add_option(
-      "--variants", options.variants,
-      "comma-separated regular expressions over variant names; `best` is what the library would choose");
-  command
-      .add_option("--isa", options.isa, "native (the highest that runs here), all, or a comma-separated list")
+  command.add_option("--variants", options.variants,
+                     "comma-separated regular expressions over variant names; `best` is what the library would choose");
+  command.add_option("--isa", options.isa, "native (the highest that runs here), all, or a comma-separated list")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "comma-separated team sizes");
 }

@@ -1,5 +1,5 @@
-// The subcommands of attnbench. Each adds its options to the app and returns what to call when it was chosen;
-// the call returns the exit code and throws UsageError or EnvironmentError.
+// The subcommands of attnbench. Each adds its options to the app and returns what to call when it was chosen; the call
+// returns the exit code and throws UsageError or EnvironmentError.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -31,8 +31,7 @@ struct CaseOptions {
 };
 void add_case_options(CLI::App& command, CaseOptions& options);
 
-// Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep
-// says.
+// Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep says.
 Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads);
 
 // Runs attnbench with these arguments (without the program's name) over a table of variants; the exit code.

@@ -46,8 +46,7 @@ void print_text(std::span<const Variant* const> table) {
 }  // namespace
 
 Command add_list(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("list", "variants and instruction sets: features, which run here, why not");
+  CLI::App* command = app.add_subcommand("list", "variants and instruction sets: features, which run here, why not");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "machine-readable");
   return [json](const Context& context) {

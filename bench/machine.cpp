@@ -39,8 +39,7 @@ std::string caches() {
   for (int i = 0; std::filesystem::exists(base + std::to_string(i)); ++i) {
     const std::string index = base + std::to_string(i) + "/";
     if (first_line(index + "type") == "Instruction") continue;
-    text += fmt::format("{}L{} {}", text.empty() ? "" : ", ", first_line(index + "level"),
-                        first_line(index + "size"));
+    text += fmt::format("{}L{} {}", text.empty() ? "" : ", ", first_line(index + "level"), first_line(index + "size"));
   }
   return text.empty() ? kUnknown : text;
 }
@@ -48,8 +47,7 @@ std::string caches() {
 // The bracketed word of a sysfs choice such as "always [madvise] never".
 std::string chosen(const std::string& line) {
   const auto begin = line.find('['), end = line.find(']');
-  return begin == std::string::npos || end == std::string::npos ? line
-                                                                : line.substr(begin + 1, end - begin - 1);
+  return begin == std::string::npos || end == std::string::npos ? line : line.substr(begin + 1, end - begin - 1);
 }
 
 std::string affinity() {
@@ -97,17 +95,16 @@ std::map<std::string, std::string> machine_facts() {
       {"compiler", ATTN_COMPILER},
       {"flags", ATTN_FLAGS},
       {"revision", revision()},
-      {"libraries", fmt::format("benchmark {}, xsimd {}, fmt {}", ATTN_BENCHMARK_VERSION, ATTN_XSIMD_VERSION,
-                                FMT_VERSION)},
+      {"libraries",
+       fmt::format("benchmark {}, xsimd {}, fmt {}", ATTN_BENCHMARK_VERSION, ATTN_XSIMD_VERSION, FMT_VERSION)},
   };
 }
 
 std::string machine_folder() {
   const auto facts = machine_facts();
-  std::string folder = fmt::format("{}-m{}-s{}-{}c", facts.at("cpu"), facts.at("cpu_model"),
-                                   facts.at("stepping"), facts.at("cores"));
-  for (char& c : folder)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(c)) : '-';
+  std::string folder =
+      fmt::format("{}-m{}-s{}-{}c", facts.at("cpu"), facts.at("cpu_model"), facts.at("stepping"), facts.at("cores"));
+  for (char& c : folder) c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(c)) : '-';
   folder.erase(std::unique(folder.begin(), folder.end(), [](char a, char b) { return a == '-' && b == '-'; }),
                folder.end());
   return folder;

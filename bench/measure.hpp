@@ -20,8 +20,8 @@ struct Session {
   std::string current = "";  // the case that the journal names
 };
 
-// Called for every step of the search for an iteration count and for every repetition. A wrong kernel gets an
-// error instead of a number; a case that is not reached an error beginning with kNotRun.
+// Called for every step of the search for an iteration count and for every repetition. A wrong kernel gets an error
+// instead of a number; a case that is not reached an error beginning with kNotRun.
 void measure(benchmark::State& state, const Case& c, Session& session);
 
 }  // namespace attn::bench

@@ -12,12 +12,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-// Cycles per second: each addition waits for the one before. Register operands, since some cores fold
-// additions of immediates away.
+// Cycles per second: each addition waits for the one before. Register operands, since some cores fold additions of
+// immediates away.
 double clock_slice() {
   constexpr int kRounds = 4'000, kAdditions = 16;
   std::uint64_t value = 1;

@@ -37,8 +37,7 @@ class Calibration {
   static double measure(const Case& c, bool decode) {
     Problem p = parse_problem(decode ? "h:4/q:1/k:2048/d:64" : "h:2/q:192/d:64");
     if (!why_not(*c.variant, p, c.threads).empty()) p = c.workload.problem;
-    set_current_activity(
-        fmt::format("calibrating {}/{} on {}", c.variant->name, c.variant->isa, to_string(p)));
+    set_current_activity(fmt::format("calibrating {}/{} on {}", c.variant->name, c.variant->isa, to_string(p)));
     const Inputs inputs(p, {}, 1);
     const AlignedBuffer workspace(workspace_bytes(*c.variant, p, c.threads));
     const Args args = prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes());
@@ -46,8 +45,7 @@ class Calibration {
     for (int i = 0; i < 3; ++i) {
       const auto begin = std::chrono::steady_clock::now();
       c.variant->run(&args);
-      fastest =
-          std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+      fastest = std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     }
     return static_cast<double>(flops(p)) / fastest;
   }
@@ -62,16 +60,14 @@ double oracle_seconds(const Problem& p) {
 }
 
 double case_seconds(const Problem& p, double iteration, const Limits& limits) {
-  // Google Benchmark raises the iteration count in steps until min_time is reached: about half as much again.
-  // Every step is checked and has two probe slices.
+  // Google Benchmark raises the iteration count in steps until min_time is reached: about half as much again. Every
+  // step is checked and has two probe slices.
   const double timed = std::max(1.5 * limits.min_time_seconds, 2 * iteration);
   const double check = 4 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
   return iteration + limits.repetitions * (timed + check) + 0.03;
 }
 
-std::string gib(std::int64_t bytes) {
-  return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30));
-}
+std::string gib(std::int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }
 
 // Leaves out the dearest cases until the rest fits.
 void keep_budget(Plan& plan, double budget, const std::map<std::string, double>& oracles) {
@@ -87,12 +83,12 @@ void keep_budget(Plan& plan, double budget, const std::map<std::string, double>&
   };
   plan.total_seconds = total();
   while (budget > 0 && plan.total_seconds > budget && !plan.cases.empty()) {
-    const auto dearest =
-        std::max_element(plan.cases.begin(), plan.cases.end(),
-                         [](const auto& a, const auto& b) { return a.total_seconds < b.total_seconds; });
-    plan.skipped.push_back({case_name(dearest->c),
-                            fmt::format("over the time budget of {:g} s (predicted {:.1f} s for this case)",
-                                        budget, dearest->total_seconds)});
+    const auto dearest = std::max_element(plan.cases.begin(), plan.cases.end(), [](const auto& a, const auto& b) {
+      return a.total_seconds < b.total_seconds;
+    });
+    plan.skipped.push_back(
+        {case_name(dearest->c), fmt::format("over the time budget of {:g} s (predicted {:.1f} s for this case)", budget,
+                                            dearest->total_seconds)});
     plan.cases.erase(dearest);
     plan.total_seconds = total();
   }

@@ -1,5 +1,5 @@
-// The plan of a run: how long each case will take, which cases fit into memory, into --max-case-seconds and
-// into the sweep's time budget, and why the others are left out.
+// The plan of a run: how long each case will take, which cases fit into memory, into --max-case-seconds and into the
+// sweep's time budget, and why the others are left out.
 #pragma once
 
 #include <cstdint>

@@ -31,11 +31,9 @@ std::string clock_time(double seconds) {
 
 std::string outcome_of(const benchmark::BenchmarkReporter::Run& run) {
   if (run.error_occurred) return "FAILED: " + run.error_message;
-  const auto counter = [&](const char* name) {
-    return run.counters.count(name) ? run.counters.at(name).value : 0.0;
-  };
-  return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of peak, error {:.1e}", counter("flops") / 1e9,
-                     counter("pct_peak"), counter("max_scaled_err"));
+  const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
+  return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of peak, error {:.1e}", counter("flops") / 1e9, counter("pct_peak"),
+                     counter("max_scaled_err"));
 }
 
 // The row's name without /real_time and what follows.
@@ -90,8 +88,7 @@ bool RunReporter::ReportContext(const Context& context) {
 
 void RunReporter::write_context() {
   std::string text;
-  for (const Skipped& s : skipped_)
-    text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", s.name, s.reason);
+  for (const Skipped& s : skipped_) text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", s.name, s.reason);
   context_["skipped"] = text;
   try {
     file_.set_context(context_);

@@ -1,5 +1,5 @@
-// RunReporter: takes what Google Benchmark measured, writes the result file after every row, and tells a
-// person how far the run has come.
+// RunReporter: takes what Google Benchmark measured, writes the result file after every row, and tells a person how far
+// the run has come.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -40,8 +40,7 @@ class Progress {
 class RunReporter : public benchmark::BenchmarkReporter {
  public:
   // `next` receives everything as well (what --benchmark_format asked for); may be null.
-  RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped,
-              benchmark::BenchmarkReporter* next);
+  RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped, benchmark::BenchmarkReporter* next);
 
   bool ReportContext(const Context& context) override;
   void ReportRuns(const std::vector<Run>& runs) override;

@@ -99,18 +99,15 @@ ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
 }
 
 void ResultFile::resume(const std::map<std::string, std::string>& identity) {
-  if (path_.empty())
-    throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
+  if (path_.empty()) throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
   if (!fs::is_regular_file(path_)) throw UsageError(fmt::format("--resume: there is no {}", path_));
   document_ = load(path_);
   const Json& context = document_["context"];
   for (const auto& [key, value] : identity) {
-    const std::string then =
-        context.contains(key) && context[key].is_string() ? context[key].get<std::string>() : "";
+    const std::string then = context.contains(key) && context[key].is_string() ? context[key].get<std::string>() : "";
     if (then != value)
-      throw UsageError(
-          fmt::format("--resume: {} was written with {} '{}', this run has '{}'; start a new file", path_,
-                      key, then, value));
+      throw UsageError(fmt::format("--resume: {} was written with {} '{}', this run has '{}'; start a new file", path_,
+                                   key, then, value));
   }
   try {
     for (const Json& row : document_["benchmarks"])

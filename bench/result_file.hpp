@@ -1,5 +1,5 @@
-// The result file: Google Benchmark JSON that is whole after every row. Beside it, `<file>.journal` names the
-// case that is running, so that a crash can be recorded and passed over by --resume.
+// The result file: Google Benchmark JSON that is whole after every row. Beside it, `<file>.journal` names the case that
+// is running, so that a crash can be recorded and passed over by --resume.
 #pragma once
 
 #include <map>
@@ -16,9 +16,8 @@ class ResultFile {
   // An empty path keeps the rows in memory only. Throws UsageError when the path cannot be written.
   explicit ResultFile(std::string path);
 
-  // Takes over the rows of an earlier run, a begun case without a row becoming a crashed row. Throws
-  // UsageError when there is nothing to resume, or it is not ours, or `identity` (machine, revision, seed)
-  // differs from the file's.
+  // Takes over the rows of an earlier run, a begun case without a row becoming a crashed row. Throws UsageError when
+  // there is nothing to resume, or it is not ours, or `identity` (machine, revision, seed) differs from the file's.
   void resume(const std::map<std::string, std::string>& identity);
 
   // Names of the cases that have rows already.

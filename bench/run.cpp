@@ -45,9 +45,8 @@ void apply_filter(Cases& cases, const std::string& filter) {
   const bool negative = filter[0] == '-';
   try {
     const std::regex pattern(filter.substr(negative), std::regex::extended);
-    std::erase_if(cases.run, [&](const Case& c) {
-      return std::regex_search(case_name(c) + "/real_time", pattern) == negative;
-    });
+    std::erase_if(cases.run,
+                  [&](const Case& c) { return std::regex_search(case_name(c) + "/real_time", pattern) == negative; });
   } catch (const std::regex_error& error) {
     throw UsageError(fmt::format("--benchmark_filter={} is no regular expression: {}", filter, error.what()));
   }
@@ -133,9 +132,8 @@ void add_context(const Options& options, const Plan& plan) {
 
 void register_cases(const Plan& plan, Session& session) {
   for (const PlannedCase& planned : plan.cases)
-    benchmark::RegisterBenchmark(
-        case_name(planned.c).c_str(),
-        [&session, c = planned.c](benchmark::State& state) { measure(state, c, session); })
+    benchmark::RegisterBenchmark(case_name(planned.c).c_str(),
+                                 [&session, c = planned.c](benchmark::State& state) { measure(state, c, session); })
         ->UseRealTime()
         ->Unit(benchmark::kMicrosecond);
 }
@@ -164,8 +162,7 @@ Forwarded open_forwarded(const BenchmarkFlags& flags) {
     if (!flags.format.empty())
       throw UsageError("--benchmark_format and --benchmark_out_format other than json do not go together");
     forwarded.file.open(flags.out);
-    if (!forwarded.file)
-      throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
+    if (!forwarded.file) throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
     forwarded.reporter = reporter_of(flags.out_format);
     forwarded.reporter->SetOutputStream(&forwarded.file);
     forwarded.reporter->SetErrorStream(&forwarded.file);
@@ -179,8 +176,7 @@ void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limi
   static std::string program = "attnbench";  // Google Benchmark keeps the pointer
   std::vector<std::string> words;
   words.insert(words.end(), flags.passed_on.begin(), flags.passed_on.end());
-  if (flags.min_time_seconds == 0)
-    words.push_back(fmt::format("--benchmark_min_time={}", limits.min_time_seconds));
+  if (flags.min_time_seconds == 0) words.push_back(fmt::format("--benchmark_min_time={}", limits.min_time_seconds));
   std::vector<char*> argv = {program.data()};
   for (std::string& word : words) argv.push_back(word.data());
   int argc = static_cast<int>(argv.size());
@@ -202,8 +198,8 @@ int measure_all(const Options& options, const BenchmarkFlags& flags, const Limit
   if (!flags.list_only) {
     add_context(options, plan);
     if (limits.budget_seconds > 0)
-      fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(),
-                 plan.total_seconds, limits.budget_seconds);
+      fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
+                 limits.budget_seconds);
   }
   try {
     benchmark::RunSpecifiedBenchmarks(&reporter);
@@ -214,8 +210,8 @@ int measure_all(const Options& options, const BenchmarkFlags& flags, const Limit
   if (flags.list_only) return kExitGood;
   if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
   if (flags.format.empty())
-    fmt::print("{}", format_table(file.document(), reporter.skipped(),
-                                  isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
+    fmt::print("{}",
+               format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
   if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", file.path());
   if (interrupted()) return kExitInterrupted;
   file.complete();
@@ -246,8 +242,7 @@ int run(const Options& options, const Context& context) {
 }  // namespace
 
 Command add_run(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("run", "check, time and report; takes every Google Benchmark flag as well");
+  CLI::App* command = app.add_subcommand("run", "check, time and report; takes every Google Benchmark flag as well");
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
@@ -258,8 +253,7 @@ Command add_run(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--resume", options->resume, "go on with the run that wrote --benchmark_out");
   command->add_flag("--dry-run", options->dry_run, "print the plan with predicted times, run nothing");
-  command->add_flag("--record", options->record,
-                    "write to results/<machine>/ under the date, revision and sweep");
+  command->add_flag("--record", options->record, "write to results/<machine>/ under the date, revision and sweep");
   return [options](const Context& context) { return run(*options, context); };
 }
 

@@ -34,8 +34,7 @@ void report_crash(int signal_number) {
                                        : "SIGABRT");
   write_text(") in ");
   write_text(activity.data());
-  write_text(
-      "\nFinished rows are in the result file; the same command with --resume goes on after this case.\n");
+  write_text("\nFinished rows are in the result file; the same command with --resume goes on after this case.\n");
   _exit(kExitWrong);
 }
 
@@ -50,8 +49,7 @@ void handle(int signal_number, void (*handler)(int)) {
 void install_signal_handlers() {
   for (const int signal_number : {SIGINT, SIGTERM}) handle(signal_number, request_stop);
 #if !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own report says more
-  for (const int signal_number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
-    handle(signal_number, report_crash);
+  for (const int signal_number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) handle(signal_number, report_crash);
 #endif
   // A full pipe or a file size limit is an error of the write, not the end of the process.
   for (const int signal_number : {SIGPIPE, SIGXFSZ}) handle(signal_number, SIG_IGN);

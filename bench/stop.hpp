@@ -5,8 +5,8 @@
 
 namespace attn::bench {
 
-// SIGINT and SIGTERM ask the run to stop (a second one ends the process at once, exit 130). A crash prints
-// the case that was running and ends with exit 1; its row is recorded by --resume.
+// SIGINT and SIGTERM ask the run to stop (a second one ends the process at once, exit 130). A crash prints the case
+// that was running and ends with exit 1; its row is recorded by --resume.
 void install_signal_handlers();
 
 // Names what is running now, for the message of a crash. The text must be storable in 1 KiB; longer is cut.

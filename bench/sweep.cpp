@@ -29,8 +29,8 @@ fs::path find_file(const std::string& name) {
   if (fs::is_regular_file(name)) return name;
   const fs::path built_in = fs::path(ATTN_SWEEP_DIR) / (name + ".toml");
   if (fs::is_regular_file(built_in)) return built_in;
-  throw UsageError(fmt::format("sweep '{}' is neither a file nor a name in {}; valid names: {}", name,
-                               ATTN_SWEEP_DIR, fmt::join(built_in_names(), ", ")));
+  throw UsageError(fmt::format("sweep '{}' is neither a file nor a name in {}; valid names: {}", name, ATTN_SWEEP_DIR,
+                               fmt::join(built_in_names(), ", ")));
 }
 
 // Reads one table, remembering where each value stands.
@@ -62,8 +62,7 @@ class Reader {
   std::string list(std::string_view key, std::string otherwise) const {
     if (!table_.contains(key)) return otherwise;
     const toml::array* array = at(key)->as_array();
-    if (array == nullptr || array->empty())
-      fail(at(key)->source(), fmt::format("'{}' is not a non-empty array", key));
+    if (array == nullptr || array->empty()) fail(at(key)->source(), fmt::format("'{}' is not a non-empty array", key));
     std::vector<std::string> parts;
     for (const toml::node& node : *array) {
       if (const auto text = node.value_exact<std::string>())

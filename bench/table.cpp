@@ -34,8 +34,8 @@ std::size_t index_of(std::vector<T>& list, const T& item) {
 }
 
 std::string reproducer(const CaseName& name) {
-  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}",
-                     to_string(name.workload), name.variant, name.isa, name.threads);
+  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}", to_string(name.workload),
+                     name.variant, name.isa, name.threads);
 }
 
 // Orders the columns: naive, then from slow to fast, which is the ladder.
@@ -50,8 +50,7 @@ Table collect(const Json& document) {
   Table table;
   for (const Json& row : document.at("benchmarks")) {
     const std::string aggregate = row.value("aggregate_name", "");
-    if (!aggregate.empty() && aggregate != "median")
-      continue;  // the median comes last and replaces single runs
+    if (!aggregate.empty() && aggregate != "median") continue;  // the median comes last and replaces single runs
     const CaseName name = parse_case_name(row.at("name").get<std::string>());
     index_of(table.variants, name.variant);
     Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : ""};
@@ -65,11 +64,9 @@ Table collect(const Json& document) {
     }
     table.rows[{index_of(table.workloads, name.workload), name.isa, name.threads}][name.variant] = cell;
   }
-  std::stable_sort(table.variants.begin(), table.variants.end(),
-                   [&](const std::string& a, const std::string& b) {
-                     return std::pair(a != "naive", total_gflops(table, a)) <
-                            std::pair(b != "naive", total_gflops(table, b));
-                   });
+  std::stable_sort(table.variants.begin(), table.variants.end(), [&](const std::string& a, const std::string& b) {
+    return std::pair(a != "naive", total_gflops(table, a)) < std::pair(b != "naive", total_gflops(table, b));
+  });
   return table;
 }
 
@@ -105,8 +102,7 @@ std::string format_skipped(const std::vector<Skipped>& skipped) {
   std::string text;
   for (const auto& [reason, names] : by_reason) {
     text += fmt::format("  {}\n", reason);
-    for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i)
-      text += fmt::format("    {}\n", names[i]);
+    for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) text += fmt::format("    {}\n", names[i]);
     if (names.size() > kNamesShown) text += fmt::format("    and {} more\n", names.size() - kNamesShown);
   }
   return text.empty() ? text : fmt::format("\nSkipped ({}):\n{}", skipped.size(), text);
@@ -146,8 +142,7 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
       "Lower line: speedup over naive (same ISA, one thread) and largest error against the fp64 oracle, "
       "scaled.\n";
   if (text.find("%!") != std::string::npos)
-    text +=
-        "!: above 100 % the ruler was disturbed, not the kernel fast; repeat the run on a quieter machine.\n";
+    text += "!: above 100 % the ruler was disturbed, not the kernel fast; repeat the run on a quieter machine.\n";
   if (!table.failures.empty()) {
     text += fmt::format("\nFailed ({}):\n", table.failures.size());
     for (const std::string& failure : table.failures) text += "  " + failure + "\n";

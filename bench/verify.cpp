@@ -80,10 +80,9 @@ int verify(const Options& options, const Context& context) {
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
     results.push_back(as_json(c, verdict));
     if (!verdict.passed)
-      fmt::print(
-          "FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}\n",
-          case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
-          options.seed);
+      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}\n",
+                 case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
+                 options.seed);
   }
   int failed = 0;
   for (const auto& [name, tally] : tallies) {
@@ -106,9 +105,7 @@ Command add_verify(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
-  command
-      ->add_option("--max-case-seconds", options->max_case_seconds,
-                   "skip cases that are predicted to take longer")
+  command->add_option("--max-case-seconds", options->max_case_seconds, "skip cases that are predicted to take longer")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--json", options->json, "write a verdict per case to this file");

@@ -13,8 +13,7 @@ constexpr std::int64_t kKeptBytes = std::int64_t{2} << 30;
 
 // Oracle and yardstick: o and abs_value in double and in float for every row that is checked.
 std::int64_t oracle_bytes(const Problem& p) {
-  const double share =
-      static_cast<double>(oracle_flops(p)) / static_cast<double>(std::max<std::int64_t>(flops(p), 1));
+  const double share = static_cast<double>(oracle_flops(p)) / static_cast<double>(std::max<std::int64_t>(flops(p), 1));
   return static_cast<std::int64_t>(static_cast<double>(elements(shape_o(p))) * std::min(1.0, share) * 24);
 }
 

@@ -1,5 +1,5 @@
-// Workbench: what cases are measured on. Keeps the inputs and the oracle of a workload for all its cases, and
-// runs the check before anything is timed.
+// Workbench: what cases are measured on. Keeps the inputs and the oracle of a workload for all its cases, and runs the
+// check before anything is timed.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,7 @@ class PreparedCase {
   std::size_t workspace_bytes() const { return workspace_.size(); }
   void poison() const;
   void call() const { case_.variant->run(&args_); }
-  // After the timed loop: the outputs must still be the checked ones bit for bit; if not, they go to the
-  // oracle again.
+  // After the timed loop: the outputs must still be the checked ones bit for bit; if not, they go to the oracle again.
   void check_again();
 
  private:

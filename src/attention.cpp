@@ -15,8 +15,8 @@ namespace {
 
 const Variant& find_by_name(std::string_view name) {
   if (const Variant* row = find_native(variant_table(), name)) return *row;
-  throw std::invalid_argument(fmt::format("variant '{}' is not known or not built for this CPU; valid: {}",
-                                          name, fmt::join(variant_names(variant_table()), ", ")));
+  throw std::invalid_argument(fmt::format("variant '{}' is not known or not built for this CPU; valid: {}", name,
+                                          fmt::join(variant_names(variant_table()), ", ")));
 }
 
 }  // namespace
@@ -36,8 +36,7 @@ void attention(const TensorView& q, const TensorView& k, const TensorView& v, co
                         .lse = options.lse != nullptr};
   validate(problem);
   validate_threads(options.threads);
-  const Variant& variant =
-      options.variant.empty() ? select(problem, options.threads) : find_by_name(options.variant);
+  const Variant& variant = options.variant.empty() ? select(problem, options.threads) : find_by_name(options.variant);
   const AlignedBuffer workspace(workspace_bytes(variant, problem, options.threads));
   run(variant, problem, {q, k, v, o, options.lse}, options.threads, workspace.bytes());
 }

@@ -18,10 +18,9 @@ struct AttentionOptions {
 };
 
 // o = softmax(q k^T / sqrt(head_dim)) v, f32.
-// q [batch, heads, seqlen_q, head_dim], k [batch, kv_heads, seqlen_k, head_dim], v [batch, kv_heads,
-// seqlen_k, value_dim], o [batch, heads, seqlen_q, value_dim] in any strides whose last is 1; kv_heads
-// divides heads; o aliases no input. Allocates workspace. Thread-safe. Throws std::invalid_argument naming
-// what does not fit, std::bad_alloc.
+// q [batch, heads, seqlen_q, head_dim], k [batch, kv_heads, seqlen_k, head_dim], v [batch, kv_heads, seqlen_k,
+// value_dim], o [batch, heads, seqlen_q, value_dim] in any strides whose last is 1; kv_heads divides heads; o aliases
+// no input. Allocates workspace. Thread-safe. Throws std::invalid_argument naming what does not fit, std::bad_alloc.
 void attention(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& o,
                const AttentionOptions& options = {});
 

@@ -1,12 +1,11 @@
 /* What a kernel is, as plain C: the struct behind every variant, built-in or loaded from outside.
  *
- * Unstable until the planned features are in. Structs only ever grow at their end; `struct_size` tells how
- * much of attn_variant and attn_args the other side knows. A kernel that does not declare a feature bit is
- * never given a problem that needs it (default-deny), so an appended problem field cannot make an old kernel
- * lie.
+ * Unstable until the planned features are in. Structs only ever grow at their end; `struct_size` tells how much of
+ * attn_variant and attn_args the other side knows. A kernel that does not declare a feature bit is never given a
+ * problem that needs it (default-deny), so an appended problem field cannot make an old kernel lie.
  *
- * Tensors are in logical order [batch, head, row, dim] whatever their memory layout; strides count elements
- * and the stride of dim is 1. The meaning of masks, empty rows and NaN is written in src/reference.hpp. */
+ * Tensors are in logical order [batch, head, row, dim] whatever their memory layout; strides count elements and the
+ * stride of dim is 1. The meaning of masks, empty rows and NaN is written in src/reference.hpp. */
 #ifndef ATTN_PLUGIN_H
 #define ATTN_PLUGIN_H
 
@@ -15,8 +14,7 @@
 
 enum attn_dtype { ATTN_F32 = 0 };
 
-/* What a kernel can do beyond full f32 attention with equal dims, one kv head per query head, on one thread.
- */
+/* What a kernel can do beyond full f32 attention with equal dims, one kv head per query head, on one thread. */
 enum attn_feature {
   ATTN_CAUSAL = 1 << 0,     /* window_right 0, window_left -1 */
   ATTN_WINDOW = 1 << 1,     /* any window_left and window_right */
@@ -57,11 +55,11 @@ typedef struct attn_args {
   const attn_problem* problem;
   float softmax_scale; /* scores are softmax_scale * q.k */
   attn_input q;        /* [batch, heads, seqlen_q, head_dim] */
-  attn_input k; /* [batch, kv_heads, seqlen_k, head_dim]; query head h reads kv head h / (heads / kv_heads) */
-  attn_input v; /* [batch, kv_heads, seqlen_k, value_dim] */
-  attn_output o;   /* [batch, heads, seqlen_q, value_dim]; aliases no input */
-  float* lse;      /* [batch, heads, seqlen_q] contiguous; null unless problem->lse */
-  void* workspace; /* workspace_bytes(problem, threads) bytes, 64-byte aligned, contents undefined */
+  attn_input k;        /* [batch, kv_heads, seqlen_k, head_dim]; query head h reads kv head h / (heads / kv_heads) */
+  attn_input v;        /* [batch, kv_heads, seqlen_k, value_dim] */
+  attn_output o;       /* [batch, heads, seqlen_q, value_dim]; aliases no input */
+  float* lse;          /* [batch, heads, seqlen_q] contiguous; null unless problem->lse */
+  void* workspace;     /* workspace_bytes(problem, threads) bytes, 64-byte aligned, contents undefined */
 } attn_args;
 
 typedef struct attn_variant {

@@ -34,8 +34,7 @@ std::vector<Row> sample_rows(const Problem& p, std::uint64_t seed) {
   std::vector<Row> rows;
   for (std::int64_t b = 0; b < p.batch; ++b)
     for (std::int64_t h = 0; h < p.heads; ++h)
-      for (const std::int64_t i :
-           sample_queries(p.seqlen_q, seed + static_cast<std::uint64_t>(b * p.heads + h)))
+      for (const std::int64_t i : sample_queries(p.seqlen_q, seed + static_cast<std::uint64_t>(b * p.heads + h)))
         rows.push_back({b, h, i});
   return rows;
 }
@@ -87,8 +86,7 @@ std::string check_unsampled(const Oracle& oracle, const Tensors& t) {
     const float* o = row_of<float>(t.o, row.batch, row.head, row.query);
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
       if (std::bit_cast<std::uint32_t>(o[d]) == kPoison) return where(row, d) + " was not written";
-      if (!(std::fabs(o[d]) <= bound))
-        return fmt::format("{} = {} exceeds max|v| = {}", where(row, d), o[d], bound);
+      if (!(std::fabs(o[d]) <= bound)) return fmt::format("{} = {} exceeds max|v| = {}", where(row, d), o[d], bound);
     }
     if (p.lse && std::bit_cast<std::uint32_t>(*lse_of(p, t, row)) == kPoison)
       return fmt::format("lse[b={}, h={}, q={}] was not written", row.batch, row.head, row.query);
@@ -101,8 +99,7 @@ std::string check_unsampled(const Oracle& oracle, const Tensors& t) {
 std::int64_t oracle_flops(const Problem& p) {
   const std::int64_t whole = flops(p);
   if (whole <= kFullOracleFlops) return whole;
-  const double share =
-      static_cast<double>(sample_queries(p.seqlen_q, 0).size()) / static_cast<double>(p.seqlen_q);
+  const double share = static_cast<double>(sample_queries(p.seqlen_q, 0).size()) / static_cast<double>(p.seqlen_q);
   return static_cast<std::int64_t>(static_cast<double>(whole) * std::min(1.0, share));
 }
 
@@ -113,9 +110,8 @@ Oracle make_oracle(const Problem& p, const Tensors& inputs, std::uint64_t seed, 
   oracle.expected = reference<double>(p, inputs, oracle.rows);
   const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows);
   for (std::size_t e = 0; e < yardstick.o.size(); ++e)
-    oracle.yardstick_error =
-        std::max(oracle.yardstick_error,
-                 scaled_error(yardstick.o[e], oracle.expected.o[e], oracle.expected.abs_value[e]));
+    oracle.yardstick_error = std::max(oracle.yardstick_error,
+                                      scaled_error(yardstick.o[e], oracle.expected.o[e], oracle.expected.abs_value[e]));
   for (std::size_t r = 0; r < oracle.rows.size(); ++r)
     oracle.yardstick_lse_error =
         std::max(oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]));
@@ -134,8 +130,8 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
       const std::size_t e = r * p.value_dim + d;
       const double error = scaled_error(o[d], oracle.expected.o[e], oracle.expected.abs_value[e]);
       if (!(error <= verdict.tolerance) && !(error <= verdict.max_scaled_err))
-        verdict.failure = fmt::format("{} = {}, expected {:.9g}, scaled error {:.3g} > {:.3g}", where(row, d),
-                                      o[d], oracle.expected.o[e], error, verdict.tolerance);
+        verdict.failure = fmt::format("{} = {}, expected {:.9g}, scaled error {:.3g} > {:.3g}", where(row, d), o[d],
+                                      oracle.expected.o[e], error, verdict.tolerance);
       verdict.max_scaled_err = std::max(verdict.max_scaled_err, std::min(error, kHuge));
     }
     if (!p.lse) continue;
@@ -144,8 +140,8 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
     const double magnitude = std::isfinite(expected) ? std::max(1.0, std::fabs(expected)) : 1.0;
     const double tolerance = error_multiple * 3 * oracle.yardstick_lse_error + 4 * kEps * magnitude;
     if (!(lse_error(actual, expected) <= tolerance) && verdict.failure.empty())
-      verdict.failure = fmt::format("lse[b={}, h={}, q={}] = {}, expected {:.9g} +- {:.3g}", row.batch,
-                                    row.head, row.query, actual, expected, tolerance);
+      verdict.failure = fmt::format("lse[b={}, h={}, q={}] = {}, expected {:.9g} +- {:.3g}", row.batch, row.head,
+                                    row.query, actual, expected, tolerance);
   }
   if (oracle.sampled && verdict.failure.empty()) verdict.failure = check_unsampled(oracle, outputs);
   verdict.passed = verdict.failure.empty();

@@ -1,8 +1,8 @@
 // check: error, tolerance and verdict; the only place that knows what "correct" is.
 //
-// err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0
-// demands o = 0. A kernel passes when err <= error_multiple * 3 * err(reference<float>) + 4 eps, and |lse -
-// lse*| <= error_multiple * 3 * yardstick + 4 eps max(1, |lse*|), -inf exactly. Where the oracle is NaN, the
+// err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0 demands o = 0.
+// A kernel passes when err <= error_multiple * 3 * err(reference<float>) + 4 eps, and
+// |lse - lse*| <= error_multiple * 3 * yardstick + 4 eps max(1, |lse*|), -inf exactly. Where the oracle is NaN, the
 // kernel must be NaN too. Comparisons are written so that NaN fails.
 #pragma once
 

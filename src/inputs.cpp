@@ -10,8 +10,7 @@
 namespace attn {
 namespace {
 
-// SplitMix64's output function (Steele, Lea, Flood 2014): a bijection whose outputs pass BigCrush on a
-// counter.
+// SplitMix64's output function (Steele, Lea, Flood 2014): a bijection whose outputs pass BigCrush on a counter.
 std::uint64_t mix(std::uint64_t x) {
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
@@ -24,8 +23,7 @@ float uniform(std::uint64_t bits) {
   return static_cast<float>(static_cast<std::int32_t>(bits >> 40) - (1 << 23)) / (1 << 23);
 }
 
-// Zero mean, unit variance, |x| <= 3.47: a sum of four 16-bit uniforms (Irwin-Hall), the same bits on every
-// platform.
+// Zero mean, unit variance, |x| <= 3.47: a sum of four 16-bit uniforms (Irwin-Hall), the same bits on every platform.
 float normal(std::uint64_t bits) {
   constexpr float kMean = 2 * 65535.0f, kInverseDeviation = 1.0f / 37837.2f;  // sqrt(4 / 12) * 65536
   const std::int32_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
@@ -79,10 +77,9 @@ std::uint64_t hash_rows(const TensorView& t, std::uint64_t hash) {
 
 void validate(const Setup& setup, const Problem& p) {
   if (setup.layout == Layout::packed && (p.seqlen_q != p.seqlen_k || p.head_dim != p.value_dim))
-    throw std::invalid_argument(
-        fmt::format("layout:packed needs k equal to q and dv equal to d, got q:{} k:{} d:{} dv:{}; valid: "
-                    "layout:bhsd, layout:bshd",
-                    p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
+    throw std::invalid_argument(fmt::format(
+        "layout:packed needs k equal to q and dv equal to d, got q:{} k:{} d:{} dv:{}; valid: layout:bhsd, layout:bshd",
+        p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
 }
 
 std::int64_t inputs_bytes(const Problem& p) { return minimal_bytes(p); }
@@ -127,8 +124,6 @@ void Inputs::poison_outputs() const {
   poison(lse_.bytes());
 }
 
-std::uint64_t Inputs::hash() const {
-  return hash_rows(tensors_.v, hash_rows(tensors_.k, hash_rows(tensors_.q, 0)));
-}
+std::uint64_t Inputs::hash() const { return hash_rows(tensors_.v, hash_rows(tensors_.k, hash_rows(tensors_.q, 0))); }
 
 }  // namespace attn

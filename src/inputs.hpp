@@ -1,5 +1,5 @@
-// Setup: how a problem's data is laid out and filled. Fills are seeded and counter-based: a value depends on
-// the seed, the tensor and the logical index alone, never on layout, thread count or platform.
+// Setup: how a problem's data is laid out and filled. Fills are seeded and counter-based: a value depends on the seed,
+// the tensor and the logical index alone, never on layout, thread count or platform.
 #pragma once
 
 #include <array>
@@ -35,8 +35,7 @@ void validate(const Setup& setup, const Problem& problem);
 // The tensors of one problem with the memory behind them. o and lse start poisoned.
 class Inputs {
  public:
-  Inputs(const Problem& problem, const Setup& setup, std::uint64_t seed,
-         Placement placement = Placement::aligned);
+  Inputs(const Problem& problem, const Setup& setup, std::uint64_t seed, Placement placement = Placement::aligned);
 
   const Tensors& tensors() const { return tensors_; }
   std::span<std::byte> output_bytes() const { return o_.bytes(); }

@@ -18,9 +18,8 @@ constexpr std::string_view to_string(Isa isa) { return kIsaNames[static_cast<std
 
 std::optional<Isa> parse_isa(std::string_view name);
 
-// Empty when code compiled for this ISA may run here; else the first thing missing ("this CPU lacks
-// avx512f"). Asks the CPU once and the OS once (XCR0; for AMX also the kernel's permission, which this call
-// requests).
+// Empty when code compiled for this ISA may run here; else the first thing missing ("this CPU lacks avx512f").
+// Asks the CPU once and the OS once (XCR0; for AMX also the kernel's permission, which this call requests).
 const std::string& missing_for(Isa isa);
 
 inline bool runs_here(Isa isa) { return missing_for(isa).empty(); }

@@ -17,9 +17,8 @@ struct Dimension {
 };
 
 constexpr std::array kDimensions = {
-    Dimension{"b", &Problem::batch},      Dimension{"h", &Problem::heads},
-    Dimension{"hkv", &Problem::kv_heads}, Dimension{"q", &Problem::seqlen_q},
-    Dimension{"k", &Problem::seqlen_k},   Dimension{"d", &Problem::head_dim},
+    Dimension{"b", &Problem::batch},      Dimension{"h", &Problem::heads},    Dimension{"hkv", &Problem::kv_heads},
+    Dimension{"q", &Problem::seqlen_q},   Dimension{"k", &Problem::seqlen_k}, Dimension{"d", &Problem::head_dim},
     Dimension{"dv", &Problem::value_dim},
 };
 
@@ -34,11 +33,9 @@ Wide clamped_ramp_sum(Wide n, Wide shift, Wide limit) {
 
 Wide wide_pairs(const Problem& p) {
   const Wide offset = Wide{p.seqlen_k} - p.seqlen_q;
-  const Wide begins =
-      p.window_left < 0 ? 0 : clamped_ramp_sum(p.seqlen_q, offset - p.window_left, p.seqlen_k);
-  const Wide ends = p.window_right < 0
-                        ? Wide{p.seqlen_q} * p.seqlen_k
-                        : clamped_ramp_sum(p.seqlen_q, offset + p.window_right + 1, p.seqlen_k);
+  const Wide begins = p.window_left < 0 ? 0 : clamped_ramp_sum(p.seqlen_q, offset - p.window_left, p.seqlen_k);
+  const Wide ends = p.window_right < 0 ? Wide{p.seqlen_q} * p.seqlen_k
+                                       : clamped_ramp_sum(p.seqlen_q, offset + p.window_right + 1, p.seqlen_k);
   return ends - begins;
 }
 
@@ -58,10 +55,8 @@ Wide wide_flops(const Problem& p) {
 }
 
 Wide wide_bytes(const Problem& p) {
-  const Wide query_elements =
-      saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
-  const Wide key_elements =
-      saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
+  const Wide query_elements = saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
+  const Wide key_elements = saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
   const Wide lse_bytes = p.lse ? saturating_product({p.batch, p.heads, p.seqlen_q, sizeof(float)}) : 0;
   return (query_elements + key_elements) * element_bytes(p) + lse_bytes;
 }
@@ -77,14 +72,14 @@ void validate(const Problem& p) {
   if (p.heads % p.kv_heads != 0) reject(fmt::format("hkv={} does not divide h={}", p.kv_heads, p.heads));
   for (const std::int64_t side : {p.window_left, p.window_right})
     if (side < -1 || side > kMaxDimension)
-      reject(fmt::format("window={},{}: each side is -1 (unlimited) or between 0 and {}", p.window_left,
-                         p.window_right, kMaxDimension));
+      reject(fmt::format("window={},{}: each side is -1 (unlimited) or between 0 and {}", p.window_left, p.window_right,
+                         kMaxDimension));
   if (p.dtype != ATTN_F32) reject(fmt::format("dtype={} is not known; valid: f32", p.dtype));
   if (p.lse != 0 && p.lse != 1) reject(fmt::format("lse={} is not 0 or 1", p.lse));
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
   if (wide_flops(p) > kMax || wide_bytes(p) > kMax)
-    reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads,
-                       p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
+    reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads, p.seqlen_q,
+                       p.seqlen_k, p.head_dim, p.value_dim));
 }
 
 std::int64_t visible_pairs(const Problem& p) { return static_cast<std::int64_t>(wide_pairs(p)); }

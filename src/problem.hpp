@@ -10,12 +10,10 @@ namespace attn {
 
 using Problem = attn_problem;
 
-// Largest value of any dimension or window: keeps every index computation inside int64 without further
-// thought.
+// Largest value of any dimension or window: keeps every index computation inside int64 without further thought.
 inline constexpr std::int64_t kMaxDimension = std::int64_t{1} << 40;
 
-// Throws std::invalid_argument naming field, value and rule. Accepts exactly what every function below can
-// handle.
+// Throws std::invalid_argument naming field, value and rule. Accepts exactly what every function below can handle.
 void validate(const Problem& problem);
 
 // Keys [begin, end) that a query may see. Query i stands at position i + seqlen_k - seqlen_q among the keys.
@@ -33,9 +31,7 @@ constexpr KeyRange visible_keys(const Problem& p, std::int64_t query) {
 constexpr bool is_causal(const Problem& p) { return p.window_right == 0; }
 
 // The kv head that query head `head` reads.
-constexpr std::int64_t kv_head_of(const Problem& p, std::int64_t head) {
-  return head / (p.heads / p.kv_heads);
-}
+constexpr std::int64_t kv_head_of(const Problem& p, std::int64_t head) { return head / (p.heads / p.kv_heads); }
 
 constexpr std::int64_t element_bytes(const Problem&) { return sizeof(float); }
 

@@ -12,8 +12,7 @@
 namespace attn {
 namespace {
 
-constexpr std::array kKeys = {"b",     "h",    "hkv",    "q",   "k",    "d",     "dv",
-                              "dtype", "mask", "window", "lse", "fill", "layout"};
+constexpr std::array kKeys = {"b", "h", "hkv", "q", "k", "d", "dv", "dtype", "mask", "window", "lse", "fill", "layout"};
 
 [[noreturn]] void reject(std::string_view text, const std::string& message) {
   throw std::invalid_argument(fmt::format("problem '{}': {}", text, message));
@@ -33,8 +32,7 @@ Keys split(std::string_view text) {
     const std::string key(part.substr(0, colon));
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       reject(text, fmt::format("unknown key '{}'; valid: {}", key, fmt::join(kKeys, ", ")));
-    if (!keys.emplace(key, part.substr(colon + 1)).second)
-      reject(text, fmt::format("key '{}' is given twice", key));
+    if (!keys.emplace(key, part.substr(colon + 1)).second) reject(text, fmt::format("key '{}' is given twice", key));
     if (slash == std::string_view::npos) return keys;
     rest.remove_prefix(slash + 1);
   }
@@ -72,13 +70,11 @@ void parse_mask(std::string_view text, const Keys& keys, Problem& p) {
   if (comma == std::string::npos)
     reject(text, fmt::format("window:{} is not L,R; example: window:4095,0", window->second));
   p.window_left = parse_integer(text, "window", std::string_view(window->second).substr(0, comma));
-  const std::int64_t right =
-      parse_integer(text, "window", std::string_view(window->second).substr(comma + 1));
+  const std::int64_t right = parse_integer(text, "window", std::string_view(window->second).substr(comma + 1));
   if (causal && right > 0)
-    reject(text,
-           fmt::format("window:{} lets a query see later keys, mask:causal does not; valid: window:{},0 or "
-                       "mask:none",
-                       window->second, p.window_left));
+    reject(text, fmt::format("window:{} lets a query see later keys, mask:causal does not; valid: window:{},0 or "
+                             "mask:none",
+                             window->second, p.window_left));
   p.window_right = causal ? 0 : right;
 }
 
@@ -91,8 +87,7 @@ std::string further_keys(const Workload& w) {
   const Problem& p = w.problem;
   if (prints_window(p)) text += fmt::format("/window:{},{}", p.window_left, p.window_right);
   if (p.lse) text += "/lse:1";
-  if (w.setup.fill != Setup{}.fill)
-    text += fmt::format("/fill:{}", kFillNames[static_cast<int>(w.setup.fill)]);
+  if (w.setup.fill != Setup{}.fill) text += fmt::format("/fill:{}", kFillNames[static_cast<int>(w.setup.fill)]);
   if (w.setup.layout != Setup{}.layout)
     text += fmt::format("/layout:{}", kLayoutNames[static_cast<int>(w.setup.layout)]);
   return text;
@@ -141,9 +136,8 @@ std::string to_string(const Problem& p) { return to_string(Workload{.problem = p
 
 std::string to_string(const Workload& w) {
   const Problem& p = w.problem;
-  return fmt::format("b:{}/h:{}/hkv:{}/q:{}/k:{}/d:{}/dv:{}/dtype:f32/mask:{}{}", p.batch, p.heads,
-                     p.kv_heads, p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim, mask_name(p),
-                     further_keys(w));
+  return fmt::format("b:{}/h:{}/hkv:{}/q:{}/k:{}/d:{}/dv:{}/dtype:f32/mask:{}{}", p.batch, p.heads, p.kv_heads,
+                     p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim, mask_name(p), further_keys(w));
 }
 
 std::string to_short_string(const Workload& w) {

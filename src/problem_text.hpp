@@ -19,8 +19,7 @@ struct Workload {
   bool operator==(const Workload&) const = default;
 };
 
-// Both throw std::invalid_argument naming the key, the value and what would be valid. The result is
-// validated.
+// Both throw std::invalid_argument naming the key, the value and what would be valid. The result is validated.
 Workload parse_workload(std::string_view text);
 Problem parse_problem(std::string_view text);  // setup keys are refused
 

@@ -63,8 +63,7 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
   result.lse.resize(rows.size());
 #pragma omp parallel for schedule(dynamic, 8)
   for (std::size_t r = 0; r < rows.size(); ++r)
-    reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim],
-                  &result.lse[r]);
+    reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r]);
   return result;
 }
 

@@ -1,14 +1,12 @@
-// reference<T>: attention as three plain loops. reference<double> is the oracle that every kernel is checked
-// against, reference<float> the yardstick that says how exact f32 arithmetic can be expected to be.
+// reference<T>: attention as three plain loops. reference<double> is the oracle that every kernel is checked against,
+// reference<float> the yardstick that says how exact f32 arithmetic can be expected to be.
 //
 // THE CONTRACT OF MASKS, EMPTY ROWS AND NaN (all variants keep it; tests cite it):
-//  - Query i stands at position i + seqlen_k - seqlen_q: the last query sees the last key ("bottom-right";
-//  PyTorch's
-//    is_causal aligns top-left instead). It sees keys from position - window_left to position + window_right,
-//    -1 meaning unlimited; causal is window_right = 0. `visible_keys` in problem.hpp is the formula.
+//  - Query i stands at position i + seqlen_k - seqlen_q: the last query sees the last key ("bottom-right"; PyTorch's
+//    is_causal aligns top-left instead). It sees keys from position - window_left to position + window_right, -1
+//    meaning unlimited; causal is window_right = 0. `visible_keys` in problem.hpp is the formula.
 //  - A row that sees no key gives o = 0 and lse = -inf.
-//  - NaN in a query row makes that output row NaN and no other. NaN in a masked key or value never reaches an
-//  output:
+//  - NaN in a query row makes that output row NaN and no other. NaN in a masked key or value never reaches an output:
 //    masked pairs are not computed, rather than multiplied by zero.
 //  - lse is the natural logarithm of sum_j exp(softmax_scale * q.k_j) over the visible keys.
 //

@@ -31,8 +31,7 @@ std::string feature_names(std::uint64_t features) {
 
 Isa isa_of(const Variant& variant) {
   const auto isa = parse_isa(variant.isa);
-  if (!isa)
-    throw std::logic_error(fmt::format("variant {} names the unknown ISA '{}'", variant.name, variant.isa));
+  if (!isa) throw std::logic_error(fmt::format("variant {} names the unknown ISA '{}'", variant.name, variant.isa));
   return *isa;
 }
 
@@ -53,17 +52,15 @@ std::vector<const Variant*> runnable(std::span<const Variant* const> table) {
 }
 
 const Variant* find(std::span<const Variant* const> table, std::string_view name, Isa isa) {
-  const auto found = std::find_if(table.begin(), table.end(), [&](const Variant* row) {
-    return row->name == name && isa_of(*row) == isa;
-  });
+  const auto found = std::find_if(table.begin(), table.end(),
+                                  [&](const Variant* row) { return row->name == name && isa_of(*row) == isa; });
   return found == table.end() ? nullptr : *found;
 }
 
 const Variant* find_native(std::span<const Variant* const> table, std::string_view name) {
   const Variant* best = nullptr;
   for (const Variant* row : table)
-    if (row->name == name && runs_here(isa_of(*row)) && (best == nullptr || isa_of(*best) < isa_of(*row)))
-      best = row;
+    if (row->name == name && runs_here(isa_of(*row)) && (best == nullptr || isa_of(*best) < isa_of(*row))) best = row;
   return best;
 }
 

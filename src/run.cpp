@@ -14,13 +14,11 @@ namespace {
 
 void check_tensor(const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape) {
   if (t.shape != shape)
-    throw std::invalid_argument(fmt::format("{} has shape [{}], the problem needs [{}]", name,
-                                            fmt::join(t.shape, ", "), fmt::join(shape, ", ")));
-  if (t.dtype != ATTN_F32)
-    throw std::invalid_argument(fmt::format("{} has dtype {}; valid: f32", name, int{t.dtype}));
+    throw std::invalid_argument(fmt::format("{} has shape [{}], the problem needs [{}]", name, fmt::join(t.shape, ", "),
+                                            fmt::join(shape, ", ")));
+  if (t.dtype != ATTN_F32) throw std::invalid_argument(fmt::format("{} has dtype {}; valid: f32", name, int{t.dtype}));
   if (t.data == nullptr) throw std::invalid_argument(fmt::format("{} has no data", name));
-  if (t.stride[3] != 1)
-    throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
+  if (t.stride[3] != 1) throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
   if (reinterpret_cast<std::uintptr_t>(t.data) % sizeof(float) != 0)
     throw std::invalid_argument(fmt::format("{} is not aligned to its 4-byte elements", name));
 }
@@ -38,8 +36,7 @@ std::size_t workspace_bytes(const Variant& variant, const Problem& problem, int 
   return variant.workspace_bytes == nullptr ? 0 : variant.workspace_bytes(&problem, threads);
 }
 
-Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int threads,
-             std::span<std::byte> workspace) {
+Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int threads, std::span<std::byte> workspace) {
   validate(p);
   validate_threads(threads);
   if (const std::string reason = why_not(variant, p, threads); !reason.empty())
@@ -50,11 +47,10 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
   check_tensor("v", t.v, shape_v(p));
   check_tensor("o", t.o, shape_o(p));
   if ((t.lse != nullptr) != (p.lse == 1))
-    throw std::invalid_argument(p.lse ? "lse=1 but no lse buffer is given"
-                                      : "an lse buffer is given but lse=0");
+    throw std::invalid_argument(p.lse ? "lse=1 but no lse buffer is given" : "an lse buffer is given but lse=0");
   if (const std::size_t needed = workspace_bytes(variant, p, threads); workspace.size() < needed)
-    throw std::invalid_argument(fmt::format("workspace of {} bytes is too small, {} needs {}",
-                                            workspace.size(), variant.name, needed));
+    throw std::invalid_argument(
+        fmt::format("workspace of {} bytes is too small, {} needs {}", workspace.size(), variant.name, needed));
   if (reinterpret_cast<std::uintptr_t>(workspace.data()) % 64 != 0)
     throw std::invalid_argument("workspace is not 64-byte aligned");
   return Args{.struct_size = sizeof(Args),

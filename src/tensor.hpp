@@ -1,5 +1,5 @@
-// TensorView: a non-owning view of a 4-d tensor in logical order [batch, head, row, dim], and the layouts
-// that the suite feeds. Strides count elements; the last one is 1.
+// TensorView: a non-owning view of a 4-d tensor in logical order [batch, head, row, dim], and the layouts that the
+// suite feeds. Strides count elements; the last one is 1.
 #pragma once
 
 #include <array>
@@ -22,17 +22,15 @@ struct Tensors {
   float* lse = nullptr;
 };
 
-// bhsd: each head's rows together. bshd: each token's heads together. packed: q, k and v of a token side by
-// side in one buffer, [batch, seq, heads + 2 kv_heads, dim], as one fused projection leaves them (o is then
-// bshd).
+// bhsd: each head's rows together. bshd: each token's heads together. packed: q, k and v of a token side by side in
+// one buffer, [batch, seq, heads + 2 kv_heads, dim], as one fused projection leaves them (o is then bshd).
 enum class Layout : std::int32_t { bhsd, bshd, packed };
 
 // A dense tensor of this shape in bhsd or bshd order.
 constexpr TensorView dense_view(void* data, std::array<std::int64_t, 4> shape, Layout layout) {
   const auto [batch, heads, rows, dim] = shape;
-  return layout == Layout::bhsd
-             ? TensorView{data, ATTN_F32, shape, {heads * rows * dim, rows * dim, dim, 1}}
-             : TensorView{data, ATTN_F32, shape, {rows * heads * dim, dim, heads * dim, 1}};
+  return layout == Layout::bhsd ? TensorView{data, ATTN_F32, shape, {heads * rows * dim, rows * dim, dim, 1}}
+                                : TensorView{data, ATTN_F32, shape, {rows * heads * dim, dim, heads * dim, 1}};
 }
 
 // Address of row (batch, head, row) of a kernel's argument.
@@ -52,18 +50,14 @@ inline T* row_of(const TensorView& t, std::int64_t b, std::int64_t h, std::int64
 }
 
 // The four shapes of a problem.
-constexpr std::array<std::int64_t, 4> shape_q(const Problem& p) {
-  return {p.batch, p.heads, p.seqlen_q, p.head_dim};
-}
+constexpr std::array<std::int64_t, 4> shape_q(const Problem& p) { return {p.batch, p.heads, p.seqlen_q, p.head_dim}; }
 constexpr std::array<std::int64_t, 4> shape_k(const Problem& p) {
   return {p.batch, p.kv_heads, p.seqlen_k, p.head_dim};
 }
 constexpr std::array<std::int64_t, 4> shape_v(const Problem& p) {
   return {p.batch, p.kv_heads, p.seqlen_k, p.value_dim};
 }
-constexpr std::array<std::int64_t, 4> shape_o(const Problem& p) {
-  return {p.batch, p.heads, p.seqlen_q, p.value_dim};
-}
+constexpr std::array<std::int64_t, 4> shape_o(const Problem& p) { return {p.batch, p.heads, p.seqlen_q, p.value_dim}; }
 
 constexpr std::int64_t elements(const std::array<std::int64_t, 4>& shape) {
   return shape[0] * shape[1] * shape[2] * shape[3];

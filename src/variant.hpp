@@ -1,5 +1,4 @@
-// Variant: the C struct of attn_plugin.h under its C++ name, and the macro that defines one in a variant
-// file.
+// Variant: the C struct of attn_plugin.h under its C++ name, and the macro that defines one in a variant file.
 #pragma once
 
 #include <span>
@@ -18,8 +17,8 @@ std::span<const Variant* const> variant_table() noexcept;
 }  // namespace attn
 
 #ifdef ATTN_ISA
-// Each ISA is compiled with exactly the flags of its level: more would die on older CPUs, less would be slow
-// under a false name.
+// Each ISA is compiled with exactly the flags of its level: more would die on older CPUs, less would be slow under a
+// false name.
 namespace attn {
 consteval bool is_isa(const char* name) {
   const char* isa = ATTN_ISA_NAME;
@@ -62,12 +61,10 @@ static_assert(is_isa("neon64"));
 #endif
 }  // namespace attn
 
-// Defines the table row of a variant file. The symbol is the file's stem; the arguments are designated
-// initialisers.
-#define ATTN_VARIANT(symbol, ...)                                                          \
-  namespace attn::ATTN_ISA {                                                               \
-  extern const Variant symbol;                                                             \
-  constinit const Variant symbol{                                                          \
-      .struct_size = sizeof(Variant), .name = #symbol, .isa = ATTN_ISA_NAME, __VA_ARGS__}; \
+// Defines the table row of a variant file. The symbol is the file's stem; the arguments are designated initialisers.
+#define ATTN_VARIANT(symbol, ...)                                                                                     \
+  namespace attn::ATTN_ISA {                                                                                          \
+  extern const Variant symbol;                                                                                        \
+  constinit const Variant symbol{.struct_size = sizeof(Variant), .name = #symbol, .isa = ATTN_ISA_NAME, __VA_ARGS__}; \
   }
 #endif

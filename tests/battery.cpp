@@ -18,8 +18,7 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// --- One call
-// ------------------------------------------------------------------------------------------------------
+// One call.
 
 bool is_poison(float x) { return std::bit_cast<std::uint32_t>(x) == kPoison; }
 
@@ -27,8 +26,7 @@ bool is_poison(float x) { return std::bit_cast<std::uint32_t>(x) == kPoison; }
 // its end and the guard page: those are watched.
 class Workspace {
  public:
-  explicit Workspace(std::size_t bytes)
-      : bytes_(bytes), memory_((bytes + 63) / 64 * 64, Placement::ends_at_guard) {
+  explicit Workspace(std::size_t bytes) : bytes_(bytes), memory_((bytes + 63) / 64 * 64, Placement::ends_at_guard) {
     poison(memory_.bytes());
   }
   std::span<std::byte> usable() const { return memory_.bytes().first(bytes_); }
@@ -44,10 +42,8 @@ class Workspace {
   AlignedBuffer memory_;
 };
 
-std::string reproducer(const Variant& v, const Workload& w, std::uint64_t seed, int threads,
-                       std::string_view what) {
-  return fmt::format("attention/{}/{}/{}/threads:{} seed {}: {}", v.name, v.isa, to_string(w), threads, seed,
-                     what);
+std::string reproducer(const Variant& v, const Workload& w, std::uint64_t seed, int threads, std::string_view what) {
+  return fmt::format("attention/{}/{}/{}/threads:{} seed {}: {}", v.name, v.isa, to_string(w), threads, seed, what);
 }
 
 std::string judge(const Variant& v, const Fixture& f, int threads, const Tensors& outputs) {
@@ -55,9 +51,7 @@ std::string judge(const Variant& v, const Fixture& f, int threads, const Tensors
   return verdict.passed ? "" : reproducer(v, f.workload, f.seed, threads, verdict.failure);
 }
 
-bool can_run(const Variant& v, const Fixture& f, int threads) {
-  return why_not(v, f.problem(), threads).empty();
-}
+bool can_run(const Variant& v, const Fixture& f, int threads) { return why_not(v, f.problem(), threads).empty(); }
 
 // Runs once with outputs and workspace poisoned, and judges the outputs.
 std::string run_and_judge(const Variant& v, const Fixture& f, int threads = 1) {
@@ -75,8 +69,7 @@ std::string run_table(const Variant& v, Fixtures& fixtures, const std::vector<Wo
   for (const Workload& w : table) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     ++ran;
-    if (std::string failure = run_and_judge(v, fixtures.get(w, 1, placement)); !failure.empty())
-      return failure;
+    if (std::string failure = run_and_judge(v, fixtures.get(w, 1, placement)); !failure.empty()) return failure;
   }
   return ran > 0 ? "" : fmt::format("{}/{} accepts none of {} problems", v.name, v.isa, table.size());
 }
@@ -87,8 +80,7 @@ std::vector<Workload> parse_all(std::initializer_list<const char*> texts) {
   return table;
 }
 
-// --- Tables of problems
-// --------------------------------------------------------------------------------------------
+// Tables of problems.
 
 constexpr std::array kMasks = {"/mask:none",   "/mask:causal", "/window:20,7",
                                "/window:13,0", "/window:-1,9", "/window:40,-1"};
@@ -128,8 +120,7 @@ std::vector<Workload> head_size_table(Grid grid) {
 // Multi-query, grouped and plain heads, batched; a decode step; more queries than keys.
 std::vector<Workload> head_count_table() {
   std::vector<Workload> table;
-  for (const char* heads :
-       {"b:1/h:4/hkv:1", "b:2/h:4/hkv:2", "b:3/h:6/hkv:3", "b:2/h:3/hkv:3", "b:2/h:8/hkv:2"})
+  for (const char* heads : {"b:1/h:4/hkv:1", "b:2/h:4/hkv:2", "b:3/h:6/hkv:3", "b:2/h:3/hkv:3", "b:2/h:8/hkv:2"})
     for (const char* shape : {"q:1/k:33", "q:18/k:18", "q:21/k:9"})
       for (const char* mask : {"/mask:none", "/mask:causal", "/window:4,3"})
         table.push_back(parse_workload(fmt::format("{}/{}/d:12{}/lse:1", heads, shape, mask)));
@@ -141,19 +132,16 @@ std::vector<Workload> setup_table() {
   for (const char* fill : kFillNames)
     for (const char* layout : kLayoutNames)
       for (const char* mask : {"/mask:none", "/mask:causal", "/window:30,4"})
-        table.push_back(parse_workload(
-            fmt::format("b:2/h:4/hkv:2/q:70/d:24{}/lse:1/fill:{}/layout:{}", mask, fill, layout)));
+        table.push_back(
+            parse_workload(fmt::format("b:2/h:4/hkv:2/q:70/d:24{}/lse:1/fill:{}/layout:{}", mask, fill, layout)));
   return table;
 }
 
-// --- The checks
-// ----------------------------------------------------------------------------------------------------
+// The checks.
 
 std::string check_lengths(const Variant& v, Fixtures& f) { return run_table(v, f, length_table(f.grid())); }
 
-std::string check_head_sizes(const Variant& v, Fixtures& f) {
-  return run_table(v, f, head_size_table(f.grid()));
-}
+std::string check_head_sizes(const Variant& v, Fixtures& f) { return run_table(v, f, head_size_table(f.grid())); }
 
 std::string check_head_counts(const Variant& v, Fixtures& f) { return run_table(v, f, head_count_table()); }
 
@@ -196,8 +184,7 @@ std::string check_strides(const Variant& v, Fixtures& fixtures) {
       const Fixture& f = fixtures.get(w);
       if (!can_run(v, f, 1)) continue;
       const Tensors& t = f.inputs.tensors();
-      const Gapped q(t.q, rows_outermost), k(t.k, rows_outermost), val(t.v, rows_outermost),
-          o(t.o, rows_outermost);
+      const Gapped q(t.q, rows_outermost), k(t.k, rows_outermost), val(t.v, rows_outermost), o(t.o, rows_outermost);
       copy_elements(t.q, q.view);
       copy_elements(t.k, k.view);
       copy_elements(t.v, val.view);
@@ -224,8 +211,8 @@ std::string check_guard(const Variant& v, Fixtures& fixtures) {
 }
 
 std::string check_inputs_unwritten(const Variant& v, Fixtures&) {
-  for (const Workload& w : parse_all({"h:2/q:33/k:40/d:20/mask:causal/lse:1",
-                                      "b:2/h:4/hkv:2/q:9/d:64/layout:packed", "h:1/q:1/k:70/d:3/dv:5"})) {
+  for (const Workload& w : parse_all(
+           {"h:2/q:33/k:40/d:20/mask:causal/lse:1", "b:2/h:4/hkv:2/q:9/d:64/layout:packed", "h:1/q:1/k:70/d:3/dv:5"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     const Inputs inputs(w.problem, w.setup,
                         2);  // not shared: a kernel that writes them would spoil other checks
@@ -252,8 +239,7 @@ std::string run_twice(const Variant& v, const Fixture& f, int threads) {
   for (const auto& bytes : {f.inputs.output_bytes(), f.inputs.lse_bytes()})
     std::fill(bytes.begin(), bytes.end(), std::byte{0x3f});
   run(v, f.problem(), f.inputs.tensors(), threads, workspace.usable());
-  return output_bits(f) == first ? ""
-                                 : reproducer(v, f.workload, f.seed, threads, "two runs gave different bits");
+  return output_bits(f) == first ? "" : reproducer(v, f.workload, f.seed, threads, "two runs gave different bits");
 }
 
 const std::vector<Workload>& repeat_table() {
@@ -291,9 +277,9 @@ std::string check_empty_rows(const Variant& v, Fixtures& fixtures) {
 
 // Scores of +-hundreds, where exp of a score itself would overflow or vanish.
 std::string check_large_scores(const Variant& v, Fixtures&) {
-  for (const Workload& w : parse_all({"h:2/q:20/k:90/d:16/fill:ascending/lse:1",
-                                      "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
-                                      "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
+  for (const Workload& w :
+       parse_all({"h:2/q:20/k:90/d:16/fill:ascending/lse:1", "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
+                  "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
     for (const float gain : {8.0f, -8.0f}) {
       if (!why_not(v, w.problem, 1).empty()) continue;
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
@@ -313,12 +299,10 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
     const char* where;
     float value;
   };
-  const auto planted = {Plant{&Tensors::q, "q", kNan}, Plant{&Tensors::k, "k", kNan},
-                        Plant{&Tensors::v, "v", kNan}};
-  for (const Workload& w :
-       parse_all({"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
-                  "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
-                  "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1"})) {
+  const auto planted = {Plant{&Tensors::q, "q", kNan}, Plant{&Tensors::k, "k", kNan}, Plant{&Tensors::v, "v", kNan}};
+  for (const Workload& w : parse_all({"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
+                                      "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
+                                      "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const Plant& plant : planted)
       for (const int place : {0, 1, 2}) {
@@ -336,9 +320,8 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
 
 // Keys that nobody sees hold NaN and infinity, in k and v both: no output may show it.
 std::string check_hidden_keys(const Variant& v, Fixtures&) {
-  for (const Workload& w :
-       parse_all({"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
-                  "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
+  for (const Workload& w : parse_all({"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
+                                      "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const float value : {kNan, kInfinity, -kInfinity}) {
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
@@ -401,8 +384,7 @@ std::string check_random(const Variant& v, Fixtures& fixtures) {
 }
 
 constexpr std::array kBattery = {
-    Check{"lengths", "agrees with the oracle around vector lanes and block sizes, under every mask",
-          check_lengths},
+    Check{"lengths", "agrees with the oracle around vector lanes and block sizes, under every mask", check_lengths},
     Check{"head_sizes", "agrees with the oracle for every head size, dv equal to d or not", check_head_sizes},
     Check{"head_counts", "agrees with the oracle for batches and grouped heads", check_head_counts},
     Check{"setups", "agrees with the oracle for every fill and layout", check_setups},

@@ -29,8 +29,7 @@ class Fixtures {
  public:
   explicit Fixtures(Grid grid) : grid_(grid) {}
   Grid grid() const { return grid_; }
-  const Fixture& get(const Workload& workload, std::uint64_t seed = 1,
-                     Placement placement = Placement::aligned);
+  const Fixture& get(const Workload& workload, std::uint64_t seed = 1, Placement placement = Placement::aligned);
 
  private:
   Grid grid_;

@@ -41,9 +41,8 @@ Json row(const std::string& name) { return {{"name", name}, {"run_name", name}};
 
 TEST_CASE("a row name reads back as the case it names, whatever Google Benchmark appended", "[bench]") {
   const Case c = some_case("h:4/hkv:2/q:17/d:8/mask:causal/fill:peaked", 3);
-  for (const char* suffix :
-       {"", "/real_time", "/min_time:0.100/real_time", "/iterations:7/repeats:3/real_time",
-        "/real_time_median", "/process_time/real_time_cv", "/manual_time", "_mean"}) {
+  for (const char* suffix : {"", "/real_time", "/min_time:0.100/real_time", "/iterations:7/repeats:3/real_time",
+                             "/real_time_median", "/process_time/real_time_cv", "/manual_time", "_mean"}) {
     const CaseName name = parse_case_name(case_name(c) + suffix);
     INFO(suffix);
     CHECK(name.variant == "naive");
@@ -55,9 +54,9 @@ TEST_CASE("a row name reads back as the case it names, whatever Google Benchmark
 
 TEST_CASE("what is not a row name is refused", "[bench]") {
   for (const char* name :
-       {"", "attention/", "attention/naive/sse2/threads:1", "BM_other/8/threads:1",
-        "attention/naive/sse2/h:1/q:2/d:3", "attention/naive/sse2/h:1/q:2/d:3/threads:x",
-        "attention/naive/sse2/h:1/q:2/d:3/threads:1/sideways", "attention/naive/sse2/q:2/d:3/threads:1"})
+       {"", "attention/", "attention/naive/sse2/threads:1", "BM_other/8/threads:1", "attention/naive/sse2/h:1/q:2/d:3",
+        "attention/naive/sse2/h:1/q:2/d:3/threads:x", "attention/naive/sse2/h:1/q:2/d:3/threads:1/sideways",
+        "attention/naive/sse2/q:2/d:3/threads:1"})
     CHECK_THROWS_AS(parse_case_name(name), std::invalid_argument);
 }
 
@@ -104,8 +103,7 @@ TEST_CASE("the plan leaves out the dearest cases until the budget is kept", "[be
 }
 
 TEST_CASE("a case beyond memory or the case limit is skipped with its figures", "[bench]") {
-  const Cases cases =
-      select_cases({.variants = "naive"}, {parse_workload("h:1/q:256/d:64")}, variant_table());
+  const Cases cases = select_cases({.variants = "naive"}, {parse_workload("h:1/q:256/d:64")}, variant_table());
   const Plan small = make_plan(cases, {.memory_bytes = 1000});
   REQUIRE(small.skipped.size() == 1);
   CHECK(small.skipped[0].reason.find("GiB is available") != std::string::npos);
@@ -119,8 +117,7 @@ TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]"
   Workbench bench(1);
   CHECK(bench.prepare(c).verdict().passed);
   const Problem& p = c.workload.problem;
-  CHECK(Workbench::bytes_needed(c) >=
-        minimal_bytes(p) + static_cast<std::int64_t>(workspace_bytes(*c.variant, p, 1)));
+  CHECK(Workbench::bytes_needed(c) >= minimal_bytes(p) + static_cast<std::int64_t>(workspace_bytes(*c.variant, p, 1)));
 }
 
 TEST_CASE("a result file is whole after every row and a begun case becomes a crashed row", "[bench]") {
@@ -160,7 +157,6 @@ TEST_CASE("every sweep of ours loads, names each shape once, and has a budget", 
     INFO(name);
     CHECK(sweep.budget_seconds > 0);
     std::set<std::string> shapes;
-    for (const SweepProblem& problem : sweep.problems)
-      CHECK(shapes.insert(to_string(problem.workload)).second);
+    for (const SweepProblem& problem : sweep.problems) CHECK(shapes.insert(to_string(problem.workload)).second);
   }
 }

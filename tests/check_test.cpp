@@ -83,8 +83,7 @@ TEST_CASE("a planted fault fails, with a finite error and a place", "[check]") {
       {"-inf", [](const Subject& s) { s.o(1, 8, 7) = -kInfinity; }},
       {"one element off by 1e-4", [](const Subject& s) { s.o(1, 4, 2) += 1e-4f; }},
       {"one element of the other sign", [](const Subject& s) { s.o(1, 4, 2) *= -1; }},
-      {"swapped heads",
-       [](const Subject& s) { std::swap_ranges(&s.o(0, 0, 0), &s.o(1, 0, 0), &s.o(1, 0, 0)); }},
+      {"swapped heads", [](const Subject& s) { std::swap_ranges(&s.o(0, 0, 0), &s.o(1, 0, 0), &s.o(1, 0, 0)); }},
       {"untouched output", [](const Subject& s) { s.inputs.poison_outputs(); }},
       {"all zero", [](const Subject& s) { set_all(s.t.o, 0); }},
       {"all NaN", [](const Subject& s) { set_all(s.t.o, kNan); }},
@@ -158,9 +157,7 @@ TEST_CASE("outside the sample a fault that no convex combination makes is refuse
       {"inf", [](const Subject& s) { s.o(1, unsampled_query(s), 1) = kInfinity; }},
       {"too large", [](const Subject& s) { s.o(1, unsampled_query(s), 1) = 5; }},
       {"an unwritten row",
-       [](const Subject& s) {
-         poison(std::as_writable_bytes(std::span(&s.o(1, unsampled_query(s), 0), 2)));
-       }},
+       [](const Subject& s) { poison(std::as_writable_bytes(std::span(&s.o(1, unsampled_query(s), 0), 2))); }},
       {"unwritten lse",
        [](const Subject& s) {
          poison(std::as_writable_bytes(std::span(&s.t.lse[s.p.seqlen_q + unsampled_query(s)], 1)));
@@ -184,8 +181,7 @@ TEST_CASE("a yardstick that overflows does not excuse wrong outputs", "[check][!
   // is not.
   Subject s("h:1/q:2/k:3/d:1/lse:1");
   set_all(s.t.q, 1e20f);
-  for_each_element(s.t.k,
-                   [](float& x, auto, auto, std::int64_t j, auto) { x = static_cast<float>(j + 1) * 1e20f; });
+  for_each_element(s.t.k, [](float& x, auto, auto, std::int64_t j, auto) { x = static_cast<float>(j + 1) * 1e20f; });
   s.oracle = make_oracle(s.p, s.t, 3);
   set_all(s.t.o, 12345);
   s.t.lse[0] = s.t.lse[1] = 0;

@@ -11,8 +11,7 @@
 namespace attn::test {
 namespace {
 
-constexpr std::array kAllFills = {Fill::normal, Fill::uniform, Fill::peaked, Fill::ascending,
-                                  Fill::descending};
+constexpr std::array kAllFills = {Fill::normal, Fill::uniform, Fill::peaked, Fill::ascending, Fill::descending};
 
 Inputs make(std::string_view text, std::uint64_t seed = 1, Placement placement = Placement::aligned) {
   const Workload w = parse_workload(text);

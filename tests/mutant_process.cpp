@@ -67,8 +67,7 @@ Finished run_process(const std::vector<std::string>& command) {
   }
   close(ends[0]);
   if (error != 0)
-    throw std::runtime_error("cannot start " + command[0] +
-                             "; under an emulator set ATTN_TEST_LAUNCHER to it");
+    throw std::runtime_error("cannot start " + command[0] + "; under an emulator set ATTN_TEST_LAUNCHER to it");
   return finished;
 }
 

@@ -10,9 +10,7 @@
 namespace attn::test {
 namespace {
 
-char letter(Outcome outcome) {
-  return outcome == Outcome::passed ? '.' : outcome == Outcome::failed ? 'x' : '!';
-}
+char letter(Outcome outcome) { return outcome == Outcome::passed ? '.' : outcome == Outcome::failed ? 'x' : '!'; }
 
 void print_header() {
   std::string names;

@@ -20,8 +20,7 @@ std::int64_t brute_force_pairs(const Problem& p) {
   for (std::int64_t i = 0; i < p.seqlen_q; ++i)
     for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
       const std::int64_t distance = j - (i + p.seqlen_k - p.seqlen_q);
-      pairs += (p.window_left < 0 || distance >= -p.window_left) &&
-               (p.window_right < 0 || distance <= p.window_right);
+      pairs += (p.window_left < 0 || distance >= -p.window_left) && (p.window_right < 0 || distance <= p.window_right);
     }
   return pairs;
 }
@@ -52,16 +51,13 @@ Workload random_workload(std::mt19937_64& random) {
 TEST_CASE("a problem prints canonically whatever the order of its keys", "[problem]") {
   const auto [text, expected] = GENERATE(table<std::string, std::string>({
       {"h:12/q:1024/d:64", "b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:none"},
-      {"mask:causal/dv:32/d:64/k:7/q:5/hkv:4/h:12/b:2",
-       "b:2/h:12/hkv:4/q:5/k:7/d:64/dv:32/dtype:f32/mask:causal"},
+      {"mask:causal/dv:32/d:64/k:7/q:5/hkv:4/h:12/b:2", "b:2/h:12/hkv:4/q:5/k:7/d:64/dv:32/dtype:f32/mask:causal"},
       {"lse:1/d:1/q:1/h:1", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/lse:1"},
       {"layout:bshd/fill:peaked/lse:1/window:3,4/h:1/q:1/d:1",
        "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/window:3,4/lse:1/fill:peaked/layout:bshd"},
-      {"h:1/q:9/d:2/mask:causal/window:3,0",
-       "b:1/h:1/hkv:1/q:9/k:9/d:2/dv:2/dtype:f32/mask:causal/window:3,0"},
+      {"h:1/q:9/d:2/mask:causal/window:3,0", "b:1/h:1/hkv:1/q:9/k:9/d:2/dv:2/dtype:f32/mask:causal/window:3,0"},
       // Defaults said aloud, and a window that says what mask:causal or mask:none says.
-      {"h:1/q:1/d:1/lse:0/fill:normal/layout:bhsd/window:-1,-1",
-       "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
+      {"h:1/q:1/d:1/lse:0/fill:normal/layout:bhsd/window:-1,-1", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
       {"h:1/q:1/d:1/window:-1,0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:causal"},
   }));
   CHECK(canonical(text) == expected);
@@ -71,8 +67,7 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
 TEST_CASE("the short form leaves every default out and reads back", "[problem]") {
   const auto [text, expected] = GENERATE(table<std::string, std::string>({
       {"b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:none", "h:12/q:1024/d:64"},
-      {"b:2/h:8/hkv:2/q:1/k:9/d:64/dv:32/mask:causal/lse:1",
-       "b:2/h:8/hkv:2/q:1/k:9/d:64/dv:32/mask:causal/lse:1"},
+      {"b:2/h:8/hkv:2/q:1/k:9/d:64/dv:32/mask:causal/lse:1", "b:2/h:8/hkv:2/q:1/k:9/d:64/dv:32/mask:causal/lse:1"},
   }));
   CHECK(short_form(text) == expected);
   CHECK(canonical(expected) == canonical(text));
@@ -170,8 +165,7 @@ TEST_CASE("the causal mask is aligned bottom-right", "[problem]") {
 TEST_CASE("minimal bytes move q, k, v, o and lse once", "[problem]") {
   CHECK(minimal_bytes(parse_problem("b:2/h:4/hkv:2/q:3/k:5/d:7/dv:11")) ==
         4 * 2 * (4 * 3 * (7 + 11) + 2 * 5 * (7 + 11)));
-  CHECK(minimal_bytes(parse_problem("h:4/q:3/d:1/lse:1")) - minimal_bytes(parse_problem("h:4/q:3/d:1")) ==
-        4 * 4 * 3);
+  CHECK(minimal_bytes(parse_problem("h:4/q:3/d:1/lse:1")) - minimal_bytes(parse_problem("h:4/q:3/d:1")) == 4 * 4 * 3);
 }
 
 TEST_CASE("a problem needs exactly the features that its fields ask for", "[problem]") {

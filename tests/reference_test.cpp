@@ -40,9 +40,7 @@ bool close(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 // Element d of row r.
-double at(const ReferenceRows<double>& rows, std::int64_t r, std::int64_t d) {
-  return rows.o[r * rows.value_dim + d];
-}
+double at(const ReferenceRows<double>& rows, std::int64_t r, std::int64_t d) { return rows.o[r * rows.value_dim + d]; }
 
 }  // namespace
 
@@ -147,8 +145,7 @@ TEST_CASE("grouped heads read what repeated kv heads would give them", "[referen
   Subject repeated("b:2/h:6/hkv:6/q:3/k:5/d:4");
   copy_elements(grouped.t.q, repeated.t.q);
   const auto repeat = [](const TensorView& from, const TensorView& to) {
-    for_each_element(
-        to, [&](float& x, auto b, auto h, auto j, auto d) { x = row_of<float>(from, b, h / 3, j)[d]; });
+    for_each_element(to, [&](float& x, auto b, auto h, auto j, auto d) { x = row_of<float>(from, b, h / 3, j)[d]; });
   };
   repeat(grouped.t.k, repeated.t.k);
   repeat(grouped.t.v, repeated.t.v);

@@ -14,8 +14,7 @@ void run_nothing(const Args*) {}
 
 const char* only_even_queries(const Problem* p) { return p->seqlen_q % 2 == 0 ? nullptr : "seqlen_q is odd"; }
 
-constexpr std::uint64_t kAllFeatures =
-    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS;
+constexpr std::uint64_t kAllFeatures = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS;
 
 Variant row(const char* name, std::uint64_t features, const char* isa = kBaselineIsa) {
   return {.struct_size = sizeof(Variant),
@@ -61,8 +60,7 @@ TEST_CASE("a kernel is denied whatever it did not declare", "[registry]") {
   const Problem p = parse_problem(text);
   CHECK(why_not(row("plain", 0), p, 1) == "plain does not support: " + feature);
   CHECK(why_not(row("able", kAllFeatures), p, 1).empty());
-  CHECK(why_not(row("but_one", kAllFeatures & ~required_features(p)), p, 1) ==
-        "but_one does not support: " + feature);
+  CHECK(why_not(row("but_one", kAllFeatures & ~required_features(p)), p, 1) == "but_one does not support: " + feature);
 }
 
 TEST_CASE("a team needs a kernel that declares threads", "[registry]") {
@@ -113,8 +111,7 @@ TEST_CASE("the built-in table is complete, and each row is whole and unique", "[
     CAPTURE(v->name, v->isa);
     CHECK(seen.emplace(v->name, v->isa).second);
     CHECK(v->struct_size == sizeof(Variant));
-    CHECK(std::string(v->name).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") ==
-          std::string::npos);
+    CHECK(std::string(v->name).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos);
     CHECK(parse_isa(v->isa).has_value());
     CHECK(std::string(v->summary).size() > 0);
     CHECK(std::string(v->source).size() > 0);
@@ -136,8 +133,7 @@ TEST_CASE("native is the highest ISA that runs here", "[registry]") {
 }
 
 TEST_CASE("select names an exact row that can do the work, or says that none can", "[select]") {
-  for (const auto text :
-       {"h:2/q:4/d:4", "h:4/hkv:2/q:1/k:99/d:64/mask:causal", "h:2/q:4/d:4/dv:3/window:2,1/lse:1"})
+  for (const auto text : {"h:2/q:4/d:4", "h:4/hkv:2/q:1/k:99/d:64/mask:causal", "h:2/q:4/d:4/dv:3/window:2,1/lse:1"})
     for (const int threads : {1, 2, 64}) {
       const Problem p = parse_problem(text);
       const Variant& chosen = select(p, threads);

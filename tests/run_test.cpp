@@ -91,8 +91,7 @@ TEST_CASE("prepare refuses a call with one thing wrong, and names it", "[run]") 
       {"q has dtype 1", [](Call& c) { c.t.q.dtype = static_cast<attn_dtype>(1); }},
       {"no lse buffer", [](Call& c) { c.t.lse = nullptr; }},
       {"but lse=0", [](Call& c) { c.p.lse = 0; }},
-      {"workspace of 99 bytes is too small, fake needs 100",
-       [](Call& c) { c.workspace = c.workspace.first(99); }},
+      {"workspace of 99 bytes is too small, fake needs 100", [](Call& c) { c.workspace = c.workspace.first(99); }},
       {"workspace of 100 bytes is too small, fake needs 200",
        [](Call& c) { c.workspace = c.workspace.first(100), c.threads = 2; }},
       {"workspace is not 64-byte aligned", [](Call& c) { c.workspace = c.workspace.subspan(32); }},
@@ -164,8 +163,7 @@ TEST_CASE("attention() throws on what does not fit, and says what", "[attention]
       {"window=-2", [](Tensors&, AttentionOptions& o) { o.window_left = -2; }},
       {"threads=0", [](Tensors&, AttentionOptions& o) { o.threads = 0; }},
       {"variant 'fastest' is not known", [](Tensors&, AttentionOptions& o) { o.variant = "fastest"; }},
-      {"naive does not support: threads",
-       [](Tensors&, AttentionOptions& o) { o.variant = "naive", o.threads = 2; }},
+      {"naive does not support: threads", [](Tensors&, AttentionOptions& o) { o.variant = "naive", o.threads = 2; }},
   }));
   const Problem p = parse_problem("b:2/h:4/q:5/d:8");
   const Inputs inputs = bshd(p);

@@ -32,9 +32,7 @@ std::string rejection(F&& f) {
   return {};
 }
 
-inline bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
+inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // Calls f(float& element, b, h, i, d) for every element.
 template <class F>

@@ -1,11 +1,9 @@
-// Idea: the three passes over a block of 32 queries at a time, and inside it over 64 keys at a time, so that
-// a block of
+// Idea: the three passes over a block of 32 queries at a time, and inside it over 64 keys at a time, so that a block of
 //   K (and later of V) is read from L1 by every query of the block, and the scores of the block stay in L2.
 // Differs from: naive, which walks all keys for each query and keeps seqlen_q x seqlen_k scores.
-// Cost: the same FLOPs; K and V leave L2 once per 32 queries instead of once per query; workspace 32 x
-// seqlen_k. Numerics: as naive; the weights are multiplied by 1 / row_sum instead of divided by row_sum.
-// Limits: none. Where a dot product waits for its own additions rather than for memory, blocking gains
-// little: that is
+// Cost: the same FLOPs; K and V leave L2 once per 32 queries instead of once per query; workspace 32 x seqlen_k.
+// Numerics: as naive; the weights are multiplied by 1 / row_sum instead of divided by row_sum.
+// Limits: none. Where a dot product waits for its own additions rather than for memory, blocking gains little: that is
 //   what this rung teaches, and what `vectorized` mends.
 // Source: Lam, Rothberg, Wolf, "The Cache Performance and Optimizations of Blocked Algorithms", ASPLOS 1991.
 #include "detail/blocks.hpp"
@@ -58,5 +56,5 @@ std::size_t blocked_workspace(const Problem* p, std::int32_t) { return block_sco
 
 ATTN_VARIANT(blocked, .summary = "three passes over cache blocks of queries and keys",
              .source = "Lam, Rothberg, Wolf 1991",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE,
-             .error_multiple = 1, .limits = nullptr, .workspace_bytes = blocked_workspace, .run = run_blocked)
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE, .error_multiple = 1,
+             .limits = nullptr, .workspace_bytes = blocked_workspace, .run = run_blocked)

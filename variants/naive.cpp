@@ -1,11 +1,10 @@
-// Idea: attention as the equation reads: scores = q k^T, probs = softmax(scores), o = probs v, three passes
-// over a matrix of seqlen_q x seqlen_k scores that is kept whole. The first rung: every speedup is measured
-// against it. Differs from: src/reference.cpp, the same algorithm in fp64 and row by row, never timed. Cost:
-// 2 d + 2 dv FLOPs per visible pair; each score is written and read back twice; workspace seqlen_q x
-// seqlen_k. Numerics: f32 accumulators in the order of the loops; expf of the C library; probs normalised
-// before o. Limits: none. A dot product is one chain of additions, which the compiler may not reorder: -O3
-// vectorises the third
-//   pass, never the first.
+// Idea: attention as the equation reads: scores = q k^T, probs = softmax(scores), o = probs v, three passes over a
+// matrix of seqlen_q x seqlen_k scores that is kept whole. The first rung: every speedup is measured against it.
+// Differs from: src/reference.cpp, the same algorithm in fp64 and row by row, never timed.
+// Cost: 2 d + 2 dv FLOPs per visible pair; each score is written and read back twice; workspace seqlen_q x seqlen_k.
+// Numerics: f32 accumulators in the order of the loops; expf of the C library; probs normalised before o.
+// Limits: none. A dot product is one chain of additions, which the compiler may not reorder: -O3 vectorises the third
+//   pass whole, of the first only the products, whose sum still goes lane after lane.
 // Source: Vaswani et al., "Attention Is All You Need", equation 1.
 #include <cmath>
 #include <limits>
@@ -80,5 +79,5 @@ std::size_t naive_workspace(const Problem* p, std::int32_t) {
 
 ATTN_VARIANT(naive, .summary = "three plain loops over the whole score matrix",
              .source = "Vaswani et al. 2017, equation 1",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE,
-             .error_multiple = 1, .limits = nullptr, .workspace_bytes = naive_workspace, .run = run_naive)
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE, .error_multiple = 1,
+             .limits = nullptr, .workspace_bytes = naive_workspace, .run = run_naive)

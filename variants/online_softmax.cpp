@@ -1,17 +1,13 @@
-// Idea: one pass over the keys. Each block of keys raises a running maximum and sum per query; what was
-// accumulated
+// Idea: one pass over the keys. Each block of keys raises a running maximum and sum per query; what was accumulated
 //   under the old maximum is rescaled by exp(old - new). Scores of a block live in L1 and are never a matrix.
-// Differs from: parallel_heads, which keeps a row of seqlen_k scores per query, in three passes, a thread a
-// head. Here
-//   vector lanes are queries (Q^T is packed, O^T accumulated), so max, sum and mask need no horizontal step,
-//   and the team shares (batch, head, query block) triples.
-// Cost: 2 d + 2 dv FLOPs per visible pair, whole tiles on mask boundaries; K and V leave L2 once per query
-// block;
+// Differs from: parallel_heads, which keeps a row of seqlen_k scores per query, in three passes, a thread a head. Here
+//   vector lanes are queries (Q^T is packed, O^T accumulated), so max, sum and mask need no horizontal step, and the
+//   team shares (batch, head, query block) triples.
+// Cost: 2 d + 2 dv FLOPs per visible pair, whole tiles on mask boundaries; K and V leave L2 once per query block;
 //   workspace per thread (d + dv + 64 + 5) x 2 vectors, whatever the sequence lengths.
-// Numerics: f32 FMA chains over d and over the keys of a block; xsimd::exp, about 1 ulp; softmax_scale folded
-// into Q. Limits: none; lanes beyond the last query idle, so a single query uses one lane in 2 x kLanes.
-// Source: Milakov, Gimelshein, "Online normalizer calculation for softmax" (2018); Dao et al., FlashAttention
-// (2022).
+// Numerics: f32 FMA chains over d and over the keys of a block; xsimd::exp, about 1 ulp; softmax_scale folded into Q.
+// Limits: none; lanes beyond the last query idle, so a single query uses one lane in 2 x kLanes.
+// Source: Milakov, Gimelshein, "Online normalizer calculation for softmax" (2018); Dao et al., FlashAttention (2022).
 #include <omp.h>
 
 #include <array>
@@ -24,13 +20,12 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-// A register tile is kTileRows broadcast operands x kVectors vectors: 8 accumulators cover an FMA latency of
-// 4 on two ports, and with 2 + 1 operands fit the 16 registers of SSE2 and AVX2.
+// A register tile is kTileRows broadcast operands x kVectors vectors: 8 accumulators cover an FMA latency of 4 on two
+// ports, and with 2 + 1 operands fit the 16 registers of SSE2 and AVX2.
 inline constexpr std::int64_t kVectors = 2;
 inline constexpr std::int64_t kTileRows = 4;
 inline constexpr std::int64_t kBlockM = kVectors * kLanes;
-// K block 64 x 64 x 4 = 16 KB, beside P 64 x 32 x 4 = 8 KB and Q^T 8 KB (AVX-512): inside a 48 KB L1 at d
-// = 64.
+// K block 64 x 64 x 4 = 16 KB, beside P 64 x 32 x 4 = 8 KB and Q^T 8 KB (AVX-512): inside a 48 KB L1 at d = 64.
 inline constexpr std::int64_t kBlockN = 64;
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -74,8 +69,7 @@ void pack_queries(const Args& args, const Block& block, const Scratch& s) {
   std::fill(s.q, s.q + head_dim * kBlockM, 0.0f);
   for (std::int64_t i = block.query_begin; i < block.query_end; ++i) {
     const float* q = row_of<float>(args.q, block.b, block.h, i);
-    for (std::int64_t d = 0; d < head_dim; ++d)
-      s.q[d * kBlockM + i - block.query_begin] = q[d] * args.softmax_scale;
+    for (std::int64_t d = 0; d < head_dim; ++d) s.q[d * kBlockM + i - block.query_begin] = q[d] * args.softmax_scale;
   }
 }
 
@@ -166,8 +160,7 @@ void value_tile(const Args& args, const Block& block, const Scratch& s, std::int
   std::array<LaneRow, kRows> tile;
   const LaneRow correction = load_lanes(s.correction);
   for (std::int64_t r = 0; r < kRows; ++r)
-    for (std::int64_t c = 0; c < kVectors; ++c)
-      tile[r][c] = load(s.o + (d + r) * kBlockM + c * kLanes) * correction[c];
+    for (std::int64_t c = 0; c < kVectors; ++c) tile[r][c] = load(s.o + (d + r) * kBlockM + c * kLanes) * correction[c];
   multiply_tile<kRows, kMasked>(tile, row_of<float>(args.v, block.b, block.kv_head, block.key_begin) + d, 1,
                                 args.v.row_stride, s.probs, block.key_end - block.key_begin, s);
   for (std::int64_t r = 0; r < kRows; ++r)
@@ -177,8 +170,7 @@ void value_tile(const Args& args, const Block& block, const Scratch& s, std::int
 template <bool kMasked>
 void accumulate_pv(const Args& args, const Block& block, const Scratch& s) {
   std::int64_t d = 0;
-  for (; d + kTileRows <= args.problem->value_dim; d += kTileRows)
-    value_tile<kTileRows, kMasked>(args, block, s, d);
+  for (; d + kTileRows <= args.problem->value_dim; d += kTileRows) value_tile<kTileRows, kMasked>(args, block, s, d);
   for (; d < args.problem->value_dim; ++d) value_tile<1, kMasked>(args, block, s, d);
 }
 
@@ -238,8 +230,7 @@ std::size_t online_softmax_workspace(const Problem* p, std::int32_t threads) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(online_softmax,
-             .summary = "one pass over key blocks with running max and sum, lanes are queries",
+ATTN_VARIANT(online_softmax, .summary = "one pass over key blocks with running max and sum, lanes are queries",
              .source = "Milakov, Gimelshein 2018; Dao et al. 2022",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = online_softmax_workspace,

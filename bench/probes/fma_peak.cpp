@@ -1,6 +1,6 @@
-// The ceiling of f32 arithmetic: independent FMA chains that never leave the registers. Two ports with a
-// latency of 4 want at least 8 chains; as many as fit are used, so that a longer latency (or SSE2's separate
-// multiply and add, 8 cycles together) is covered too.
+// The ceiling of f32 arithmetic: independent FMA chains that never leave the registers. Two ports with a latency of 4
+// want at least 8 chains; as many as fit are used, so that a longer latency (or SSE2's separate multiply and add, 8
+// cycles together) is covered too.
 #include "probe.hpp"
 
 #include <array>
@@ -18,14 +18,13 @@ inline constexpr std::size_t kChains = 24;
 inline constexpr std::size_t kChains = 12;
 #endif
 
-// The chains are unrolled by a fold, not left to the optimiser: an array that is walked by a loop stays in
-// memory, and the probe would measure store forwarding.
+// The chains are unrolled by a fold, not left to the optimiser: an array that is walked by a loop stays in memory, and
+// the probe would measure store forwarding.
 template <std::size_t... kChain>
 float run_chains(std::int64_t rounds, std::index_sequence<kChain...>) {
   const Batch factor(0.999f), addend(1e-3f);
   std::array<Batch, kChains> chain{Batch(static_cast<float>(kChain))...};
-  for (std::int64_t r = 0; r < rounds; ++r)
-    ((chain[kChain] = xsimd::fma(chain[kChain], factor, addend)), ...);
+  for (std::int64_t r = 0; r < rounds; ++r) ((chain[kChain] = xsimd::fma(chain[kChain], factor, addend)), ...);
   return xsimd::hadd((chain[kChain] + ...));
 }
 

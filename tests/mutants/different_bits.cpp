@@ -23,5 +23,5 @@ void run_alternating(const Args* args) {
 }  // namespace attn::ATTN_ISA
 
 ATTN_VARIANT(different_bits, .summary = "every other call rounds differently", .source = "tests/mutants",
-             .features = kAllFeatures, .error_multiple = 1, .limits = nullptr,
-             .workspace_bytes = workspace<Choice>, .run = run_alternating)
+             .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Choice>,
+             .run = run_alternating)

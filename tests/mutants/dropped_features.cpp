@@ -5,9 +5,7 @@ namespace attn::ATTN_ISA {
 namespace {
 
 struct Choice : Correct {
-  static std::int64_t dot_length(const Problem& p) {
-    return p.head_dim < 4 ? p.head_dim : p.head_dim / 4 * 4;
-  }
+  static std::int64_t dot_length(const Problem& p) { return p.head_dim < 4 ? p.head_dim : p.head_dim / 4 * 4; }
 };
 
 }  // namespace

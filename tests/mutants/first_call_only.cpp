@@ -15,5 +15,5 @@ void run_once(const Args* args) {
 }  // namespace attn::ATTN_ISA
 
 ATTN_VARIANT(first_call_only, .summary = "computes only when first called", .source = "tests/mutants",
-             .features = kAllFeatures, .error_multiple = 1, .limits = nullptr,
-             .workspace_bytes = workspace<Correct>, .run = run_once)
+             .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
+             .run = run_once)

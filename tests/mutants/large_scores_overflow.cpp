@@ -7,9 +7,7 @@ namespace {
 struct Choice : Correct {
   static float running_max(float, float) { return 0; }
   static float correction(float, float) { return 1; }
-  static float lse(float row_max, float row_sum) {
-    return row_sum == 0 ? -kInfinity : row_max + std::log(row_sum);
-  }
+  static float lse(float row_max, float row_sum) { return row_sum == 0 ? -kInfinity : row_max + std::log(row_sum); }
 };
 
 }  // namespace

@@ -6,8 +6,7 @@ namespace {
 
 struct Choice : Correct {
   static void after_row(float* o, const Problem& p) {
-    for (std::int64_t d = p.value_dim / 4 * 4; d < p.value_dim; ++d)
-      o[d] = std::numeric_limits<float>::quiet_NaN();
+    for (std::int64_t d = p.value_dim / 4 * 4; d < p.value_dim; ++d) o[d] = std::numeric_limits<float>::quiet_NaN();
   }
 };
 

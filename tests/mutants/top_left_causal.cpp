@@ -5,9 +5,7 @@ namespace attn::ATTN_ISA {
 namespace {
 
 struct Choice : Correct {
-  static KeyRange visible(const Problem& p, std::int64_t i) {
-    return visible_keys(p, i + p.seqlen_q - p.seqlen_k);
-  }
+  static KeyRange visible(const Problem& p, std::int64_t i) { return visible_keys(p, i + p.seqlen_q - p.seqlen_k); }
 };
 
 }  // namespace

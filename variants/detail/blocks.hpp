@@ -1,5 +1,5 @@
-// The cache-blocked walk that `blocked`, `vectorized` and `parallel_heads` share: a block of queries against
-// blocks of keys, still in three passes. What is done to a pair of rows is the Steps parameter:
+// The cache-blocked walk that `blocked`, `vectorized` and `parallel_heads` share: a block of queries against blocks of
+// keys, still in three passes. What is done to a pair of rows is the Steps parameter:
 //   float Steps::dot(q, k, n)                     sum_d q[d] k[d]
 //   float Steps::max(row, n)                      the largest of n scores
 //   float Steps::exp_and_sum(row, n, row_max)     row[j] = exp(row[j] - row_max), returns their sum
@@ -16,13 +16,12 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-// 64 keys x 64 features x 4 bytes = 16 KB of K (then of V): a third of a 48 KB L1, read by 32 queries before
-// it leaves.
+// 64 keys x 64 features x 4 bytes = 16 KB of K (then of V): a third of a 48 KB L1, read by 32 queries before it leaves.
 inline constexpr std::int64_t kBlockM = 32;
 inline constexpr std::int64_t kBlockN = 64;
 
-// Distance between rows of scores: whole cache lines, and one more, so that rows of a power-of-two length do
-// not all fall into the same cache sets.
+// Distance between rows of scores: whole cache lines, and one more, so that rows of a power-of-two length do not all
+// fall into the same cache sets.
 inline std::int64_t score_stride(const Problem& p) { return (p.seqlen_k + 15) / 16 * 16 + 16; }
 
 // Queries [begin, end) of head (b, h), with the row of scores of each.
@@ -55,8 +54,7 @@ void compute_scores(const Args& args, const QueryBlock& block) {
       const KeyRange keys = clip(p, i, first, std::min(first + kBlockN, all.end));
       for (std::int64_t j = keys.begin; j < keys.end; ++j)
         block.row(p, i)[j] =
-            args.softmax_scale *
-            Steps::dot(q, row_of<float>(args.k, block.b, kv_head_of(p, block.h), j), p.head_dim);
+            args.softmax_scale * Steps::dot(q, row_of<float>(args.k, block.b, kv_head_of(p, block.h), j), p.head_dim);
     }
 }
 

@@ -1,5 +1,5 @@
-// The vector type of the ISA that this file is compiled for. Written to xsimd 8.1: it has no best_arch, and
-// newer releases dropped part of what it has.
+// The vector type of the ISA that this file is compiled for. Written to xsimd 8.1: it has no best_arch, and newer
+// releases dropped part of what it has.
 #pragma once
 
 #include <cstdint>

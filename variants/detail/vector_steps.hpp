@@ -11,9 +11,8 @@ namespace attn::ATTN_ISA {
 namespace {
 
 struct VectorSteps {
-  // Independent accumulators per dot product and per row of o: an FMA has a latency of 4 and two issue per
-  // cycle, so at least 8 chains fill the ports; 4 chains, with the next key's loads overlapping, come close
-  // and spill nowhere.
+  // Independent accumulators per dot product and per row of o: an FMA has a latency of 4 and two issue per cycle, so
+  // at least 8 chains fill the ports; 4 chains, with the next key's loads overlapping, come close and spill nowhere.
   static constexpr std::int64_t kChains = 4;
   using Accumulators = std::array<Batch, kChains>;
 

@@ -114,7 +114,6 @@ inline constexpr std::uint64_t kAllFeatures =
 }  // namespace attn::ATTN_ISA
 
 // The table row of a mutant whose decisions are `Choice`.
-#define ATTN_MUTANT(symbol, fault)                                                            \
-  ATTN_VARIANT(symbol, .summary = fault, .source = "tests/mutants", .features = kAllFeatures, \
-               .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Choice>,  \
-               .run = attend<Choice>)
+#define ATTN_MUTANT(symbol, fault)                                                                                 \
+  ATTN_VARIANT(symbol, .summary = fault, .source = "tests/mutants", .features = kAllFeatures, .error_multiple = 1, \
+               .limits = nullptr, .workspace_bytes = workspace<Choice>, .run = attend<Choice>)
