@@ -118,7 +118,7 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
   text += "\n";
   for (const auto& [key, cells] : table.rows) {
     const auto& [workload, isa, threads] = key;
-    const auto cell_of = [&](const std::string& variant) {
+    const auto cell_of = [&cells = cells](const std::string& variant) {
       const auto found = cells.find(variant);
       return found == cells.end() ? nullptr : &found->second;
     };

@@ -23,6 +23,9 @@ const Variant& find_by_name(std::string_view name) {
 
 void attention(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& o,
                const AttentionOptions& options) {
+  if (options.causal && options.window_right > 0)
+    throw std::invalid_argument(fmt::format(
+        "window_right={} lets a query see later keys, causal does not; valid: 0, -1", options.window_right));
   const Problem problem{.batch = q.shape[0],
                         .heads = q.shape[1],
                         .kv_heads = k.shape[1],

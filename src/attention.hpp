@@ -11,7 +11,7 @@ namespace attn {
 struct AttentionOptions {
   bool causal = false;             // bottom-right: the last query sees the last key (src/reference.hpp)
   std::int64_t window_left = -1;   // -1: unlimited
-  std::int64_t window_right = -1;  // -1: unlimited; causal makes it 0
+  std::int64_t window_right = -1;  // -1: unlimited; with causal 0 or -1
   float* lse = nullptr;            // [batch, heads, seqlen_q] contiguous, or null
   int threads = 1;
   std::string_view variant = "";  // empty: select() chooses

@@ -15,7 +15,7 @@ namespace attn {
 // Each fill has a purpose:
 //   normal     what trained models look like: zero mean, unit variance
 //   uniform    [-1, 1): nearly equal probabilities, the mean of v
-//   peaked     scores of tens: one key takes almost all the probability, expf is driven to underflow
+//   peaked     scores of tens: a few keys take almost all the probability
 //   ascending  scores grow along the keys, so that an online softmax must rescale at every block
 //   descending scores fall along the keys, so that the first block already holds the maximum
 enum class Fill : std::int32_t { normal, uniform, peaked, ascending, descending };

@@ -70,6 +70,10 @@ void run_naive(const Args* args) {
     }
 }
 
+const char* naive_limits(const Problem* p) {
+  return p->seqlen_q > (std::int64_t{1} << 60) / p->seqlen_k ? "its score matrix exceeds 64-bit sizes" : nullptr;
+}
+
 std::size_t naive_workspace(const Problem* p, std::int32_t) {
   return static_cast<std::size_t>(p->seqlen_q * p->seqlen_k) * sizeof(float);
 }
@@ -80,4 +84,4 @@ std::size_t naive_workspace(const Problem* p, std::int32_t) {
 ATTN_VARIANT(naive, .summary = "three plain loops over the whole score matrix",
              .source = "Vaswani et al. 2017, equation 1",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE, .error_multiple = 1,
-             .limits = nullptr, .workspace_bytes = naive_workspace, .run = run_naive)
+             .limits = naive_limits, .workspace_bytes = naive_workspace, .run = run_naive)

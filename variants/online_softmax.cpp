@@ -13,6 +13,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "detail/simd.hpp"
 #include "variant.hpp"
