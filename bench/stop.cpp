@@ -25,7 +25,7 @@ void write_text(const char* text) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text, std::strlen(text));
 }
 
-void report_crash(int signal_number) {
+[[maybe_unused]] void report_crash(int signal_number) {
   write_text("\nattnbench: crashed (");
   write_text(signal_number == SIGSEGV  ? "SIGSEGV"
              : signal_number == SIGBUS ? "SIGBUS"
