@@ -62,7 +62,7 @@ TEST_CASE("what is not a row name is refused", "[bench]") {
 
 TEST_CASE("an expression must match a whole variant name", "[bench]") {
   const std::vector<Workload> workloads = {parse_workload("h:1/q:4/d:4")};
-  const Cases cases = select_cases({.variants = "naive,online.*"}, workloads, variant_table());
+  const Cases cases = select_cases({.variants = "naive,online_sof.*"}, workloads, variant_table());
   std::set<std::string> names;
   for (const Case& c : cases.run) names.insert(c.variant->name);
   CHECK(names == std::set<std::string>{"naive", "online_softmax"});
