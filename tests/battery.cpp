@@ -268,6 +268,21 @@ std::string check_threads(const Variant& v, Fixtures& fixtures) {
   return {};
 }
 
+// Contexts long enough to be cut into chunks that are merged, for few queries: whole, with a tail, under masks whose
+// first chunks a row does not see, in odd layouts; on one thread and on several.
+std::string check_long_contexts(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w :
+       parse_all({"h:4/hkv:2/q:1/k:1024/d:20/lse:1", "b:2/h:3/hkv:1/q:1/k:777/d:64/dv:33/lse:1/layout:bshd",
+                  "h:5/hkv:1/q:3/k:1500/d:33/dv:80/mask:causal/lse:1", "h:2/q:4/k:1300/d:16/window:700,0/lse:1",
+                  "h:2/q:1/k:2000/d:3/dv:5/fill:peaked", "h:4/hkv:2/q:40/k:1111/d:8/window:600,3/lse:1"}))
+    for (const int threads : {1, 2, 3}) {
+      const Fixture& f = fixtures.get(w);
+      if (!can_run(v, f, threads)) continue;
+      if (std::string failure = run_twice(v, f, threads); !failure.empty()) return failure;
+    }
+  return {};
+}
+
 std::string check_empty_rows(const Variant& v, Fixtures& fixtures) {
   return run_table(v, fixtures,
                    parse_all({"h:2/q:40/k:3/d:8/mask:causal/lse:1", "h:2/q:70/k:65/d:8/mask:causal/lse:1",
@@ -300,9 +315,10 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
     float value;
   };
   const auto planted = {Plant{&Tensors::q, "q", kNan}, Plant{&Tensors::k, "k", kNan}, Plant{&Tensors::v, "v", kNan}};
-  for (const Workload& w : parse_all({"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
-                                      "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
-                                      "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1"})) {
+  for (const Workload& w :
+       parse_all({"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
+                  "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
+                  "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1", "h:2/q:3/k:1025/d:16/window:600,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const Plant& plant : planted)
       for (const int place : {0, 1, 2}) {
@@ -393,6 +409,8 @@ constexpr std::array kBattery = {
     Check{"inputs", "writes no input", check_inputs_unwritten},
     Check{"twice", "gives the same bits again, whatever outputs and workspace held", check_twice},
     Check{"threads", "is right and repeatable for teams of 2 and 3", check_threads},
+    Check{"long_contexts", "is right and repeatable where the keys of a few queries are shared out",
+          check_long_contexts},
     Check{"empty_rows", "a row that sees no key gives zeros and lse -inf", check_empty_rows},
     Check{"large_scores", "scores of hundreds neither overflow nor vanish", check_large_scores},
     Check{"nan", "NaN reaches the rows that see it and no other", check_nan_contract},

@@ -2,6 +2,8 @@
 #include "battery.hpp"
 #include "catch.hpp"
 #include "registry.hpp"
+#include "run.hpp"
+#include "support.hpp"
 
 namespace attn::test {
 
@@ -21,6 +23,27 @@ TEST_CASE("a variant runs on every ISA of this machine that it was built for", "
   // An ISA that is silently never tested would be as good as untested: each one that runs here has rows.
   for (const Variant* row : variant_table())
     if (runs_here(isa_of(*row))) CHECK(find(runnable(variant_table()), row->name, isa_of(*row)) == row);
+}
+
+TEST_CASE("split_kv gives the same bits for every team", "[variants]") {
+  for (const Variant* row : runnable(variant_table())) {
+    if (row->name != std::string_view("split_kv")) continue;
+    for (const char* text : {"h:4/hkv:2/q:1/k:3000/d:33/lse:1", "b:2/h:2/q:70/k:900/d:16/mask:causal/lse:1"}) {
+      const Workload w = parse_workload(text);
+      const Inputs inputs(w.problem, w.setup, 1);
+      const auto bits = [&](int threads) {
+        AlignedBuffer workspace(workspace_bytes(*row, w.problem, threads));
+        run(*row, w.problem, inputs.tensors(), threads, workspace.bytes());
+        const auto o = inputs.output_bytes(), lse = inputs.lse_bytes();
+        std::vector<std::byte> all(o.begin(), o.end());
+        all.insert(all.end(), lse.begin(), lse.end());
+        return all;
+      };
+      CAPTURE(row->isa, text);
+      CHECK(bits(1) == bits(2));
+      CHECK(bits(1) == bits(5));
+    }
+  }
 }
 
 }  // namespace attn::test

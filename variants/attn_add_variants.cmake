@@ -28,6 +28,7 @@ set(ATTN_FLAGS_neon64 -march=armv8-a)
 set(ATTN_KERNEL_OPTIONS -fno-exceptions -fno-rtti -fno-math-errno -falign-functions=64 -fno-lto
     $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>
     # GCC 12 warns about its own AVX-512 intrinsics (GCC bug 105593).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 
 set(ATTN_HEADER_DIRECTORIES ${CMAKE_CURRENT_LIST_DIR} ${CMAKE_CURRENT_LIST_DIR}/../src)

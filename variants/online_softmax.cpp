@@ -105,7 +105,7 @@ inline void multiply_tile(std::array<LaneRow, kRows>& tile, const float* a, std:
     for (std::int64_t r = 0; r < kRows; ++r) {
       const Batch scalar(a[r * row_stride + t * depth_stride]);
       for (std::int64_t c = 0; c < kVectors; ++c) {
-        const Batch sum = xsimd::fma(scalar, lanes[c], tile[r][c]);
+        const Batch sum = fma(scalar, lanes[c], tile[r][c]);
         tile[r][c] = kMasked ? xsimd::select(is_visible(s, t, c), sum, tile[r][c]) : sum;
       }
     }

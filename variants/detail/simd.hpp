@@ -22,6 +22,16 @@ using Batch = xsimd::batch<float, Arch>;
 
 inline constexpr std::int64_t kLanes = Batch::size;
 
+// x * y + z. xsimd 8.1 has no FMA for AVX-512 and leaves the fusing of product and sum to the compiler; GCC does it,
+// Clang does not.
+inline Batch fma(const Batch& x, const Batch& y, const Batch& z) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(x, y, z);
+#else
+  return xsimd::fma(x, y, z);
+#endif
+}
+
 inline Batch load(const float* p) { return Batch::load_unaligned(p); }
 inline void store(float* p, const Batch& x) { x.store_unaligned(p); }
 

@@ -22,8 +22,8 @@ struct VectorSteps {
     std::int64_t d = 0;
     for (; d + kChains * kLanes <= n; d += kChains * kLanes)
       for (std::int64_t c = 0; c < kChains; ++c)
-        sum[c] = xsimd::fma(load(q + d + c * kLanes), load(k + d + c * kLanes), sum[c]);
-    for (; d + kLanes <= n; d += kLanes) sum[0] = xsimd::fma(load(q + d), load(k + d), sum[0]);
+        sum[c] = fma(load(q + d + c * kLanes), load(k + d + c * kLanes), sum[c]);
+    for (; d + kLanes <= n; d += kLanes) sum[0] = fma(load(q + d), load(k + d), sum[0]);
     float total = xsimd::hadd((sum[0] + sum[1]) + (sum[2] + sum[3]));
     for (; d < n; ++d) total += q[d] * k[d];
     return total;
@@ -79,7 +79,7 @@ struct VectorSteps {
     for (std::int64_t c = 0; c < Count; ++c) sum[c] = load(o + c * kLanes);
     for (std::int64_t j = 0; j < keys; ++j)
       for (std::int64_t c = 0; c < Count; ++c)
-        sum[c] = xsimd::fma(Batch(probs[j]), load(v + j * v_stride + c * kLanes), sum[c]);
+        sum[c] = fma(Batch(probs[j]), load(v + j * v_stride + c * kLanes), sum[c]);
     for (std::int64_t c = 0; c < Count; ++c) store(o + c * kLanes, sum[c]);
   }
 };

@@ -1,0 +1,136 @@
+// Idea: the forward pass near the limit of the FMA units. Scores, exp2 and probabilities of a register tile never leave
+//   the registers before P^T is stored; many tiles of queries pass through a block of keys while it is in cache.
+// Differs from: lazy_max, which takes one tile of one head through all keys. Here up to kMaxTiles tiles share every block
+//   of K and V and prefetch the next one, the query heads of a group share tiles, rows that would collide in L1 are
+//   copied, and the team takes blocks of queries, most keys first, head after head.
+// Cost: 2 d + 2 dv FLOPs per visible pair, whole 8 x 16 lanes on mask boundaries; 13 vector operations of softmax per
+//   2 d + 2 dv multiply-adds; K and V leave L3 once per 8 x 48 queries; workspace per thread at most 512 KB of tiles
+//   (one tile if that is more), a block of P^T and a copy of a block of K and V.
+// Numerics: f32 FMA chains over d and over the keys; exp2 of at most 2 ulp; a stale maximum, which cancels.
+// Limits: none; single queries leave most lanes idle: split_kv.
+// Rejected: 4 x 3 tiles (the same within noise); VREDUCEPS in exp2 (see there); the largest tasks of all heads before the
+//   smaller ones (K and V of a head then come from L3 for every block of queries).
+// Source: Dao et al., FlashAttention-2 (2023); lazy rescaling as in FlashAttention-4 (2025); tiles after Goto, van de
+//   Geijn, "Anatomy of high-performance matrix multiplication" (2008).
+#include <omp.h>
+
+#include <algorithm>
+
+#include "detail/lazy_softmax.hpp"
+#include "variant.hpp"
+
+namespace attn::ATTN_ISA {
+namespace {
+
+// Keys of a block. K, then V: 64 x 64 x 4 = 16 KB each, beside P^T 64 x 48 x 4 = 12 KB and Q^T or O^T 12 KB (AVX-512).
+inline constexpr std::int64_t kBlockN = 64;
+// Tiles that pass through a block of keys before the next; their Q^T and O^T stay in half of an L2 of 1 MB.
+inline constexpr std::int64_t kMaxTiles = 8;
+inline constexpr std::int64_t kTilesBytes = 512 * 1024;
+// Tasks per thread that even out their differences, and work below which starting a thread costs more than it brings.
+inline constexpr std::int64_t kTasksPerThread = 8;
+inline constexpr std::int64_t kFlopsPerThread = 500'000;
+
+std::int64_t max_tiles(const Problem& p) {
+  return std::clamp<std::int64_t>(kTilesBytes / (tile_floats(p) * static_cast<std::int64_t>(sizeof(float))), 1,
+                                  kMaxTiles);
+}
+
+// Tiles, P^T of a block, a copy of a block of K and V.
+std::int64_t scratch_floats(const Problem& p) {
+  return max_tiles(p) * tile_floats(p) + kBlockN * (kTileWidth + p.head_dim + p.value_dim);
+}
+
+// Rows of K and V [begin, end) into L2. A tile fetches its share of the next block, so that the requests are spread.
+void prefetch_keys(const Rows& rows, std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t kLine = 64 / sizeof(float);
+  const auto prefetch_row = [](const float* row, std::int64_t count) {
+    for (std::int64_t d = 0; d < count; d += kLine) __builtin_prefetch(row + d, 0, 2);
+  };
+  for (std::int64_t key = begin; key < end; ++key) {
+    prefetch_row(rows.k[key], rows.args.problem->head_dim);
+    prefetch_row(rows.v[key], rows.args.problem->value_dim);
+  }
+}
+
+// Rows whose distance is a multiple of 4 KB all fall into the same sets of an L1 of 64 sets, where a block of them
+// does not fit; such a block is copied, once for all tiles.
+bool collide(const KeyRows& rows) { return rows.stride * static_cast<std::int64_t>(sizeof(float)) % 4096 == 0; }
+
+KeyRows copy_rows(const KeyRows& rows, KeyRange block, std::int64_t count, float* target) {
+  for (std::int64_t key = block.begin; key < block.end; ++key)
+    std::copy_n(rows[key], count, target + (key - block.begin) * count);
+  return {target, count, block.begin};
+}
+
+// Rows [begin, end), at most max_tiles tiles.
+void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* scratch) {
+  const Problem& p = *rows.args.problem;
+  std::array<QueryTile, kMaxTiles> tiles;
+  std::int64_t count = 0;
+  for (std::int64_t row = begin; row < end; row += kTileWidth, ++count)
+    tiles[count] = make_tile(rows, row, std::min(kTileWidth, end - row),
+                             static_cast<float>(rows.args.softmax_scale * kLog2E), scratch + count * tile_floats(p));
+  float* probs = scratch + max_tiles(p) * tile_floats(p);
+  float* k_copy = probs + kBlockN * kTileWidth;
+  Rows cached = rows;
+  const std::int64_t share = (kBlockN + count - 1) / count;
+  const std::int64_t last_key = tiles[count - 1].some.end;
+  for (std::int64_t key = tiles[0].some.begin; key < last_key; key += kBlockN) {
+    const KeyRange block{key, std::min(key + kBlockN, last_key)};
+    const std::int64_t next_end = std::min(block.end + kBlockN, last_key);
+    if (collide(rows.k)) cached.k = copy_rows(rows.k, block, p.head_dim, k_copy);
+    if (collide(rows.v)) cached.v = copy_rows(rows.v, block, p.value_dim, k_copy + kBlockN * p.head_dim);
+    for (std::int64_t t = 0; t < count; ++t) {
+      prefetch_keys(rows, block.end + t * share, std::min(block.end + (t + 1) * share, next_end));
+      with_vectors(tiles[t], [&]<std::int64_t kVectors> { attend_block<kVectors>(cached, tiles[t], block, probs); });
+    }
+  }
+  for (std::int64_t t = 0; t < count; ++t) write_output(rows, tiles[t], kLn2);
+}
+
+// How the rows of a head are cut into tasks, and who works on them.
+struct Schedule {
+  std::int64_t heads, rows, block_m, blocks;  // (batch, kv head) pairs; rows of one; rows and number of its blocks
+  int team;
+};
+
+Schedule make_schedule(const Problem& p, std::int64_t threads) {
+  const std::int64_t heads = p.batch * p.kv_heads, rows = p.heads / p.kv_heads * p.seqlen_q;
+  const std::int64_t tiles = (rows + kTileWidth - 1) / kTileWidth;
+  std::int64_t tiles_per_block = max_tiles(p);
+  const auto blocks = [&] { return (tiles + tiles_per_block - 1) / tiles_per_block; };
+  while (threads > 1 && tiles_per_block > 1 && heads * blocks() < kTasksPerThread * threads) --tiles_per_block;
+  const std::int64_t pairs = p.window_left < 0 ? p.seqlen_k : std::min(p.seqlen_k, p.window_left + 1);
+  const std::int64_t flops = 2 * (p.head_dim + p.value_dim) * heads * rows * pairs;
+  const std::int64_t useful = std::max<std::int64_t>(1, flops / kFlopsPerThread);
+  return {heads, rows, tiles_per_block * kTileWidth, blocks(),
+          static_cast<int>(std::min({threads, heads * blocks(), useful}))};
+}
+
+void run_flash(const Args* args) {
+  const Problem& p = *args->problem;
+  const std::int64_t group = p.heads / p.kv_heads;
+  const Schedule s = make_schedule(p, args->threads);
+#pragma omp parallel for num_threads(s.team) schedule(dynamic)
+  for (std::int64_t task = 0; task < s.heads * s.blocks; ++task) {
+    const std::int64_t head = task / s.blocks;
+    const Rows rows = rows_of_heads(*args, head / p.kv_heads, head % p.kv_heads * group, group);
+    // The last block of a head first: under a causal mask it has the most keys.
+    const std::int64_t begin = (s.blocks - 1 - task % s.blocks) * s.block_m;
+    attend_rows(rows, begin, std::min(begin + s.block_m, s.rows),
+                static_cast<float*>(args->workspace) + omp_get_thread_num() * scratch_floats(p));
+  }
+}
+
+std::size_t flash_workspace(const Problem* p, std::int32_t threads) {
+  return threads * scratch_floats(*p) * sizeof(float);
+}
+
+}  // namespace
+}  // namespace attn::ATTN_ISA
+
+ATTN_VARIANT(flash, .summary = "tiles of queries share cached key blocks; scores to probabilities in registers",
+             .source = "Dao et al. 2023; Goto, van de Geijn 2008",
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
+             .error_multiple = 1, .limits = nullptr, .workspace_bytes = flash_workspace, .run = run_flash)
