@@ -12,7 +12,6 @@
 #include "errors.hpp"
 #include "registry.hpp"
 #include "run.hpp"
-#include "select.hpp"
 
 namespace attn::bench {
 namespace {
@@ -35,17 +34,6 @@ std::optional<int> parse_threads(std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size() || threads < 1 || threads > kMaxThreads)
     return std::nullopt;
   return threads;
-}
-
-std::vector<int> selected_threads(const std::string& list) {
-  std::vector<int> counts;
-  for (const std::string& part : split(list, ',')) {
-    const auto threads = parse_threads(part);
-    if (!threads)
-      throw UsageError(fmt::format("--threads {}: '{}' is not a team size; valid: 1 to {}", list, part, kMaxThreads));
-    counts.push_back(*threads);
-  }
-  return counts;
 }
 
 struct VariantSelection {
@@ -77,22 +65,6 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
   for (const std::string& name : all)
     if (chosen.count(name)) selection.names.push_back(name);
   return selection;
-}
-
-// The ISAs named by a list; nothing for native and all.
-std::vector<Isa> named_isas(const std::string& list) {
-  std::vector<Isa> isas;
-  if (list == "native" || list == "all") return isas;
-  for (const std::string& part : split(list, ',')) {
-    const auto isa = parse_isa(part);
-    if (!isa)
-      throw UsageError(
-          fmt::format("--isa {}: unknown ISA '{}'; valid: native, all, {}", list, part, fmt::join(kIsaNames, ", ")));
-    if (!runs_here(*isa))
-      throw UsageError(fmt::format("--isa {}: {} cannot run here: {}", list, part, missing_for(*isa)));
-    isas.push_back(*isa);
-  }
-  return isas;
 }
 
 // Adds cases, each once.
@@ -143,6 +115,27 @@ void add_variant(Collector& collector, const std::string& variant, const std::st
   }
 }
 
+// `best` of one field of rows: the native ones, or those of one ISA.
+void add_best(Collector& collector, std::string_view isa, const std::vector<const Variant*>& field,
+              const Workload& workload, int threads, const Choices& choices) {
+  try {
+    collector.add(select(workload.problem, threads, field, choices), workload, threads);
+  } catch (const std::invalid_argument& error) {
+    collector.skip(name_of("best", isa, workload, threads), error.what());
+  }
+}
+
+void add_best(Collector& collector, const Selection& selection, std::vector<Isa> isas, const Workload& workload,
+              int threads, std::span<const Variant* const> table) {
+  if (selection.isa == "native")
+    return add_best(collector, "native", native_rows(table), workload, threads, selection.choices);
+  if (selection.isa == "all")
+    for (std::size_t i = 0; i < kIsaNames.size(); ++i)
+      if (const Isa isa = static_cast<Isa>(i); runs_here(isa)) isas.push_back(isa);
+  for (const Isa isa : isas)
+    add_best(collector, to_string(isa), rows_of(table, isa), workload, threads, selection.choices);
+}
+
 bool is_google_benchmark_suffix(std::string_view part) {
   static const std::regex kSuffix(
       "((repeats|iterations|min_time|min_warmup_time|threads):[0-9.]+s?|process_time|real_time|manual_time)"
@@ -151,6 +144,32 @@ bool is_google_benchmark_suffix(std::string_view part) {
 }
 
 }  // namespace
+
+std::vector<int> parse_team_sizes(const std::string& list) {
+  std::vector<int> counts;
+  for (const std::string& part : split(list, ',')) {
+    const auto threads = parse_threads(part);
+    if (!threads)
+      throw UsageError(fmt::format("--threads {}: '{}' is not a team size; valid: 1 to {}", list, part, kMaxThreads));
+    counts.push_back(*threads);
+  }
+  return counts;
+}
+
+std::vector<Isa> parse_isa_list(const std::string& list) {
+  std::vector<Isa> isas;
+  if (list == "native" || list == "all") return isas;
+  for (const std::string& part : split(list, ',')) {
+    const auto isa = parse_isa(part);
+    if (!isa)
+      throw UsageError(
+          fmt::format("--isa {}: unknown ISA '{}'; valid: native, all, {}", list, part, fmt::join(kIsaNames, ", ")));
+    if (!runs_here(*isa))
+      throw UsageError(fmt::format("--isa {}: {} cannot run here: {}", list, part, missing_for(*isa)));
+    isas.push_back(*isa);
+  }
+  return isas;
+}
 
 std::string case_name(const Case& c) { return name_of(c.variant->name, c.variant->isa, c.workload, c.threads); }
 
@@ -175,14 +194,14 @@ CaseName parse_case_name(std::string_view name) {
 Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
                    std::span<const Variant* const> table) {
   const VariantSelection variants = selected_variants(selection.variants, table);
-  const std::vector<Isa> named = named_isas(selection.isa);
-  const std::vector<int> threads = selected_threads(selection.threads);
+  const std::vector<Isa> named = parse_isa_list(selection.isa);
+  const std::vector<int> threads = parse_team_sizes(selection.threads);
   Collector collector;
   for (const Workload& workload : workloads)
     for (const int team : threads) {
       for (const std::string& name : variants.names)
         add_variant(collector, name, selection.isa, named, workload, team, table);
-      if (variants.best) collector.add(select(workload.problem, team, table), workload, team);
+      if (variants.best) add_best(collector, selection, named, workload, team, table);
     }
   return std::move(collector.cases);
 }

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "isa.hpp"
 #include "problem_text.hpp"
+#include "select.hpp"
 #include "variant.hpp"
 
 namespace attn::bench {
@@ -42,7 +44,13 @@ struct Selection {
   std::string variants = ".*";  // comma-separated regular expressions; the word `best`
   std::string isa = "native";   // native, all, or a comma-separated list
   std::string threads = "1";    // comma-separated list
+  Choices choices = {};         // what `best` knows beyond the compiled-in policy
 };
+
+// The lists of --threads and --isa. Throw UsageError for what is no team size, an unknown or an absent ISA. `native` and
+// `all` name no ISA: what they mean depends on what was built.
+std::vector<int> parse_team_sizes(const std::string& list);
+std::vector<Isa> parse_isa_list(const std::string& list);
 
 struct Cases {
   std::vector<Case> run;

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "best_file.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
 #include "sweep.hpp"
@@ -13,22 +14,48 @@ void add_case_options(CLI::App& command, CaseOptions& options) {
   command.add_option("--problem", options.problems, "such as h:12/q:1024/d:64/mask:causal; may be repeated");
   command.add_option("--variants", options.variants,
                      "comma-separated regular expressions over variant names; `best` is what the library would choose");
-  command.add_option("--isa", options.isa, "native (the highest that runs here), all, or a comma-separated list")
-      ->capture_default_str();
+  command.add_option("--isa", options.isa,
+                     "native (the highest that runs here; the default), all, or a comma-separated list");
   command.add_option("--threads", options.threads, "comma-separated team sizes");
 }
 
+void add_best_option(CLI::App& command, CaseOptions& options) {
+  command.add_option("--best", options.best,
+                     "a file of `attnbench tune`: where it has the problem, `--variants best` takes its choice");
+}
+
+namespace {
+
+// A sweep that names ISAs wants those of them that run here; the others stay among the skipped.
+void keep_isas(Cases& cases, const std::string& isas) {
+  const auto unwanted = [&](std::string_view isa) {
+    return fmt::format(",{},", isas).find(fmt::format(",{},", isa)) == std::string::npos;
+  };
+  std::erase_if(cases.run, [&](const Case& c) { return unwanted(c.variant->isa); });
+  std::erase_if(cases.skipped, [&](const Skipped& s) { return unwanted(parse_case_name(s.name).isa); });
+}
+
+}  // namespace
+
 Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads) {
+  if (!options.best.empty() && options.variants.find("best") == std::string::npos)
+    throw UsageError("--best is what the word `best` stands for; add --variants best");
+  const Choices choices = options.best.empty() ? Choices{} : choices_for_this_machine(options.best);
   Cases all;
   std::set<std::string> seen;
-  const auto add = [&](const std::string& variants, const std::string& threads,
-                       const std::vector<Workload>& workloads) {
+  const auto add = [&](const SweepSelection& wanted, const std::vector<Workload>& workloads) {
+    const auto either = [](const std::string& named, const std::string& otherwise) {
+      return named.empty() ? otherwise : named;
+    };
+    const bool some_isas = options.isa.empty() && !wanted.isas.empty();
     const Selection selection{
-        .variants = options.variants.empty() ? variants : options.variants,
-        .isa = options.isa,
-        .threads = options.threads.empty() ? threads : options.threads,
+        .variants = either(options.variants, wanted.variants),
+        .isa = some_isas ? "all" : either(options.isa, "native"),
+        .threads = either(options.threads, wanted.threads),
+        .choices = choices,
     };
     Cases cases = select_cases(selection, workloads, context.table);
+    if (some_isas) keep_isas(cases, wanted.isas);
     for (const Case& c : cases.run)
       if (seen.insert(case_name(c)).second) all.run.push_back(c);
     for (Skipped& s : cases.skipped)
@@ -36,9 +63,7 @@ Cases expand_cases(const CaseOptions& options, const Context& context, const std
   };
   for (const std::string& name : options.sweeps) {
     const Sweep sweep = load_sweep(name);
-    std::vector<Workload> workloads;
-    for (const SweepProblem& problem : sweep.problems) workloads.push_back(problem.workload);
-    add(sweep.variants, sweep.threads, workloads);
+    for (const SweepProblem& problem : sweep.problems) add(problem.selection, {problem.workload});
   }
   std::vector<Workload> workloads;
   try {
@@ -46,7 +71,7 @@ Cases expand_cases(const CaseOptions& options, const Context& context, const std
   } catch (const std::invalid_argument& error) {
     throw UsageError(fmt::format("--problem: {}", error.what()));
   }
-  if (!workloads.empty()) add(".*", default_threads, workloads);
+  if (!workloads.empty()) add({.threads = default_threads}, workloads);
   return all;
 }
 

@@ -23,13 +23,18 @@ using Command = std::function<int(const Context&)>;
 Command add_list(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_run(CLI::App& app);
+Command add_roofline(CLI::App& app);
+Command add_tune(CLI::App& app);
 
-// The options that choose cases, shared by verify and run.
+// The options that choose cases, shared by verify, run and tune.
 struct CaseOptions {
   std::vector<std::string> sweeps, problems;
-  std::string variants, isa = "native", threads;
+  std::string variants, isa, threads;  // empty: what the sweep says, else all, native, 1
+  std::string best;                    // what `attnbench tune` wrote
 };
 void add_case_options(CLI::App& command, CaseOptions& options);
+// For the commands that take choices rather than make them.
+void add_best_option(CLI::App& command, CaseOptions& options);
 
 // Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep says.
 Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads);

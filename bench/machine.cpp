@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
 
+#include "caches.hpp"
 #include "revision.hpp"
 
 namespace attn::bench {
@@ -34,13 +34,9 @@ std::string cpuinfo(const std::string& key) {
 }
 
 std::string caches() {
-  const std::string base = "/sys/devices/system/cpu/cpu0/cache/index";
   std::string text;
-  for (int i = 0; std::filesystem::exists(base + std::to_string(i)); ++i) {
-    const std::string index = base + std::to_string(i) + "/";
-    if (first_line(index + "type") == "Instruction") continue;
-    text += fmt::format("{}L{} {}", text.empty() ? "" : ", ", first_line(index + "level"), first_line(index + "size"));
-  }
+  for (const Cache& cache : data_caches())
+    text += fmt::format("{}L{} {}", text.empty() ? "" : ", ", cache.level, bytes_text(cache.bytes));
   return text.empty() ? kUnknown : text;
 }
 

@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 
 #include "errors.hpp"
-#include "peak.hpp"
-#include "registry.hpp"
+#include "ruler.hpp"
 #include "stop.hpp"
-#include "team.hpp"
 
 namespace attn::bench {
 namespace {
@@ -19,6 +17,12 @@ void begin_case(const std::string& name, Session& session) {
   session.file.begin_case(name);
   session.progress.begin(name);
   session.current = name;
+}
+
+void add_share(benchmark::State& state, const char* counter, std::optional<double> percent) {
+  if (!percent) return;
+  state.counters[counter] = *percent;
+  if (is_ruler_fault(*percent)) state.SetLabel(kRulerFault);
 }
 
 }  // namespace
@@ -34,32 +38,40 @@ void measure(benchmark::State& state, const Case& c, Session& session) {
   PreparedCase& prepared = session.workbench.prepare(c);
   if (!prepared.verdict().passed) return state.SkipWithError(prepared.verdict().failure.c_str());
 
-  const Isa isa = isa_of(*c.variant);
+  const int threads_used = prepared.threads_used();
   prepared.poison();
-  const Peak before = measure_peak(isa, c.threads);
-  const TeamClock team;
+  Ruler ruler(c, prepared);
+  ruler.begin_slice();
   for (auto _ : state) {
     prepared.call();
     benchmark::ClobberMemory();
+    if (ruler.slice_is_full()) {
+      if (ruler.end_slice()) {
+        state.PauseTiming();
+        ruler.measure_ceilings();
+        state.ResumeTiming();
+      }
+      ruler.begin_slice();
+    }
     if (interrupted()) {
       skip("interrupted");
       break;
     }
   }
   if (state.error_occurred()) return;
-  const int threads_used = team.threads_used();
-  const Peak after = measure_peak(isa, c.threads);
+  ruler.finish();
   prepared.check_again();
   const Verdict& verdict = prepared.verdict();
   if (!verdict.passed) return state.SkipWithError(("after timing: " + verdict.failure).c_str());
 
   const Problem& p = c.workload.problem;
-  const double work = static_cast<double>(flops(p));
-  // The higher slice: a neighbour that slows a slice down must not make the kernel look good.
-  const double peak = std::max(before.flops_per_second, after.flops_per_second);
   constexpr auto kPerIteration = benchmark::Counter::kIsIterationInvariantRate;
-  state.counters["flops"] = benchmark::Counter(work, kPerIteration);
-  if (peak > 0) state.counters["pct_peak"] = benchmark::Counter(100 * work / peak, kPerIteration);
+  state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(p)), kPerIteration);
+  add_share(state, "pct_peak", ruler.pct_peak());
+  if (is_decode(p)) {
+    state.counters["bandwidth"] = benchmark::Counter(static_cast<double>(needed_kv_bytes(p)), kPerIteration);
+    add_share(state, "pct_bandwidth", ruler.pct_bandwidth());
+  }
   state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
   state.counters["workspace_bytes"] = static_cast<double>(prepared.workspace_bytes());
   if (threads_used > 0) state.counters["threads_used"] = threads_used;

@@ -1,4 +1,4 @@
-// measure: what Google Benchmark calls for a case: check, poison, probe, timed loop, probe, check again.
+// measure: what Google Benchmark calls for a case: check, poison, timed loop with ceilings beside it, check again.
 #pragma once
 
 #include <benchmark/benchmark.h>

@@ -26,7 +26,7 @@ constexpr double kFillBytes = 4e8;
 class Calibration {
  public:
   double flops_per_second(const Case& c) {
-    const bool decode = c.workload.problem.seqlen_q < 16;
+    const bool decode = is_decode(c.workload.problem);
     const auto key = std::tuple{c.variant, c.threads, decode};
     const auto [entry, inserted] = speeds_.try_emplace(key, 0.0);
     if (inserted) entry->second = measure(c, decode);
@@ -59,15 +59,32 @@ double oracle_seconds(const Problem& p) {
          3 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
 }
 
-double case_seconds(const Problem& p, double iteration, const Limits& limits) {
-  // Google Benchmark raises the iteration count in steps until min_time is reached: about half as much again. Every
-  // step is checked and has two probe slices.
-  const double timed = std::max(1.5 * limits.min_time_seconds, 2 * iteration);
-  const double check = 4 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
-  return iteration + limits.repetitions * (timed + check) + 0.03;
+double case_seconds(const Workload& w, double iteration, const Limits& limits) {
+  // Google Benchmark raises the iteration count in steps until min_time is reached: about half as much again. Beside
+  // it the ruler measures a tenth as long, and reads for as long as a decode kernel, whose limit that is.
+  const double ruler = is_decode(w.problem) ? 2.1 : 1.1;
+  const double timed = ruler * std::max(1.5 * limits.min_time_seconds, 2 * iteration);
+  // Every step is checked; copies of the inputs are hashed by all cores.
+  const double bytes =
+      static_cast<double>(minimal_bytes(w.problem)) * static_cast<double>(copies_needed(w, limits.last_level_bytes));
+  const double check = 4 * bytes / kFillBytes;
+  return 2 * iteration + limits.repetitions * (timed + check) + 0.05;
 }
 
 std::string gib(std::int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }
+
+// Why this machine's caches and memory cannot hold the case; empty when they can.
+std::string why_not_here(const Case& c, const Limits& limits) {
+  if (std::string reason = why_not_cold(c.workload, limits.last_level_bytes); !reason.empty()) return reason;
+  const std::int64_t needed = Workbench::bytes_needed(c, limits.last_level_bytes);
+  if (needed <= limits.memory_bytes) return {};
+  const std::string cold =
+      c.workload.setup.cache == CacheState::warm
+          ? ""
+          : fmt::format(" for {} copies of its inputs, to exceed a last-level cache of {} twice over",
+                        copies_needed(c.workload, limits.last_level_bytes), bytes_text(limits.last_level_bytes));
+  return fmt::format("needs {} of memory{}, {} is available", gib(needed), cold, gib(limits.memory_bytes));
+}
 
 // Leaves out the dearest cases until the rest fits.
 void keep_budget(Plan& plan, double budget, const std::map<std::string, double>& oracles) {
@@ -103,8 +120,8 @@ Plan make_plan(const Cases& cases, const Limits& limits) {
   for (const Case& c : cases.run) {
     const Problem& p = c.workload.problem;
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
-    if (const std::int64_t needed = Workbench::bytes_needed(c); needed > limits.memory_bytes) {
-      skip(fmt::format("needs {} of memory, {} is available", gib(needed), gib(limits.memory_bytes)));
+    if (const std::string reason = why_not_here(c, limits); !reason.empty()) {
+      skip(reason);
       continue;
     }
     const double iteration = static_cast<double>(flops(p)) / calibration.flops_per_second(c);
@@ -114,7 +131,7 @@ Plan make_plan(const Cases& cases, const Limits& limits) {
       continue;
     }
     oracles.emplace(to_string(c.workload), oracle_seconds(p));
-    plan.cases.push_back({c, iteration, case_seconds(p, iteration, limits)});
+    plan.cases.push_back({c, iteration, case_seconds(c.workload, iteration, limits)});
   }
   keep_budget(plan, limits.budget_seconds, oracles);
   return plan;

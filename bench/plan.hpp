@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "caches.hpp"
 #include "case.hpp"
 
 namespace attn::bench {
@@ -16,6 +17,7 @@ struct Limits {
   int repetitions = 1;
   double budget_seconds = 0;  // 0: none
   std::int64_t memory_bytes = 0;
+  std::int64_t last_level_bytes = bench::last_level_bytes();
 };
 
 struct PlannedCase {

@@ -1,20 +1,38 @@
 // Probe: a measuring loop that is compiled per ISA and sealed like a variant.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace attn {
 
-struct Probe {
-  const char* isa;
-  // FLOPs of one call with n rounds.
-  std::int64_t flops_per_round;
-  // Fused multiply-adds in registers only; returns a value that depends on all of them.
-  float (*run)(std::int64_t rounds);
+enum class ProbeKind : std::int32_t { f32_fma, bf16_amx, exp2, read };
+
+// Rows of bytes at a fixed distance; one row when the memory is contiguous.
+struct ReadSpan {
+  const std::byte* data = nullptr;
+  std::int64_t rows = 0, row_bytes = 0, stride_bytes = 0;
 };
 
-// One row per ISA; generated.
+// Loads every byte of the spans, one span after the other, `passes` times; returns a value that depends on all of them.
+using ReadLoop = std::uint32_t (*)(const ReadSpan* spans, std::int64_t count, std::int64_t passes);
+
+struct Probe {
+  const char* isa;
+  ProbeKind kind;
+  // Arithmetic probes: what a round does (FLOPs; vectors for exp2), and rounds that take some 10 us: starting and
+  // summing the chains then costs less than 1 %, and a slice still holds many calls.
+  std::int64_t work_per_round;
+  std::int64_t rounds_per_call;
+  // In registers only; returns a value that depends on every result. Null for read.
+  float (*run)(std::int64_t rounds);
+  // Leaves fetching to the hardware, which is best within the caches; fetches ahead, which is best beyond them. Null for
+  // the arithmetic probes.
+  ReadLoop read, read_ahead;
+};
+
+// A row per probe and ISA; generated.
 std::span<const Probe* const> probe_table() noexcept;
 
 }  // namespace attn

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "errors.hpp"
+#include "slices.hpp"
 
 namespace attn::bench {
 namespace {
@@ -32,8 +33,17 @@ std::string clock_time(double seconds) {
 std::string outcome_of(const benchmark::BenchmarkReporter::Run& run) {
   if (run.error_occurred) return "FAILED: " + run.error_message;
   const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
-  return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of peak, error {:.1e}", counter("flops") / 1e9, counter("pct_peak"),
-                     counter("max_scaled_err"));
+  const bool decode = run.counters.count("pct_bandwidth") > 0;
+  const double share = counter(decode ? "pct_bandwidth" : "pct_peak");
+  return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of {}, error {:.1e}{}", counter("flops") / 1e9, share,
+                     decode ? "bandwidth" : "peak", counter("max_scaled_err"),
+                     run.report_label == kRulerFault ? ", RULER AT FAULT: above 100 %" : "");
+}
+
+std::vector<std::pair<std::string, double>> steps_of(const std::vector<PlannedCase>& cases) {
+  std::vector<std::pair<std::string, double>> steps;
+  for (const PlannedCase& planned : cases) steps.emplace_back(case_name(planned.c), planned.total_seconds);
+  return steps;
 }
 
 // The row's name without /real_time and what follows.
@@ -41,11 +51,13 @@ std::string without_suffix(const std::string& name) { return name.substr(0, name
 
 }  // namespace
 
-Progress::Progress(const std::vector<PlannedCase>& cases)
-    : terminal_(isatty(STDERR_FILENO)), total_(cases.size()), begin_(std::chrono::steady_clock::now()) {
-  for (const PlannedCase& planned : cases) {
-    predicted_[case_name(planned.c)] = planned.total_seconds;
-    predicted_total_ += planned.total_seconds;
+Progress::Progress(const std::vector<PlannedCase>& cases) : Progress(steps_of(cases)) {}
+
+Progress::Progress(const std::vector<std::pair<std::string, double>>& steps)
+    : terminal_(isatty(STDERR_FILENO)), total_(steps.size()), begin_(std::chrono::steady_clock::now()) {
+  for (const auto& [name, seconds] : steps) {
+    predicted_[name] = seconds;
+    predicted_total_ += seconds;
   }
 }
 

@@ -22,6 +22,8 @@ inline constexpr const char* kNotRun = "not run: ";
 class Progress {
  public:
   explicit Progress(const std::vector<PlannedCase>& cases);
+  // Steps that are no single cases, with the seconds predicted for each.
+  explicit Progress(const std::vector<std::pair<std::string, double>>& steps);
   void begin(const std::string& name);
   void finish(const std::string& name, const std::string& outcome);
   void clear_line() const;

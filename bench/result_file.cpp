@@ -1,15 +1,13 @@
 #include "result_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "case.hpp"
+#include "durable_file.hpp"
 #include "errors.hpp"
 
 namespace attn::bench {
@@ -58,44 +56,9 @@ Json crashed_row(const std::string& name) {
 
 }  // namespace
 
-void write_atomically(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  const auto fail = [&](const char* what) {
-    const std::string reason = std::strerror(errno);
-    unlink(temporary.c_str());
-    throw EnvironmentError(
-        fmt::format("{} {}: {}; the rows finished before are still in {}", what, temporary, reason, path));
-  };
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail("cannot create");
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = write(file, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      close(file);
-      fail("cannot write");
-    }
-    done += static_cast<std::size_t>(count);
-  }
-  const bool synced = fsync(file) == 0;
-  if (close(file) != 0 || !synced) fail("cannot write");
-  if (rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename");
-}
-
 ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
   document_ = {{"context", Json::object()}, {"benchmarks", Json::array()}};
-  if (path_.empty()) return;
-  const fs::path folder = fs::path(path_).parent_path();
-  if (fs::is_directory(path_)) throw UsageError(path_ + " is a folder; name a file");
-  if (!folder.empty() && !fs::is_directory(folder))
-    throw UsageError(fmt::format("cannot write {}: there is no folder {}", path_, folder.string()));
-  // Tried on the temporary's name, so that nothing is overwritten by asking.
-  const std::string temporary = path_ + ".tmp";
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0) throw UsageError(fmt::format("cannot write {}: {}", path_, std::strerror(errno)));
-  close(file);
-  unlink(temporary.c_str());
+  if (!path_.empty()) require_writable(path_);
 }
 
 void ResultFile::resume(const std::map<std::string, std::string>& identity) {

@@ -42,7 +42,4 @@ class ResultFile {
   std::set<std::string> finished_;
 };
 
-// Writes a whole file or leaves the old one: temporary, fsync, rename. Throws EnvironmentError.
-void write_atomically(const std::string& path, const std::string& text);
-
 }  // namespace attn::bench

@@ -7,19 +7,19 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 
 #include "benchmark_flags.hpp"
+#include "ceilings.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
-#include "peak.hpp"
 #include "plan.hpp"
+#include "record.hpp"
 #include "registry.hpp"
 #include "reporter.hpp"
 #include "result_file.hpp"
@@ -63,18 +63,10 @@ std::string join_names(const std::vector<std::string>& sweeps) {
 // results/<machine>/<date>-<revision>-<sweep>.json of the source tree, whose folder is made.
 std::string record_path(const Options& options, const BenchmarkFlags& flags) {
   if (!flags.out.empty()) throw UsageError("--record names the file itself; leave --benchmark_out out");
-  if (revision() == "unknown" || revision().find("-dirty") != std::string::npos)
-    throw UsageError(
-        fmt::format("--record: the build is of revision '{}'; commit, build, and record that", revision()));
-  const auto folder = std::filesystem::path(ATTN_RESULTS_DIR) / machine_folder();
-  const std::time_t now = std::time(nullptr);
-  char date[16];
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-  const auto path = folder / fmt::format("{}-{}-{}.json", date, revision(), join_names(options.cases.sweeps));
+  const auto path = std::filesystem::path(record_folder("--record")) /
+                    fmt::format("{}-{}-{}.json", utc_date(), revision(), join_names(options.cases.sweeps));
   if (std::filesystem::exists(path) && !options.resume)
     throw UsageError(fmt::format("{} exists; move it away or use --resume", path.string()));
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
   return path.string();
 }
 
@@ -114,20 +106,23 @@ std::map<std::string, std::string> identity(const Options& options) {
           {"seed", std::to_string(options.seed)}};
 }
 
+// The ceilings of every team and ISA of the plan, team by team so that the memory that is read is made once.
+void add_ceilings(const Plan& plan) {
+  constexpr double kSecondsPerCeiling = 0.01;
+  std::set<std::pair<int, Isa>> teams;
+  for (const PlannedCase& planned : plan.cases) teams.emplace(planned.c.threads, isa_of(*planned.c.variant));
+  const Surroundings around{.available_bytes = available_bytes()};
+  ReadGround ground;
+  for (const auto& [threads, isa] : teams)
+    for (const auto& [key, value] : context_of(measure_ceilings(isa, threads, kSecondsPerCeiling, around, ground)))
+      benchmark::AddCustomContext(key, value);
+}
+
 void add_context(const Options& options, const Plan& plan) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
   benchmark::AddCustomContext("seed", std::to_string(options.seed));
-  std::set<std::pair<Isa, int>> measured;
-  for (const PlannedCase& planned : plan.cases) {
-    const Isa isa = isa_of(*planned.c.variant);
-    if (!measured.emplace(isa, planned.c.threads).second) continue;
-    const Peak peak = measure_peak(isa, planned.c.threads);
-    benchmark::AddCustomContext(
-        fmt::format("fma_peak_{}_threads_{}", to_string(isa), planned.c.threads),
-        fmt::format("{:.1f} GFLOP/s, {:.1f} FLOP/cycle per core at {:.2f} GHz", peak.flops_per_second / 1e9,
-                    peak.flops_per_cycle(planned.c.threads), peak.clock_hz / 1e9));
-  }
+  add_ceilings(plan);
 }
 
 void register_cases(const Plan& plan, Session& session) {
@@ -245,6 +240,7 @@ Command add_run(CLI::App& app) {
   CLI::App* command = app.add_subcommand("run", "check, time and report; takes every Google Benchmark flag as well");
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
+  add_best_option(*command, options->cases);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
   command
       ->add_option("--max-case-seconds", options->max_case_seconds,

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <string_view>
 
 #include "errors.hpp"
+#include "isa.hpp"
+#include "toml_reader.hpp"
 
 namespace attn::bench {
 namespace {
@@ -33,75 +34,29 @@ fs::path find_file(const std::string& name) {
                                fmt::join(built_in_names(), ", ")));
 }
 
-// Reads one table, remembering where each value stands.
-class Reader {
- public:
-  Reader(std::string file, const toml::table& table) : file_(std::move(file)), table_(table) {}
+// What a table says, and what holds where it says nothing.
+SweepSelection read_selection(const TomlReader& reader, const SweepSelection& otherwise) {
+  const SweepSelection selection{.threads = reader.list("threads", otherwise.threads),
+                                 .variants = reader.list("variants", otherwise.variants),
+                                 .isas = reader.list("isas", otherwise.isas)};
+  if (reader.has("isas"))
+    for (const std::string& isa : reader.texts("isas"))
+      if (!parse_isa(isa))
+        reader.fail_at("isas", fmt::format("'{}' is no ISA; valid: {}", isa, fmt::join(kIsaNames, ", ")));
+  return selection;
+}
 
-  template <std::size_t N>
-  void allow(const std::array<std::string_view, N>& keys) const {
-    for (const auto& [key, value] : table_)
-      if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
-        fail(value.source(), fmt::format("unknown key '{}'; valid: {}", key.str(), fmt::join(keys, ", ")));
-  }
-
-  std::string text(std::string_view key) const {
-    const auto value = at(key)->template value_exact<std::string>();
-    if (!value || value->empty()) fail(at(key)->source(), fmt::format("'{}' is not a non-empty string", key));
-    return *value;
-  }
-
-  double positive(std::string_view key) const {
-    const auto value = at(key)->template value<double>();
-    if (!value || !(*value > 0) || !(*value < 1e6))
-      fail(at(key)->source(), fmt::format("'{}' is not a number of seconds between 0 and 1e6", key));
-    return *value;
-  }
-
-  // An array of strings or integers as a comma-separated list; `otherwise` when absent.
-  std::string list(std::string_view key, std::string otherwise) const {
-    if (!table_.contains(key)) return otherwise;
-    const toml::array* array = at(key)->as_array();
-    if (array == nullptr || array->empty()) fail(at(key)->source(), fmt::format("'{}' is not a non-empty array", key));
-    std::vector<std::string> parts;
-    for (const toml::node& node : *array) {
-      if (const auto text = node.value_exact<std::string>())
-        parts.push_back(*text);
-      else if (const auto number = node.value_exact<std::int64_t>())
-        parts.push_back(std::to_string(*number));
-      else
-        fail(node.source(), fmt::format("an element of '{}' is neither a string nor an integer", key));
-    }
-    return fmt::format("{}", fmt::join(parts, ","));
-  }
-
-  const toml::node* at(std::string_view key) const {
-    const toml::node* node = table_.get(key);
-    if (node == nullptr) fail(table_.source(), fmt::format("'{}' is missing", key));
-    return node;
-  }
-
-  [[noreturn]] void fail(const toml::source_region& where, const std::string& what) const {
-    throw UsageError(fmt::format("{}:{}: {}", file_, where.begin.line, what));
-  }
-
-  const toml::table& table() const { return table_; }
-
- private:
-  std::string file_;
-  const toml::table& table_;
-};
-
-SweepProblem read_problem(const std::string& file, const toml::table& table) {
-  constexpr std::array<std::string_view, 4> kKeys = {"problem", "model", "source", "note"};
-  const Reader reader(file, table);
+SweepProblem read_problem(const TomlReader& reader, const SweepSelection& of_sweep) {
+  constexpr std::array<std::string_view, 7> kKeys = {"problem", "model",    "source", "note",
+                                                     "threads", "variants", "isas"};
   reader.allow(kKeys);
-  SweepProblem problem{.model = reader.text("model"), .source = reader.text("source")};
-  if (table.contains("note")) problem.note = reader.text("note");
+  SweepProblem problem{
+      .model = reader.text("model"), .source = reader.text("source"), .selection = read_selection(reader, of_sweep)};
+  if (reader.has("note")) problem.note = reader.text("note");
   try {
     problem.workload = parse_workload(reader.text("problem"));
   } catch (const std::invalid_argument& error) {
-    reader.fail(reader.at("problem")->source(), error.what());
+    reader.fail_at("problem", error.what());
   }
   return problem;
 }
@@ -110,30 +65,17 @@ SweepProblem read_problem(const std::string& file, const toml::table& table) {
 
 Sweep load_sweep(const std::string& name_or_path) {
   const fs::path path = find_file(name_or_path);
-  const std::string file = path.string();
-  toml::table document;
-  try {
-    document = toml::parse_file(file);
-  } catch (const toml::parse_error& error) {
-    throw UsageError(fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
-  }
-  constexpr std::array<std::string_view, 6> kKeys = {"title",   "budget_seconds", "min_time_seconds",
-                                                     "threads", "variants",       "problem"};
-  const Reader reader(file, document);
+  const toml::table document = parse_toml_file(path.string());
+  constexpr std::array<std::string_view, 7> kKeys = {"title",    "budget_seconds", "min_time_seconds", "threads",
+                                                     "variants", "isas",           "problem"};
+  const TomlReader reader(path.string(), document);
   reader.allow(kKeys);
   Sweep sweep{.name = path.stem(),
               .title = reader.text("title"),
-              .budget_seconds = reader.positive("budget_seconds"),
-              .min_time_seconds = reader.positive("min_time_seconds"),
-              .threads = reader.list("threads", "1"),
-              .variants = reader.list("variants", ".*")};
-  const toml::array* problems = reader.at("problem")->as_array();
-  if (problems == nullptr || problems->empty())
-    reader.fail(reader.at("problem")->source(), "'problem' is not an array of tables; write [[problem]]");
-  for (const toml::node& node : *problems) {
-    if (!node.is_table()) reader.fail(node.source(), "a problem is not a table; write [[problem]]");
-    sweep.problems.push_back(read_problem(file, *node.as_table()));
-  }
+              .budget_seconds = reader.positive_seconds("budget_seconds"),
+              .min_time_seconds = reader.positive_seconds("min_time_seconds")};
+  const SweepSelection selection = read_selection(reader, {});
+  for (const TomlReader& problem : reader.tables("problem")) sweep.problems.push_back(read_problem(problem, selection));
   return sweep;
 }
 

@@ -5,11 +5,13 @@
 //   min_time_seconds = 0.1      # per case
 //   threads = [1]               # optional
 //   variants = ["naive"]        # optional: regular expressions over variant names
+//   isas = ["avx512", "avx2"]   # optional: those of them that run here, instead of the native one
 //   [[problem]]
 //   problem = "h:12/q:1024/d:64"
 //   model = "GPT-2 small"
 //   source = "Radford et al. 2019"
 //   note = "shape only"         # optional
+//   threads = [1, 2]            # optional, as variants and isas: for this problem alone
 #pragma once
 
 #include <string>
@@ -19,16 +21,22 @@
 
 namespace attn::bench {
 
+// Comma-separated lists, as on the command line.
+struct SweepSelection {
+  std::string threads = "1";
+  std::string variants = ".*";
+  std::string isas = "";  // empty: native
+};
+
 struct SweepProblem {
   Workload workload;
   std::string model, source, note;
+  SweepSelection selection;
 };
 
 struct Sweep {
   std::string name, title;
   double budget_seconds = 0, min_time_seconds = 0;
-  std::string threads = "1";
-  std::string variants = ".*";
   std::vector<SweepProblem> problems;
 };
 

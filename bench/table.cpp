@@ -8,12 +8,16 @@
 #include <optional>
 #include <tuple>
 
+#include "slices.hpp"
+
 namespace attn::bench {
 namespace {
 
 struct Cell {
   std::string error;  // of a failed case
-  double gflops = 0, pct_peak = 0, scaled_error = 0;
+  double gflops = 0, scaled_error = 0;
+  double percent = 0;         // of the ceiling that bounds the case
+  bool of_bandwidth = false;  // else of the FMA peak
 };
 
 using RowKey = std::tuple<std::size_t, std::string, int>;  // workload in order of appearance, ISA, threads
@@ -56,7 +60,8 @@ Table collect(const Json& document) {
     Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : ""};
     if (cell.error.empty()) {
       cell.gflops = row.value("flops", 0.0) / 1e9;
-      cell.pct_peak = row.value("pct_peak", 0.0);
+      cell.of_bandwidth = row.contains("pct_bandwidth");
+      cell.percent = row.value(cell.of_bandwidth ? "pct_bandwidth" : "pct_peak", 0.0);
       cell.scaled_error = row.value("max_scaled_err", 0.0);
     } else {
       table.failures.push_back(
@@ -85,7 +90,8 @@ constexpr std::size_t kNamesShown = 3;  // of skipped cases per reason; the resu
 std::string speed_text(const Cell* cell) {
   if (cell == nullptr) return "-";
   if (!cell->error.empty()) return cell->error == "crashed" ? "CRASHED" : "WRONG";
-  return fmt::format("{:.1f} {:4.1f}%{}", cell->gflops, cell->pct_peak, cell->pct_peak > 100 ? "!" : "");
+  return fmt::format("{:.1f} {:4.1f}%{}{}", cell->gflops, cell->percent, cell->of_bandwidth ? "b" : "",
+                     is_ruler_fault(cell->percent) ? "!" : "");
 }
 
 std::string quality_text(const Cell* cell, std::optional<double> naive) {
@@ -141,7 +147,10 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
       "the case.\n"
       "Lower line: speedup over naive (same ISA, one thread) and largest error against the fp64 oracle, "
       "scaled.\n";
-  if (text.find("%!") != std::string::npos)
+  if (text.find("%b") != std::string::npos)
+    text +=
+        "%b: of the rate at which the same threads only read the same keys and values, for fewer than 16 queries.\n";
+  if (text.find("%!") != std::string::npos || text.find("%b!") != std::string::npos)
     text += "!: above 100 % the ruler was disturbed, not the kernel fast; repeat the run on a quieter machine.\n";
   if (!table.failures.empty()) {
     text += fmt::format("\nFailed ({}):\n", table.failures.size());

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <string>
 
 namespace attn::bench {
 
@@ -15,7 +14,11 @@ class TeamClock {
   int threads_used() const;
 
  private:
-  std::map<std::string, std::int64_t> begin_;  // nanoseconds on a core, by thread id
+  std::map<int, std::int64_t> begin_;  // nanoseconds on a core, by thread id
 };
+
+// Waits until no thread but the calling one is at work, for 0.3 s at most. A team spins on after its last region, for
+// milliseconds with GCC's runtime and up to 0.2 s with LLVM's, and would be taken for threads that work.
+void wait_for_resting_teams();
 
 }  // namespace attn::bench

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "commands.hpp"
+#include "durable_file.hpp"
 #include "errors.hpp"
 #include "machine.hpp"
 #include "plan.hpp"
@@ -66,7 +67,7 @@ int verify(const Options& options, const Context& context) {
   if (chosen.threads.empty())
     std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
   if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
-  ResultFile writable(options.json);  // refuses a path that cannot be written before any work is done
+  if (!options.json.empty()) require_writable(options.json);  // before any work is done
 
   Workbench bench(options.seed);
   std::map<std::string, Tally> tallies;
@@ -104,6 +105,7 @@ Command add_verify(CLI::App& app) {
   CLI::App* command = app.add_subcommand("verify", "check kernels against the fp64 oracle, without timing");
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
+  add_best_option(*command, options->cases);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
   command->add_option("--max-case-seconds", options->max_case_seconds, "skip cases that are predicted to take longer")
       ->check(CLI::PositiveNumber)

@@ -1,9 +1,13 @@
 #include "workbench.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "stop.hpp"
+#include "team.hpp"
 
 namespace attn::bench {
 namespace {
@@ -11,55 +15,125 @@ namespace {
 // Random interleaving returns to a workload again and again; this much of inputs and oracles is kept for it.
 constexpr std::int64_t kKeptBytes = std::int64_t{2} << 30;
 
+// A call so long that a team which spun on from before it, for 15 ms with GCC's runtime, is below the 5 % of TeamClock.
+constexpr auto kLongCall = std::chrono::milliseconds(300);
+
+std::int64_t saturated(double bytes) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  return bytes >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(bytes);
+}
+
 // Oracle and yardstick: o and abs_value in double and in float for every row that is checked.
 std::int64_t oracle_bytes(const Problem& p) {
   const double share = static_cast<double>(oracle_flops(p)) / static_cast<double>(std::max<std::int64_t>(flops(p), 1));
   return static_cast<std::int64_t>(static_cast<double>(elements(shape_o(p))) * std::min(1.0, share) * 24);
 }
 
-std::int64_t workload_bytes(const Workload& w) { return inputs_bytes(w.problem) + oracle_bytes(w.problem); }
+std::int64_t workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
+  const double inputs =
+      static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(w.problem));
+  return saturated(inputs + static_cast<double>(oracle_bytes(w.problem)));
+}
+
+// What a call surely reads.
+std::int64_t needed_input_bytes(const Problem& p) {
+  return elements(shape_q(p)) * element_bytes(p) + needed_kv_bytes(p);
+}
 
 }  // namespace
 
-PreparedWorkload::PreparedWorkload(const Workload& w, std::uint64_t seed)
+std::int64_t copies_needed(const Workload& w, std::int64_t last_level_bytes) {
+  if (w.setup.cache == CacheState::warm) return 1;
+  return std::max<std::int64_t>(2, 2 * last_level_bytes / needed_input_bytes(w.problem) + 1);
+}
+
+std::string why_not_cold(const Workload& w, std::int64_t last_level_bytes) {
+  // A copy is four mappings of three parts, of which Linux allows 65530.
+  constexpr std::int64_t kMostCopies = 4096;
+  if (w.setup.cache == CacheState::warm) return {};
+  if (last_level_bytes == 0) return "cache:cold needs the size of the last-level cache, which the system does not tell";
+  if (const std::int64_t copies = copies_needed(w, last_level_bytes); copies > kMostCopies)
+    return fmt::format("cache:cold would need {} copies of {} to exceed a last-level cache of {}; at most {}", copies,
+                       bytes_text(needed_input_bytes(w.problem)), bytes_text(last_level_bytes), kMostCopies);
+  return {};
+}
+
+PreparedWorkload::PreparedWorkload(const Workload& w, std::uint64_t seed, std::int64_t last_level_bytes)
     : workload(w),
       inputs(w.problem, w.setup, seed),
       hash(inputs.hash()),
-      oracle(make_oracle(w.problem, inputs.tensors(), seed)) {}
+      oracle(make_oracle(w.problem, inputs.tensors(), seed)) {
+  const std::int64_t copies = copies_needed(w, last_level_bytes);
+  for (std::int64_t copy = 1; copy < copies; ++copy) further_copies.push_back(inputs.copy(w.problem, w.setup));
+}
+
+bool PreparedWorkload::inputs_are_intact() const {
+  bool intact = true;
+  // The cores share the copies: hashing hundreds of megabytes on one would take longer than measuring.
+#pragma omp parallel for schedule(dynamic) reduction(&& : intact) if (copies() > 1)
+  for (std::size_t i = 0; i < copies(); ++i) intact = intact && copy(i).hash() == hash;
+  return intact;
+}
 
 PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload)
     : case_(c),
       workload_(workload),
       workspace_(attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
-      args_(attn::prepare(*c.variant, workload.workload.problem, workload.inputs.tensors(), c.threads,
-                          workspace_.bytes())) {
+      written_(workload.copies(), 0) {
+  for (std::size_t copy = 0; copy < workload.copies(); ++copy)
+    args_.push_back(attn::prepare(*c.variant, workload.workload.problem, workload.copy(copy).tensors(), c.threads,
+                                  workspace_.bytes()));
   poison();
+  const TeamClock team;
+  const auto begin = std::chrono::steady_clock::now();
   call();
-  judge();
-  checked_ = outputs();
+  if (std::chrono::steady_clock::now() - begin >= kLongCall) threads_used_ = team.threads_used();
+  judge(0);
+  checked_ = outputs(0);
 }
 
 void PreparedCase::poison() const {
-  workload_.inputs.poison_outputs();
+  for (std::size_t copy = 0; copy < copies(); ++copy) inputs(copy).poison_outputs();
+  std::fill(written_.begin(), written_.end(), 0);
   attn::poison(workspace_.bytes());
+  next_ = 0;
 }
 
-void PreparedCase::judge() {
-  verdict_ = check(workload_.oracle, workload_.inputs.tensors(), case_.variant->error_multiple);
-  if (workload_.inputs.hash() != workload_.hash) {
+void PreparedCase::judge(std::size_t copy) {
+  verdict_ = check(workload_.oracle, inputs(copy).tensors(), case_.variant->error_multiple);
+  if (!workload_.inputs_are_intact()) {
     verdict_.passed = false;
     verdict_.failure = "it wrote to q, k or v";
   }
 }
 
 void PreparedCase::check_again() {
-  if (workload_.inputs.hash() == workload_.hash && outputs() == checked_) return;
-  judge();
+  if (!workload_.inputs_are_intact()) return judge(0);
+  for (std::size_t copy = 0; copy < copies() && verdict_.passed; ++copy)
+    if (written_[copy] && outputs(copy) != checked_) judge(copy);
 }
 
-std::vector<std::byte> PreparedCase::outputs() const {
+int PreparedCase::threads_used() {
+  constexpr auto kLongEnough = std::chrono::milliseconds(5);
+  if (threads_used_ > 0) return threads_used_;
+  wait_for_resting_teams();
+  const TeamClock team;
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    call();
+  } while (std::chrono::steady_clock::now() - begin < kLongEnough);
+  return threads_used_ = team.threads_used();
+}
+
+std::size_t PreparedCase::skip_copies(std::int64_t count) const {
+  const std::size_t first = next_;
+  next_ = (first + static_cast<std::size_t>(count)) % copies();
+  return first;
+}
+
+std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const {
   std::vector<std::byte> bytes;
-  for (const auto part : {workload_.inputs.output_bytes(), workload_.inputs.lse_bytes()})
+  for (const auto part : {inputs(copy).output_bytes(), inputs(copy).lse_bytes()})
     bytes.insert(bytes.end(), part.begin(), part.end());
   return bytes;
 }
@@ -76,24 +150,22 @@ PreparedCase& Workbench::prepare(const Case& c) {
   return *current_;
 }
 
-std::int64_t Workbench::bytes_needed(const Case& c) {
+std::int64_t Workbench::bytes_needed(const Case& c, std::int64_t last_level_bytes) {
   const Problem& p = c.workload.problem;
   const auto workspace = static_cast<double>(attn::workspace_bytes(*c.variant, p, c.threads));
   const double output = 2.0 * static_cast<double>(elements(shape_o(p)) * element_bytes(p));
-  const double total = static_cast<double>(workload_bytes(c.workload)) + workspace + output;
-  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
-  return total >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(total);
+  return saturated(static_cast<double>(workload_bytes(c.workload, last_level_bytes)) + workspace + output);
 }
 
 PreparedWorkload& Workbench::workload(const Workload& w) {
   std::unique_ptr<PreparedWorkload>& kept = workloads_[to_string(w)];
   if (kept == nullptr) {
-    if (kept_bytes_ + workload_bytes(w) > kKeptBytes) {
+    if (kept_bytes_ + workload_bytes(w, last_level_bytes_) > kKeptBytes) {
       for (auto& [name, other] : workloads_) other.reset();
       kept_bytes_ = 0;
     }
-    kept = std::make_unique<PreparedWorkload>(w, seed_);
-    kept_bytes_ += workload_bytes(w);
+    kept = std::make_unique<PreparedWorkload>(w, seed_, last_level_bytes_);
+    kept_bytes_ += workload_bytes(w, last_level_bytes_);
   }
   return *kept;
 }

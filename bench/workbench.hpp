@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "caches.hpp"
 #include "case.hpp"
 #include "check.hpp"
 #include "inputs.hpp"
@@ -18,13 +19,27 @@ namespace attn::bench {
 
 // Inputs, their hash before any kernel ran, and what is expected of them.
 struct PreparedWorkload {
-  PreparedWorkload(const Workload& workload, std::uint64_t seed);
+  PreparedWorkload(const Workload& workload, std::uint64_t seed,
+                   std::int64_t last_level_bytes = bench::last_level_bytes());
 
   Workload workload;
   Inputs inputs;
+  std::vector<Inputs> further_copies;  // of the same contents; only for cache:cold
   std::uint64_t hash;
   Oracle oracle;
+
+  std::size_t copies() const { return 1 + further_copies.size(); }
+  const Inputs& copy(std::size_t i) const { return i == 0 ? inputs : further_copies[i - 1]; }
+  // No kernel wrote to q, k or v of any copy.
+  bool inputs_are_intact() const;
 };
+
+// Copies of its inputs that a workload goes round: as many as exceed a last-level cache of this size twice over, and two
+// at least, when it is cold; else one.
+std::int64_t copies_needed(const Workload& workload, std::int64_t last_level_bytes);
+
+// Why a cold workload cannot be had here; empty when it can. Memory is not looked at.
+std::string why_not_cold(const Workload& workload, std::int64_t last_level_bytes);
 
 // One case, ready to be called: workspace, arguments, the checked output.
 class PreparedCase {
@@ -35,36 +50,53 @@ class PreparedCase {
   const Verdict& verdict() const { return verdict_; }
   std::size_t workspace_bytes() const { return workspace_.size(); }
   void poison() const;
-  void call() const { case_.variant->run(&args_); }
+  // On the next copy of the inputs.
+  void call() const {
+    const std::size_t copy = next_;
+    next_ = copy + 1 == args_.size() ? 0 : copy + 1;
+    written_[copy] = 1;
+    case_.variant->run(&args_[copy]);
+  }
+  // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
+  int threads_used();
+  std::size_t copies() const { return args_.size(); }
+  const Inputs& inputs(std::size_t copy) const { return workload_.copy(copy); }
+  // Leaves out the next `count` copies, which somebody else reads; returns the first of them.
+  std::size_t skip_copies(std::int64_t count) const;
   // After the timed loop: the outputs must still be the checked ones bit for bit; if not, they go to the oracle again.
   void check_again();
 
  private:
-  void judge();
-  std::vector<std::byte> outputs() const;
+  void judge(std::size_t copy);
+  std::vector<std::byte> outputs(std::size_t copy) const;
 
   Case case_;
   PreparedWorkload& workload_;
   AlignedBuffer workspace_;
-  Args args_;
+  std::vector<Args> args_;  // of every copy
+  mutable std::size_t next_ = 0;
+  mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
+  int threads_used_ = 0;
   std::vector<std::byte> checked_;
   Verdict verdict_;
 };
 
 class Workbench {
  public:
-  explicit Workbench(std::uint64_t seed) : seed_(seed) {}
+  explicit Workbench(std::uint64_t seed, std::int64_t last_level_bytes = bench::last_level_bytes())
+      : seed_(seed), last_level_bytes_(last_level_bytes) {}
 
   // The case, prepared now or in the calls before. Valid until the next call with another case.
   PreparedCase& prepare(const Case& c);
 
-  // Memory that a case needs in all: tensors, oracle, workspace, copy of the output.
-  static std::int64_t bytes_needed(const Case& c);
+  // Memory that a case needs in all: tensors with their copies, oracle, workspace, copy of the output.
+  static std::int64_t bytes_needed(const Case& c, std::int64_t last_level_bytes = bench::last_level_bytes());
 
  private:
   PreparedWorkload& workload(const Workload& w);
 
   std::uint64_t seed_;
+  std::int64_t last_level_bytes_;
   std::map<std::string, std::unique_ptr<PreparedWorkload>> workloads_;
   std::int64_t kept_bytes_ = 0;
   std::string current_name_;

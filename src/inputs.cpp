@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 
 #include "reference.hpp"
@@ -85,7 +86,7 @@ void validate(const Setup& setup, const Problem& p) {
 
 std::int64_t inputs_bytes(const Problem& p) { return minimal_bytes(p); }
 
-Inputs::Inputs(const Problem& p, const Setup& setup, std::uint64_t seed, Placement placement) {
+Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) {
   validate(p);
   validate(setup, p);
   const auto allocate = [&](std::int64_t count) {
@@ -114,10 +115,21 @@ Inputs::Inputs(const Problem& p, const Setup& setup, std::uint64_t seed, Placeme
     tensors_.o = dense_view(o_.data(), shape_o(p), setup.layout);
   }
   if (p.lse) tensors_.lse = reinterpret_cast<float*>(lse_.data());
+  poison_outputs();
+}
+
+Inputs::Inputs(const Problem& p, const Setup& setup, std::uint64_t seed, Placement placement)
+    : Inputs(p, setup, placement) {
   fill(tensors_.q, p, setup.fill, Role::q, seed);
   fill(tensors_.k, p, setup.fill, Role::k, seed);
   fill(tensors_.v, p, setup.fill, Role::v, seed);
-  poison_outputs();
+}
+
+Inputs Inputs::copy(const Problem& p, const Setup& setup) const {
+  Inputs copy(p, setup, Placement::aligned);
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    std::memcpy(copy.inputs_[i].data(), inputs_[i].data(), inputs_[i].size());
+  return copy;
 }
 
 void Inputs::poison_outputs() const {

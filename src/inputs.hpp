@@ -20,12 +20,18 @@ namespace attn {
 //   descending scores fall along the keys, so that the first block already holds the maximum
 enum class Fill : std::int32_t { normal, uniform, peaked, ascending, descending };
 
+// Where the inputs of a call come from. warm: every call reads the same tensors, which stay in the caches that they fit
+// in. cold: calls go round copies that together exceed every cache.
+enum class CacheState : std::int32_t { warm, cold };
+
 inline constexpr std::array kFillNames = {"normal", "uniform", "peaked", "ascending", "descending"};
 inline constexpr std::array kLayoutNames = {"bhsd", "bshd", "packed"};
+inline constexpr std::array kCacheNames = {"warm", "cold"};
 
 struct Setup {
   Layout layout = Layout::bhsd;
   Fill fill = Fill::normal;
+  CacheState cache = CacheState::warm;
   bool operator==(const Setup&) const = default;
 };
 
@@ -37,6 +43,9 @@ class Inputs {
  public:
   Inputs(const Problem& problem, const Setup& setup, std::uint64_t seed, Placement placement = Placement::aligned);
 
+  // The same q, k and v in other memory, for the problem and setup that this was made with.
+  Inputs copy(const Problem& problem, const Setup& setup) const;
+
   const Tensors& tensors() const { return tensors_; }
   std::span<std::byte> output_bytes() const { return o_.bytes(); }
   std::span<std::byte> lse_bytes() const { return lse_.bytes(); }
@@ -45,6 +54,8 @@ class Inputs {
   std::uint64_t hash() const;
 
  private:
+  Inputs(const Problem& problem, const Setup& setup, Placement placement);
+
   std::vector<AlignedBuffer> inputs_;  // q, k, v; or one packed buffer
   AlignedBuffer o_, lse_;
   Tensors tensors_;

@@ -88,6 +88,11 @@ std::int64_t flops(const Problem& p) { return static_cast<std::int64_t>(wide_flo
 
 std::int64_t minimal_bytes(const Problem& p) { return static_cast<std::int64_t>(wide_bytes(p)); }
 
+std::int64_t needed_kv_bytes(const Problem& p) {
+  const KeyRange keys = needed_keys(p);
+  return p.batch * p.kv_heads * (keys.end - keys.begin) * (p.head_dim + p.value_dim) * element_bytes(p);
+}
+
 std::uint64_t required_features(const Problem& p) {
   const bool windowed = p.window_left >= 0 || p.window_right > 0;
   std::uint64_t features = 0;

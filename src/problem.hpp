@@ -30,6 +30,15 @@ constexpr KeyRange visible_keys(const Problem& p, std::int64_t query) {
 
 constexpr bool is_causal(const Problem& p) { return p.window_right == 0; }
 
+// The keys that some query sees: windows move up with the query, so that they are one range.
+constexpr KeyRange needed_keys(const Problem& p) {
+  return {visible_keys(p, 0).begin, visible_keys(p, p.seqlen_q - 1).end};
+}
+
+// Few queries for each key that is read: the cache of keys and values goes by once, and reading it is the limit rather
+// than arithmetic. Where that ends depends on machine, dtype and the heads of a group; 16 is below it everywhere.
+constexpr bool is_decode(const Problem& p) { return p.seqlen_q < 16; }
+
 // The kv head that query head `head` reads.
 constexpr std::int64_t kv_head_of(const Problem& p, std::int64_t head) { return head / (p.heads / p.kv_heads); }
 
@@ -43,6 +52,9 @@ std::int64_t flops(const Problem& problem);
 
 // Bytes of q, k, v, o and lse, each moved once.
 std::int64_t minimal_bytes(const Problem& problem);
+
+// The part of that which are keys and values that some query sees.
+std::int64_t needed_kv_bytes(const Problem& problem);
 
 // The attn_feature bits that a kernel must declare to be given this problem.
 std::uint64_t required_features(const Problem& problem);

@@ -12,7 +12,8 @@
 namespace attn {
 namespace {
 
-constexpr std::array kKeys = {"b", "h", "hkv", "q", "k", "d", "dv", "dtype", "mask", "window", "lse", "fill", "layout"};
+constexpr std::array kKeys = {"b",     "h",    "hkv",    "q",   "k",    "d",      "dv",
+                              "dtype", "mask", "window", "lse", "fill", "layout", "cache"};
 
 [[noreturn]] void reject(std::string_view text, const std::string& message) {
   throw std::invalid_argument(fmt::format("problem '{}': {}", text, message));
@@ -90,6 +91,7 @@ std::string further_keys(const Workload& w) {
   if (w.setup.fill != Setup{}.fill) text += fmt::format("/fill:{}", kFillNames[static_cast<int>(w.setup.fill)]);
   if (w.setup.layout != Setup{}.layout)
     text += fmt::format("/layout:{}", kLayoutNames[static_cast<int>(w.setup.layout)]);
+  if (w.setup.cache != Setup{}.cache) text += fmt::format("/cache:{}", kCacheNames[static_cast<int>(w.setup.cache)]);
   return text;
 }
 
@@ -117,6 +119,7 @@ Workload parse_workload(std::string_view text) {
   parse_mask(text, keys, p);
   w.setup.fill = static_cast<Fill>(parse_name(text, keys, "fill", kFillNames));
   w.setup.layout = static_cast<Layout>(parse_name(text, keys, "layout", kLayoutNames));
+  w.setup.cache = static_cast<CacheState>(parse_name(text, keys, "cache", kCacheNames));
   try {
     validate(p);
     validate(w.setup, p);
@@ -128,7 +131,7 @@ Workload parse_workload(std::string_view text) {
 
 Problem parse_problem(std::string_view text) {
   const Workload w = parse_workload(text);
-  if (w.setup != Setup{}) reject(text, "fill and layout belong to a setup, not to a problem");
+  if (w.setup != Setup{}) reject(text, "fill, layout and cache belong to a setup, not to a problem");
   return w.problem;
 }
 

@@ -64,6 +64,19 @@ const Variant* find_native(std::span<const Variant* const> table, std::string_vi
   return best;
 }
 
+std::vector<const Variant*> native_rows(std::span<const Variant* const> table) {
+  std::vector<const Variant*> rows;
+  for (const std::string& name : variant_names(table))
+    if (const Variant* row = find_native(table, name)) rows.push_back(row);
+  return rows;
+}
+
+std::vector<const Variant*> rows_of(std::span<const Variant* const> table, Isa isa) {
+  std::vector<const Variant*> rows(table.begin(), table.end());
+  std::erase_if(rows, [&](const Variant* row) { return isa_of(*row) != isa; });
+  return rows;
+}
+
 std::vector<std::string> variant_names(std::span<const Variant* const> table) {
   std::vector<std::string> names;
   for (const Variant* row : table)

@@ -31,6 +31,12 @@ const Variant* find(std::span<const Variant* const> table, std::string_view name
 // The row of this name for the highest ISA that runs here, or null.
 const Variant* find_native(std::span<const Variant* const> table, std::string_view name);
 
+// The native row of every name, in the table's order of names; names without one are left out.
+std::vector<const Variant*> native_rows(std::span<const Variant* const> table);
+
+// The rows of one ISA.
+std::vector<const Variant*> rows_of(std::span<const Variant* const> table, Isa isa);
+
 // Names in the table, each once, in the table's order.
 std::vector<std::string> variant_names(std::span<const Variant* const> table);
 

@@ -1,13 +1,14 @@
 // The parts of the program that decide what is run and what a row is called.
-#include <unistd.h>
+#include <fmt/format.h>
 
-#include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "case.hpp"
 #include "catch.hpp"
+#include "commands.hpp"
 #include "errors.hpp"
+#include "folder.hpp"
 #include "plan.hpp"
 #include "registry.hpp"
 #include "result_file.hpp"
@@ -17,6 +18,7 @@
 
 using namespace attn;
 using namespace attn::bench;
+using attn::test::Folder;
 
 namespace {
 
@@ -25,15 +27,6 @@ const Variant& native(const char* name) { return *find_native(variant_table(), n
 Case some_case(const char* workload = "h:4/hkv:2/q:17/d:8/mask:causal/fill:peaked", int threads = 1) {
   return {&native("naive"), parse_workload(workload), threads};
 }
-
-// A folder of its own that is gone afterwards.
-struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("attn_bench_test_" + std::to_string(::getpid()));
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file(const char* name) const { return (path / name).string(); }
-};
 
 Json row(const std::string& name) { return {{"name", name}, {"run_name", name}}; }
 
@@ -77,6 +70,32 @@ TEST_CASE("best resolves to the concrete row that select names, once", "[bench]"
   const Cases best = select_cases({.variants = "best"}, {workload}, variant_table());
   REQUIRE(best.run.size() == 1);
   CHECK(best.run[0].variant == &select(workload.problem, 1));
+}
+
+TEST_CASE("best of named ISAs is chosen among the rows of each, and of native among the native ones", "[bench]") {
+  const std::vector<Workload> workloads = {parse_workload("h:2/q:64/d:32")};
+  const std::string isa = runnable(variant_table()).front()->isa;
+  const Cases named = select_cases({.variants = "best", .isa = isa}, workloads, variant_table());
+  REQUIRE(named.run.size() == 1);
+  CHECK(named.run[0].variant->isa == isa);
+  std::set<std::string> isas, chosen;
+  for (const Variant* row : runnable(variant_table())) isas.insert(row->isa);
+  for (const Case& c : select_cases({.variants = "best", .isa = "all"}, workloads, variant_table()).run)
+    chosen.insert(c.variant->isa);
+  CHECK(chosen == isas);
+}
+
+TEST_CASE("best takes a measured choice, and a problem that nothing can compute is skipped", "[bench]") {
+  const Workload workload = parse_workload("h:2/q:64/d:32");
+  const Choices choices = {{workload.problem, 1, isa_of(native("naive")), "naive"}};
+  const Cases best = select_cases({.variants = "best", .choices = choices}, {workload}, variant_table());
+  REQUIRE(best.run.size() == 1);
+  CHECK(best.run[0].variant == &native("naive"));
+  const std::vector<const Variant*> only_naive = {&native("naive")};
+  const Cases none = select_cases({.variants = "best", .threads = "2"}, {workload}, only_naive);
+  CHECK(none.run.empty());
+  REQUIRE(none.skipped.size() == 1);
+  CHECK(none.skipped[0].reason.find("no variant can compute") != std::string::npos);
 }
 
 TEST_CASE("a team is refused to a variant that knows no threads, with the reason", "[bench]") {
@@ -152,11 +171,52 @@ TEST_CASE("a run with another identity, or nothing to resume, is refused", "[ben
 }
 
 TEST_CASE("every sweep of ours loads, names each shape once, and has a budget", "[bench]") {
-  for (const char* name : {"quick", "seqlen", "heads", "decode", "models"}) {
+  for (const char* name : {"quick", "seqlen", "heads", "decode", "models", "tune", "headline"}) {
     const Sweep sweep = load_sweep(name);
     INFO(name);
     CHECK(sweep.budget_seconds > 0);
     std::set<std::string> shapes;
     for (const SweepProblem& problem : sweep.problems) CHECK(shapes.insert(to_string(problem.workload)).second);
   }
+}
+
+TEST_CASE("a problem of a sweep may choose variants, ISAs and threads of its own", "[bench]") {
+  const Folder folder;
+  const std::string file = folder.file("own.toml");
+  const std::string baseline = variant_table()[0]->isa;  // runs everywhere
+  std::ofstream(file) << fmt::format(R"(
+title = "t"
+budget_seconds = 1
+min_time_seconds = 0.1
+variants = ["naive"]
+isas = ["{0}"]
+[[problem]]
+problem = "h:1/q:2/d:4"
+model = "m"
+source = "s"
+[[problem]]
+problem = "h:1/q:3/d:4"
+model = "m"
+source = "s"
+variants = ["flash"]
+threads = [1, 2]
+)",
+                                     baseline);
+  const auto names = [&](CaseOptions options) {
+    options.sweeps = {file};
+    std::set<std::string> names;
+    for (const Case& c : expand_cases(options, {.table = variant_table(), .benchmark_flags = {}}, "1").run)
+      names.insert(fmt::format("{}/{}/q:{}/threads:{}", c.variant->name, c.variant->isa, c.workload.problem.seqlen_q,
+                               c.threads));
+    return names;
+  };
+  CHECK(names({}) == std::set<std::string>{"naive/" + baseline + "/q:2/threads:1",
+                                           "flash/" + baseline + "/q:3/threads:1",
+                                           "flash/" + baseline + "/q:3/threads:2"});
+  CaseOptions native_only;
+  native_only.isa = "native";
+  native_only.threads = "1";
+  const std::string best = native("flash").isa;
+  CHECK(names(native_only) ==
+        std::set<std::string>{"naive/" + best + "/q:2/threads:1", "flash/" + best + "/q:3/threads:1"});
 }

@@ -74,6 +74,11 @@ rejects 'is no flag of Google Benchmark' run --problem $small --benchmark_nonsen
 rejects 'not a result file' run --problem $small --resume $out
 rejects 'there is no absent.json' run --problem $small --resume --benchmark_out=absent.json
 rejects 'belongs to run' verify --problem $small --benchmark_min_time=1
+exits 2 "unknown ISA 'mmx'; valid: native, all" roofline --isa mmx
+exits 2 "$absent cannot run here: " roofline --isa $absent
+exits 2 "'0' is not a team size; valid: 1 to" roofline --threads 0
+exits 2 'belongs to run' roofline --benchmark_min_time=1
+exits 2 '--colour' roofline --colour
 exits 2 '--colour' run --colour
 exits 2 'subcommand is required'
 exits 2 'max-case-seconds' run --problem $small --max-case-seconds -1
@@ -91,6 +96,8 @@ echo 'title = ' >malformed.toml
 rejects 'malformed.toml:1: ' run --sweep malformed.toml $out
 sweep unknown.toml 'colour = "red"'
 rejects "unknown.toml:4: unknown key 'colour'; valid: title" run --sweep unknown.toml $out
+sweep isas.toml 'isas = ["avx3"]'
+rejects "isas.toml:4: 'avx3' is no ISA; valid: sse2" run --sweep isas.toml $out
 sweep empty.toml
 rejects "empty.toml:1: 'problem' is missing" run --sweep empty.toml $out
 sweep bad.toml '[[problem]]' 'problem = "h:1/q:0/d:1"' 'model = "m"' 'source = "s"'
@@ -111,7 +118,31 @@ grep -q 'h:1/q:9/d:4' out && note ok || note failed 'the table should show every
 [ ! -e mine.json.journal ] && note ok || note failed 'a finished run should leave no journal'
 
 # Every sweep of ours can be read and planned.
-for name in quick seqlen heads decode models; do exits 0 '' run --sweep $name --dry-run --variants online_softmax; done
+for name in quick seqlen heads decode models tune; do exits 0 '' run --sweep $name --dry-run --variants online_softmax; done
+
+# The ceilings: a table, JSON, and in the context of a run.
+exits 0 '' roofline --isa native --threads 1
+grep -q 'FLOP/cycle' out && grep -qE '^[a-z0-9]+ +1 +[0-9.]+ +[0-9.]+' out && note ok || { note failed 'roofline should print a table'; cat out; }
+exits 0 '' roofline --json --threads 1,2
+python3 -c 'import json; d = json.load(open("out"))
+rows = d["ceilings"]
+assert {row["threads"] for row in rows} == {1, 2}, rows
+for row in rows:
+    assert row["f32_fma"]["flops_per_second"] > 0 and row["exp2"]["vectors_per_second"] > 0, row
+    for read in row["read"]: assert read.get("reason") or read["bytes_per_second"] > 0, read
+assert d["cannot_run_here"], d' && note ok || { note failed 'roofline --json should hold every ceiling'; cat out; }
+python3 -c 'import json; c = json.load(open("mine.json"))["context"]
+for kind in "fma_peak_", "exp2_rate_", "read_bandwidth_": assert any(key.startswith(kind) for key in c), kind' && note ok || note failed 'the context should carry the ceilings'
+
+# Shares of the ceilings ride in the rows; repetitions and random order change nothing in that.
+exits 0 'of bandwidth, error' run --problem h:2/q:1/k:200/d:8 --problem h:2/q:20/d:8/cache:cold $fast --variants naive --benchmark_repetitions=2 --benchmark_enable_random_interleaving=true --benchmark_out=shares.json
+grep -q '%b' out && note ok || { note failed 'the table should show the bandwidth of decode'; cat out; }
+python3 -c 'import json; rows = json.load(open("shares.json"))["benchmarks"]
+for row in rows:
+    assert row["pct_peak"] >= 0 and row["threads_used"] >= 0, row
+    assert ("pct_bandwidth" in row) == ("bandwidth" in row) == ("/q:1/" in row["name"]), row
+    assert ("/cache:cold/" in row["name"]) != ("/q:1/" in row["name"]), row
+assert len({row["name"] for row in rows}) >= 4, rows' && note ok || note failed 'rows should carry their shares'
 
 # Google Benchmark's flags keep working.
 exits 0 '' run --problem $small --benchmark_list_tests
@@ -148,17 +179,22 @@ exits 1 '' run --problem h:1/q:16/d:8 $fast --resume --benchmark_out=killed.json
 grep -q CRASHED out && [ "$(file_is_valid killed.json)" -eq "$variants" ] && note ok || note failed 'the killed case should be recorded as crashed'
 
 # SIGINT and SIGTERM: finished rows stay, exit 130.
-for signal in INT TERM; do
-  python3 - "$signal" ${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem h:1/q:16/d:8 --benchmark_min_time=1 --benchmark_out=stopped.json <<'PY'
+interrupt() { # interrupt SIGNAL PROGRESS ARGUMENTS...: sent soon after the line that begins so; 0 if it ended with 130
+  local signal=$1 progress=$2
+  shift 2
+  python3 - "$signal" "$progress" ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" <<'PY'
 import signal, subprocess, sys, time
-process = subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-while not process.stderr.readline().startswith("[1/"):
+process = subprocess.Popen(sys.argv[3:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+while not process.stderr.readline().startswith(sys.argv[2]):
     assert process.poll() is None
 time.sleep(0.3)
 process.send_signal(getattr(signal, "SIG" + sys.argv[1]))
 process.stderr.read()
 sys.exit(0 if process.wait() == 130 else 1)
 PY
+}
+for signal in INT TERM; do
+  interrupt $signal '[1/' run --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_min_time=1 --benchmark_out=stopped.json
   [ $? -eq 0 ] && [ "$(file_is_valid stopped.json)" -ge 1 ] && note ok || note failed "SIG$signal should end with 130 and a valid file"
 done
 
@@ -166,6 +202,40 @@ done
 cp mine.json full.json
 (ulimit -f 4 && run run --sweep mine.toml --benchmark_out=full.json)
 [ $? -eq 3 ] && grep -q 'cannot write' err && file_is_valid full.json >/dev/null && note ok || { note failed 'a full disk should end with 3'; cat err; }
+
+# tune writes what --variants best then takes.
+tiny='--problem h:1/q:8/d:4 --problem h:2/q:1/k:40/d:4 --seconds-per-problem 0.001'
+rejects 'belongs to run' tune $tiny --out keep.json $fast
+rejects 'there is no folder' tune $tiny --out absent/best.toml
+rejects 'is a folder' tune $tiny --out "$folder"
+rejects 'leave fill and layout out of' tune --problem h:1/q:8/d:4/fill:peaked --out keep.json
+rejects 'nothing can be tuned:' tune --problem h:12/q:10000000/d:64 --out keep.json
+exits 2 'seconds-per-problem' tune --problem $small --seconds-per-problem 0 --out keep.json
+exits 0 'Choices: best.toml' tune $tiny --isa all --threads 1,2 --out best.toml
+[ "$(grep -c '^best = ' best.toml)" -ge 4 ] && [ "$(grep -c '^regret = ' best.toml)" -ge 4 ] && grep -q '^Worst regret: ' out && note ok ||
+  { note failed 'tune should choose for every problem, team and ISA'; cat best.toml out; }
+[ "$(ls best.toml*)" = best.toml ] && note ok || note failed 'tune should leave no temporary'
+exits 0 '' verify --problem $small --variants best --best best.toml
+sed "s/^best = .*/best = 'blocked'/" best.toml >blocked.toml
+exits 0 '' run --problem $small $fast --isa all --variants best --best blocked.toml --benchmark_out=blocked.json
+grep -q '"attention/blocked/' blocked.json && ! grep -qE '"attention/(best|naive)/' blocked.json && note ok || note failed 'best should take the choices of the file'
+exits 0 '' run --problem h:1/q:9/d:4 $fast --variants best --best blocked.toml --benchmark_out=policy.json
+! grep -q '"attention/blocked/' policy.json && note ok || note failed 'a problem that the file has not should go to the policy'
+rejects 'cannot read absent.toml' run --problem $small --variants best --best absent.toml $out
+rejects 'add --variants best' run --problem $small --best best.toml $out
+sed 's/^schema = .*/schema = /' best.toml >bad.toml
+rejects 'bad.toml:[0-9]+: ' run --problem $small --variants best --best bad.toml $out
+sed "s/^cores = .*/cores = '4097'/" best.toml >other.toml
+exits 3 "4097 cores', this machine is '" run --problem $small --variants best --best other.toml
+run_mutants tune --problem h:2/q:40/d:8/mask:causal --variants control,missing_scale --seconds-per-problem 0.001 --out wrong.toml
+[ $? -eq 1 ] && grep -q '^FAILED attention/missing_scale' err && grep -q "^best = 'control'" wrong.toml && note ok || { note failed 'tune should fail a wrong kernel and never choose it'; cat err; }
+run_mutants tune --problem h:2/q:40/d:8/mask:causal --variants missing_scale --seconds-per-problem 0.001 --out nothing.toml
+[ $? -eq 1 ] && [ ! -e nothing.toml ] && note ok || note failed 'tune should write no file without a choice'
+
+# Interrupted: no half file, the one that was there stays.
+cp best.toml stopped.toml
+interrupt INT '[1/' tune --problem h:1/q:8/d:4 --problem h:1/q:9/d:4 --seconds-per-problem 1 --out stopped.toml
+[ $? -eq 0 ] && cmp -s best.toml stopped.toml && [ "$(ls stopped.toml*)" = stopped.toml ] && note ok || note failed 'an interrupted tune should end with 130 and leave the file'
 
 # A wrong kernel never prints a number.
 run_mutants run --problem h:2/q:40/d:8/mask:causal $fast --variants no_rescale,missing_scale,first_call_only,writes_input --benchmark_out=wrong.json

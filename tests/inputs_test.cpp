@@ -70,6 +70,21 @@ TEST_CASE("the same seed gives the same inputs, another seed others", "[inputs]"
   CHECK(make(text, 7).hash() != make(text, 8).hash());
 }
 
+TEST_CASE("a copy holds the same inputs in other memory", "[inputs]") {
+  const auto layout = GENERATE("bhsd", "bshd", "packed");
+  const Workload w = parse_workload(std::string("b:2/h:4/hkv:2/q:5/d:3/lse:1/layout:") + layout);
+  const Inputs first(w.problem, w.setup, 1), second = first.copy(w.problem, w.setup);
+  CHECK(second.hash() == first.hash());
+  for (const auto tensor : {&Tensors::q, &Tensors::k, &Tensors::v, &Tensors::o}) {
+    CHECK((second.tensors().*tensor).data != (first.tensors().*tensor).data);
+    CHECK((second.tensors().*tensor).stride == (first.tensors().*tensor).stride);
+  }
+  for (const float x : values(second.tensors().o)) CHECK(is_poison(x));
+  CHECK(is_poison(second.tensors().lse[0]));
+  set_all(second.tensors().k, 1);
+  CHECK(second.hash() != first.hash());
+}
+
 TEST_CASE("q, k and v are filled independently", "[inputs]") {
   const Inputs inputs = make("h:2/q:50/d:50");
   const auto q = values(inputs.tensors().q), k = values(inputs.tensors().k), v = values(inputs.tensors().v);

@@ -43,6 +43,7 @@ Workload random_workload(std::mt19937_64& random) {
   p.lse = static_cast<std::int32_t>(pick(0, 1));
   w.setup.fill = static_cast<Fill>(pick(0, kFillNames.size() - 1));
   w.setup.layout = static_cast<Layout>(pick(0, 1));
+  w.setup.cache = static_cast<CacheState>(pick(0, 1));
   return w;
 }
 
@@ -55,9 +56,12 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
       {"lse:1/d:1/q:1/h:1", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/lse:1"},
       {"layout:bshd/fill:peaked/lse:1/window:3,4/h:1/q:1/d:1",
        "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/window:3,4/lse:1/fill:peaked/layout:bshd"},
+      {"cache:cold/h:1/q:1/d:1/layout:bshd",
+       "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/layout:bshd/cache:cold"},
       {"h:1/q:9/d:2/mask:causal/window:3,0", "b:1/h:1/hkv:1/q:9/k:9/d:2/dv:2/dtype:f32/mask:causal/window:3,0"},
       // Defaults said aloud, and a window that says what mask:causal or mask:none says.
-      {"h:1/q:1/d:1/lse:0/fill:normal/layout:bhsd/window:-1,-1", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
+      {"h:1/q:1/d:1/lse:0/fill:normal/layout:bhsd/cache:warm/window:-1,-1",
+       "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
       {"h:1/q:1/d:1/window:-1,0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:causal"},
   }));
   CHECK(canonical(text) == expected);
@@ -97,6 +101,7 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/q:1/d:1/lse:2", "lse:2", "valid: 0, 1"},
       {"h:1/q:1/d:1/fill:ones", "fill:ones", "valid: normal, uniform, peaked, ascending, descending"},
       {"h:1/q:1/d:1/layout:sbhd", "layout:sbhd", "valid: bhsd, bshd, packed"},
+      {"h:1/q:1/d:1/cache:hot", "cache:hot", "valid: warm, cold"},
       {"h:1/q:2/k:3/d:1/layout:packed", "k:3", "packed needs k equal to q"},
       {"h:1/q:2/d:1/dv:2/layout:packed", "dv:2", "dv equal to d"},
       {"q:1/d:1", "'h' is missing", "h, q and d are required"},
@@ -130,6 +135,7 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
 TEST_CASE("setup keys are refused where only a problem is meant", "[problem]") {
   CHECK(contains(rejection([] { parse_problem("h:1/q:1/d:1/fill:peaked"); }), "setup"));
   CHECK(contains(rejection([] { parse_problem("h:1/q:1/d:1/layout:bshd"); }), "setup"));
+  CHECK(contains(rejection([] { parse_problem("h:1/q:1/d:1/cache:cold"); }), "setup"));
 }
 
 TEST_CASE("visible pairs and FLOPs equal a count over all pairs", "[problem]") {
@@ -149,6 +155,24 @@ TEST_CASE("visible pairs and FLOPs equal a count over all pairs", "[problem]") {
     REQUIRE(visited == pairs);
     REQUIRE(visible_pairs(p) == pairs);
     REQUIRE(flops(p) == p.batch * p.heads * pairs * (2 * p.head_dim + 2 * p.value_dim));
+  }
+}
+
+TEST_CASE("the keys that are needed are those that some query sees", "[problem]") {
+  std::mt19937_64 random(3);
+  for (int n = 0; n < 2000; ++n) {
+    const Problem p = random_workload(random).problem;
+    CAPTURE(to_string(p));
+    std::int64_t seen = 0;
+    for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
+      bool visible = false;
+      for (std::int64_t i = 0; i < p.seqlen_q; ++i)
+        visible |= visible_keys(p, i).begin <= j && j < visible_keys(p, i).end;
+      const KeyRange keys = needed_keys(p);
+      REQUIRE(visible == (keys.begin <= j && j < keys.end));
+      seen += visible;
+    }
+    REQUIRE(needed_kv_bytes(p) == p.batch * p.kv_heads * seen * (p.head_dim + p.value_dim) * 4);
   }
 }
 

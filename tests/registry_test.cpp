@@ -1,6 +1,7 @@
 // ISAs, the registry and select: who may run what here, and why not.
 #include "registry.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "catch.hpp"
@@ -102,6 +103,8 @@ TEST_CASE("tables are searched by name and ISA", "[registry]") {
   CHECK(find_native(table, "a") == &a);
   CHECK(find_native(table, "c") == nullptr);
   CHECK(runnable(table) == std::vector<const Variant*>{&a, &b});
+  CHECK(native_rows(table) == std::vector<const Variant*>{&a, &b});
+  CHECK(rows_of(table, *parse_isa(kForeignIsa)) == std::vector<const Variant*>{&foreign});
   CHECK(variant_names(table) == std::vector<std::string>{"a", "b"});
 }
 
@@ -141,6 +144,79 @@ TEST_CASE("select names an exact row that can do the work, or says that none can
       CHECK(chosen.error_multiple <= 1);
       CHECK(&chosen == find_native(variant_table(), chosen.name));
     }
+}
+
+TEST_CASE("the compiled-in rules name the variant for each kind of problem", "[select]") {
+  const auto [text, threads, rule, name] = GENERATE(table<std::string, int, std::string, std::string>({
+      {"h:12/q:1024/d:64/mask:causal", 1, "prefill", "flash"},
+      {"h:12/q:1024/d:64", 2, "prefill", "flash"},
+      {"h:1/q:16/d:64", 1, "prefill", "flash"},
+      {"h:32/q:1/k:4096/d:128", 1, "decode", "split_kv"},
+      {"h:32/q:1/k:4096/d:128", 8, "decode", "split_kv"},
+      {"h:32/hkv:8/q:3/k:4096/d:128", 1, "decode", "split_kv"},  // 12 rows per kv head
+      {"h:32/hkv:8/q:4/k:4096/d:128", 1, "few rows, long context", "split_kv"},
+      {"h:48/hkv:1/q:1/k:8192/d:128", 1, "few rows, long context", "split_kv"},
+      {"h:8/q:63/k:1024/d:128", 1, "few rows, long context", "split_kv"},
+      {"h:8/q:64/k:1024/d:128", 1, "prefill", "flash"},
+      {"h:8/q:63/k:1023/d:128", 1, "prefill", "flash"},
+      {"h:1/q:96/k:2048/d:64", 1, "prefill", "flash"},
+      {"h:1/q:96/k:2048/d:64", 2, "prefill", "flash"},  // 48 + 48 rows, a task for each thread
+      {"h:1/q:96/k:2048/d:64", 3, "few tasks, long context", "split_kv"},
+      {"h:1/q:96/k:1023/d:64", 3, "prefill", "flash"},
+      {"b:3/h:1/q:96/k:2048/d:64", 6, "prefill", "flash"},
+  }));
+  CAPTURE(text, threads);
+  const Problem p = parse_problem(text);
+  CHECK(rule_for(p, threads).name == rule);
+  std::vector<Variant> rows;
+  for (const char* each : {"naive", "blocked", "vectorized", "parallel_heads", "online_softmax", "flash", "split_kv"})
+    rows.push_back(row(each, kAllFeatures));
+  std::vector<const Variant*> table;
+  for (const Variant& each : rows) table.push_back(&each);
+  CHECK(select(p, threads, table).name == name);
+}
+
+TEST_CASE("the last rule holds for every problem, and every rule names the same variants", "[select]") {
+  const std::vector<std::string_view> last(rules().back().preference.begin(), rules().back().preference.end());
+  for (const Rule& rule : rules())
+    CHECK(std::is_permutation(last.begin(), last.end(), rule.preference.begin(), rule.preference.end()));
+  for (const char* text : {"h:1/q:1/d:1", "b:1000/h:1/q:1000000/k:1/d:1", "h:64/hkv:1/q:1/k:1000000000/d:1"}) {
+    const Problem p = parse_problem(text);
+    for (const int threads : {1, 4096}) CHECK(!rule_for(p, threads).preference.empty());
+  }
+}
+
+TEST_CASE("a preference falls to the next variant that is built and can do the work", "[select]") {
+  const Problem p = parse_problem("h:12/q:64/d:64/mask:causal");
+  const Variant no_causal = row("flash", 0), foreign = row("online_softmax", kAllFeatures, kForeignIsa);
+  const Variant third = row("parallel_heads", kAllFeatures), fourth = row("vectorized", kAllFeatures);
+  const std::vector<const Variant*> table = {&fourth, &third, &foreign, &no_causal};
+  CHECK(&select(p, 1, table) == &third);
+}
+
+TEST_CASE("a measured choice goes before the rules, for exactly its problem and team", "[select]") {
+  const Problem p = parse_problem("h:2/q:64/d:32"), other = parse_problem("h:2/q:65/d:32");
+  const Variant flash = row("flash", kAllFeatures), naive = row("naive", kAllFeatures);
+  const std::vector<const Variant*> table = {&naive, &flash};
+  const Choices choices = {{p, 2, *parse_isa(kBaselineIsa), "naive"}};
+  CHECK(&select(p, 2, table, choices) == &naive);
+  CHECK(&select(p, 1, table, choices) == &flash);
+  CHECK(&select(other, 2, table, choices) == &flash);
+}
+
+TEST_CASE("a measured choice that cannot be taken is passed over", "[select]") {
+  const Problem p = parse_problem("h:2/q:64/d:32");
+  Variant rough = row("rough", kAllFeatures);
+  rough.error_multiple = 2;
+  const Variant flash = row("flash", kAllFeatures), one_thread = row("naive", 0), foreign = row("far", 0, kForeignIsa);
+  const std::vector<const Variant*> table = {&rough, &flash, &one_thread, &foreign};
+  const Isa isa = *parse_isa(kBaselineIsa);
+  for (const Choice& choice : {Choice{p, 2, isa, "absent"}, Choice{p, 2, isa, "rough"}, Choice{p, 2, isa, "naive"},
+                               Choice{p, 2, *parse_isa(kForeignIsa), "far"}, Choice{p, 2, isa, "far"}}) {
+    CAPTURE(choice.variant);
+    CHECK(find_choice({choice}, p, 2, table) == nullptr);
+    CHECK(&select(p, 2, table, {choice}) == &flash);
+  }
 }
 
 TEST_CASE("select passes over kernels that refuse or trade accuracy", "[select]") {

@@ -1,0 +1,66 @@
+#include "match.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "registry.hpp"
+#include "select.hpp"
+
+namespace attn::bench {
+namespace {
+
+const Variant* policy_of(const Match& match) {
+  try {
+    return &select(match.workload.problem, match.threads, match.field);
+  } catch (const std::invalid_argument&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+std::vector<Match> make_matches(const Cases& cases, bool native, const Limits& limits,
+                                std::span<const Variant* const> table, std::vector<Skipped>& skipped) {
+  std::vector<Match> matches;
+  std::vector<Cases> wanted;
+  for (const Case& c : cases.run) {
+    const std::vector<const Variant*> field = native ? native_rows(table) : rows_of(table, isa_of(*c.variant));
+    const auto found = std::find_if(matches.begin(), matches.end(), [&](const Match& m) {
+      return m.workload == c.workload && m.threads == c.threads && m.field == field;
+    });
+    const auto index = static_cast<std::size_t>(found - matches.begin());
+    if (found == matches.end()) {
+      Match match{.workload = c.workload, .threads = c.threads, .field = field, .entrants = {}, .selected = nullptr};
+      match.selected = policy_of(match);
+      matches.push_back(std::move(match));
+      wanted.emplace_back();
+    }
+    wanted[index].run.push_back(c);
+  }
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    Match& match = matches[i];
+    std::vector<Case>& run = wanted[i].run;
+    const auto is_selected = [&](const Case& c) { return c.variant == match.selected; };
+    if (match.selected != nullptr && std::none_of(run.begin(), run.end(), is_selected))
+      run.push_back({match.selected, match.workload, match.threads});
+    Plan plan = make_plan(wanted[i], limits);
+    match.entrants = std::move(plan.cases);
+    skipped.insert(skipped.end(), plan.skipped.begin(), plan.skipped.end());
+  }
+  std::erase_if(matches, [](const Match& match) { return match.entrants.empty(); });
+  return matches;
+}
+
+std::string match_name(const Match& match) {
+  return fmt::format("{} {} threads:{}", to_short_string(match.workload), match.entrants.front().c.variant->isa,
+                     match.threads);
+}
+
+double overhead_seconds(const Match& match) {
+  double seconds = 0;
+  for (const PlannedCase& planned : match.entrants) seconds += planned.total_seconds;
+  return seconds;
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,38 @@
+// Slices: the share of a ceiling that a kernel reaches, taken slice by slice, so that what disturbs the machine for a
+// while disturbs a few of many ratios. Arithmetic only: it is fed rates and measures nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace attn::bench {
+
+// Fed in turn: ceiling, kernel, ceiling, kernel, ..., ceiling.
+class Slices {
+ public:
+  void add_ceiling(double per_second);
+  void add_kernel(double per_second) { kernel_ = per_second; }
+
+  // Kernel slices that have a ceiling on both sides.
+  std::size_t size() const { return percents_.size(); }
+  // The median over slices of 100 x kernel / ceiling, the ceiling being the higher of the two beside the slice: a
+  // neighbour that slows one of them down must not flatter the kernel, and nothing makes a ceiling look high. Empty
+  // without slices; never NaN or infinite.
+  std::optional<double> median_percent() const;
+
+ private:
+  double ceiling_ = 0;
+  std::optional<double> kernel_;
+  std::vector<double> percents_;
+};
+
+// No kernel is faster than the machine: a share above 100 is a fault of the ruler, and the row carries this label.
+inline constexpr const char* kRulerFault = "ruler_fault";
+inline bool is_ruler_fault(double percent) { return percent > 100; }
+
+// How many calls fill a slice of `slice_seconds`, when `calls` took `seconds`: at least one, at most ten times as many
+// as before, since a first short measurement may be far off.
+std::int64_t calls_for(double slice_seconds, std::int64_t calls, double seconds);
+
+}  // namespace attn::bench

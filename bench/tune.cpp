@@ -1,0 +1,202 @@
+// attnbench tune: finds the fastest variant for each problem on this machine, and what the compiled-in policy loses.
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "best_file.hpp"
+#include "commands.hpp"
+#include "contest.hpp"
+#include "durable_file.hpp"
+#include "errors.hpp"
+#include "machine.hpp"
+#include "match.hpp"
+#include "record.hpp"
+#include "registry.hpp"
+#include "reporter.hpp"
+#include "select.hpp"
+#include "stop.hpp"
+#include "table.hpp"
+
+namespace attn::bench {
+namespace {
+
+struct Options {
+  CaseOptions cases;
+  std::string out;
+  std::uint64_t seed = 1;
+  double seconds_per_problem = 1, max_case_seconds = 10;
+};
+
+// One per core as well as one.
+std::string default_threads() {
+  const int cores = omp_get_num_procs();
+  return cores > 1 ? fmt::format("1,{}", cores) : "1";
+}
+
+CaseOptions with_defaults(CaseOptions options) {
+  if (!options.sweeps.empty() || !options.problems.empty()) return options;
+  options.sweeps = {"tune"};
+  if (options.threads.empty()) options.threads = default_threads();
+  return options;
+}
+
+// A choice is made for a problem, whatever feeds it, and never falls on a kernel that trades accuracy.
+void refuse_setups(const Cases& cases) {
+  for (const Case& c : cases.run)
+    if (c.workload.setup != Setup{})
+      throw UsageError(
+          fmt::format("tune chooses for problems; leave fill and layout out of {}", to_string(c.workload)));
+}
+
+void leave_out_inexact(Cases& cases) {
+  std::erase_if(cases.run, [&](const Case& c) {
+    if (c.variant->error_multiple <= 1) return false;
+    cases.skipped.push_back({case_name(c), "trades accuracy by design: never chosen"});
+    return true;
+  });
+}
+
+BestEntry entry_of(const Match& match, const std::vector<Standing>& standings) {
+  const Standing& best = standings.front();
+  const Problem& p = match.workload.problem;
+  BestEntry entry{.choice = {p, match.threads, isa_of(*best.variant), best.variant->name},
+                  .gflops = static_cast<double>(flops(p)) / best.seconds / 1e9,
+                  .spread = best.spread};
+  for (const Standing& standing : standings) {
+    entry.median_us[standing.variant->name] = standing.seconds * 1e6;
+    if (standing.variant != match.selected) continue;
+    entry.selected = standing.variant->name;
+    entry.rule = rule_for(p, match.threads).name;
+    entry.regret = standing.seconds / best.seconds - 1;
+  }
+  return entry;
+}
+
+std::string outcome_of(const BestEntry& entry) {
+  return fmt::format("{:>16} {:8.3g} GFLOP/s, regret {:4.1f} %", entry.choice.variant, entry.gflops,
+                     100 * entry.regret);
+}
+
+// Plays all matches, those of one workload after each other on the same inputs and oracle.
+void play(const std::vector<Match>& matches, const Options& options, BestFile& file) {
+  std::vector<std::pair<std::string, double>> steps;
+  for (const Match& match : matches)
+    steps.emplace_back(match_name(match), options.seconds_per_problem + overhead_seconds(match));
+  Progress progress(steps);
+  std::unique_ptr<PreparedWorkload> workload;
+  for (const Match& match : matches) {
+    progress.begin(match_name(match));
+    if (workload == nullptr || workload->workload != match.workload) {
+      workload.reset();  // before the next one is allocated
+      workload = std::make_unique<PreparedWorkload>(match.workload, options.seed);
+    }
+    const ContestResult result = hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected);
+    if (interrupted()) return progress.clear_line();
+    for (const Skipped& wrong : result.wrong) file.wrong.push_back(fmt::format("{}: {}", wrong.name, wrong.reason));
+    if (!result.wrong.empty()) workload.reset();
+    if (result.standings.empty()) {
+      progress.finish(match_name(match), "FAILED: no choice");
+      continue;
+    }
+    file.entries.push_back(entry_of(match, result.standings));
+    progress.finish(match_name(match), outcome_of(file.entries.back()));
+  }
+}
+
+std::string format_worst(const std::vector<BestEntry>& entries) {
+  const auto worst = std::max_element(entries.begin(), entries.end(),
+                                      [](const BestEntry& a, const BestEntry& b) { return a.regret < b.regret; });
+  if (worst->regret == 0) return "Worst regret: none, select has the fastest everywhere.\n";
+  return fmt::format("Worst regret: {:.1f} %{}, {} {} threads:{}: select has {}, {} is faster.\n", 100 * worst->regret,
+                     worst->regret <= worst->spread ? " (within its spread)" : "",
+                     to_short_string({.problem = worst->choice.problem}), to_string(worst->choice.isa),
+                     worst->choice.threads, worst->selected, worst->choice.variant);
+}
+
+std::string format_entries(const std::vector<BestEntry>& entries) {
+  std::size_t width = 24;
+  for (const BestEntry& e : entries) width = std::max(width, to_short_string({.problem = e.choice.problem}).size());
+  std::string text = fmt::format("\n{:<{}} {:>7} {:>7} {:>16} {:>8} {:>7} {:>16} {:>7}  {}\n", "problem", width, "isa",
+                                 "threads", "best", "GFLOP/s", "spread", "select", "regret", "rule");
+  for (const BestEntry& e : entries)
+    text +=
+        fmt::format("{:<{}} {:>7} {:>7} {:>16} {:>8.1f} {:>5.1f} % {:>16} {:>7}  {}\n",
+                    to_short_string({.problem = e.choice.problem}), width, to_string(e.choice.isa), e.choice.threads,
+                    e.choice.variant, e.gflops, 100 * e.spread, e.selected.empty() ? "-" : e.selected,
+                    e.selected.empty() ? "-" : fmt::format("{:.1f} %", 100 * e.regret), e.rule);
+  text +=
+      "\nbest: the fastest by median time. spread: the middle half of its turns. regret: what the compiled-in choice,\n"
+      "select, takes longer; up to the spread it is noise.\n";
+  return text + format_worst(entries);
+}
+
+std::string command_line(const Options& options) {
+  std::string text = "attnbench tune";
+  const auto add = [&](const char* option, const std::string& value) { text += fmt::format(" {} {}", option, value); };
+  for (const std::string& sweep : options.cases.sweeps) add("--sweep", sweep);
+  for (const std::string& problem : options.cases.problems) add("--problem", problem);
+  if (!options.cases.variants.empty()) add("--variants", options.cases.variants);
+  if (!options.cases.isa.empty()) add("--isa", options.cases.isa);
+  if (!options.cases.threads.empty()) add("--threads", options.cases.threads);
+  add("--seed", std::to_string(options.seed));
+  add("--seconds-per-problem", fmt::format("{:g}", options.seconds_per_problem));
+  return text;
+}
+
+int tune(Options options, const Context& context) {
+  if (!context.benchmark_flags.empty())
+    throw UsageError(fmt::format("tune times in its own way: {} belongs to run", context.benchmark_flags.front()));
+  const bool own_teams = options.cases.threads.empty();
+  options.cases = with_defaults(options.cases);
+  Cases cases = expand_cases(options.cases, context, default_threads());
+  refuse_setups(cases);
+  leave_out_inexact(cases);
+  // Teams were our choice, not the user's: that a variant has none is no news.
+  if (own_teams) std::erase_if(cases.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
+  // The turns take their time from seconds_per_problem; the plan predicts what comes on top.
+  const Limits limits{
+      .max_case_seconds = options.max_case_seconds, .min_time_seconds = 1e-3, .memory_bytes = available_bytes()};
+  const std::vector<Match> matches = make_matches(cases, options.cases.isa.empty() || options.cases.isa == "native",
+                                                  limits, context.table, cases.skipped);
+  if (matches.empty()) throw UsageError("nothing can be tuned:" + format_skipped(cases.skipped));
+  const std::string path = options.out.empty() ? record_folder("tune without --out") + "/best.toml" : options.out;
+  require_writable(path);
+
+  BestFile file{.revision = revision(), .date = utc_date(), .command = command_line(options)};
+  file.machine = machine_facts();
+  file.machine.erase("revision");
+  play(matches, options, file);
+  if (interrupted()) return kExitInterrupted;
+  if (!file.entries.empty()) {
+    fmt::print("{}{}", format_entries(file.entries), format_skipped(cases.skipped));
+    write_atomically(path, to_toml(file));
+    fmt::print(stderr, "Choices: {}\n", path);
+  }
+  for (const std::string& wrong : file.wrong) fmt::print(stderr, "FAILED {}\n", wrong);
+  return file.wrong.empty() ? kExitGood : kExitWrong;
+}
+
+}  // namespace
+
+Command add_tune(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("tune", "find the fastest variant for each problem: the table behind `best`");
+  auto options = std::make_shared<Options>();
+  add_case_options(*command, options->cases);
+  command->add_option("--out", options->out, "the file to write; without it best.toml in results/<machine>/");
+  command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
+  command
+      ->add_option("--seconds-per-problem", options->seconds_per_problem,
+                   "of timing, for all variants of a problem and team together")
+      ->check(CLI::Range(1e-6, 1e6))
+      ->capture_default_str();
+  command
+      ->add_option("--max-case-seconds", options->max_case_seconds,
+                   "leave out variants of which one call is predicted to take longer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  return [options](const Context& context) { return tune(*options, context); };
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,163 @@
+// The ruler at work, without judging any time: what a row gets, what the table says of it, what it counts.
+#include "ruler.hpp"
+
+#include <omp.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "catch.hpp"
+#include "registry.hpp"
+#include "support.hpp"
+#include "table.hpp"
+#include "team.hpp"
+
+namespace attn::test {
+namespace {
+
+using namespace attn::bench;
+
+Case case_of(const char* workload) { return {find_native(variant_table(), "naive"), parse_workload(workload), 1}; }
+
+// Floats of a tensor by address, and how often its spans cover each.
+std::map<const std::byte*, int> coverage(const TensorView& view) {
+  std::map<const std::byte*, int> covered;
+  for_each_element(view, [&](float& x, auto...) { covered[reinterpret_cast<const std::byte*>(&x)] = 0; });
+  for (const ReadSpan& span : spans_of(view))
+    for (std::int64_t row = 0; row < span.rows; ++row)
+      for (std::int64_t byte = 0; byte < span.row_bytes; byte += 4)
+        ++covered[span.data + row * span.stride_bytes + byte];
+  return covered;
+}
+
+void spin(std::chrono::milliseconds time) {
+  const auto begin = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begin < time) {
+  }
+}
+
+Json row(const char* variant, const char* problem, Json counters) {
+  const std::string name = std::string("attention/") + variant + "/sse2/" + problem + "/threads:1/real_time";
+  Json row = {{"name", name}, {"run_name", name}, {"flops", 2e9}, {"max_scaled_err", 1e-7}};
+  row.update(counters);
+  return row;
+}
+
+std::string table_of(const Json& rows) {
+  return format_table({{"context", Json::object()}, {"benchmarks", rows}}, {}, false);
+}
+
+}  // namespace
+
+TEST_CASE("the spans of a tensor cover each of its elements once and nothing else", "[ruler]") {
+  const auto layout = GENERATE("bhsd", "bshd", "packed");
+  const Workload w = parse_workload(std::string("b:2/h:4/hkv:2/q:5/d:3/layout:") + layout);
+  const Inputs inputs(w.problem, w.setup, 1);
+  for (const auto tensor : {&Tensors::q, &Tensors::k, &Tensors::v}) {
+    TensorView view = inputs.tensors().*tensor;
+    for (const std::int64_t rows : {5, 3, 1}) {  // fewer rows than there are, as of a window
+      view.shape[2] = rows;
+      for (const auto& [address, count] : coverage(view)) REQUIRE(count == 1);
+    }
+  }
+  CHECK(spans_of(inputs.tensors().k).size() == 1);
+}
+
+TEST_CASE("only few queries make a decode row", "[ruler]") {
+  CHECK(is_decode(parse_problem("h:32/hkv:8/q:1/k:4096/d:128")));
+  CHECK(is_decode(parse_problem("h:1/q:15/d:64")));
+  CHECK(!is_decode(parse_problem("h:1/q:16/d:64")));
+}
+
+TEST_CASE("a case has a share of peak, decode a share of bandwidth too", "[ruler]") {
+  const auto [workload, decode] = GENERATE(table<const char*, bool>({{"h:2/q:40/d:16", false},
+                                                                     {"h:2/q:1/k:300/d:16", true},
+                                                                     {"h:2/q:3/k:300/d:16/window:20,0", true},
+                                                                     {"h:2/hkv:1/q:8/d:16/layout:bshd", true}}));
+  CAPTURE(workload);
+  const Case c = case_of(workload);
+  Workbench bench(1);
+  PreparedCase& prepared = bench.prepare(c);
+  Ruler ruler(c, prepared);
+  CHECK(!ruler.pct_peak());
+  ruler.begin_slice();
+  for (int call = 0; call < 2000; ++call) {
+    prepared.call();
+    if (!ruler.slice_is_full()) continue;
+    if (ruler.end_slice()) ruler.measure_ceilings();
+    ruler.begin_slice();
+  }
+  ruler.finish();
+  REQUIRE(ruler.pct_peak());
+  CHECK(std::isfinite(*ruler.pct_peak()));
+  CHECK(*ruler.pct_peak() > 0);
+  CHECK(ruler.pct_bandwidth().has_value() == decode);
+  if (decode) CHECK(*ruler.pct_bandwidth() > 0);
+}
+
+TEST_CASE("one short call has its shares as well, and a row that reads no key none of bandwidth", "[ruler]") {
+  for (const auto& [workload, decode] : {std::pair{"h:1/q:1/k:5/d:2", true},
+                                         {"h:1/q:1/k:5/d:2/window:-1,0", true},
+                                         {"h:1/q:2/k:1/d:2/window:0,0", true}}) {
+    const Case c = case_of(workload);
+    Workbench bench(1);
+    PreparedCase& prepared = bench.prepare(c);
+    Ruler ruler(c, prepared);
+    ruler.begin_slice();
+    prepared.call();
+    if (ruler.slice_is_full()) ruler.end_slice();
+    ruler.begin_slice();
+    ruler.finish();
+    CAPTURE(workload);
+    CHECK(ruler.pct_peak().has_value());
+    CHECK(ruler.pct_bandwidth().has_value() == decode);
+  }
+}
+
+TEST_CASE("the table shows decode rows by bandwidth and marks a fault of the ruler", "[ruler]") {
+  // Json::array, since braces around one Json make a copy of it with Clang and an array with GCC.
+  const Json sound = Json::array({row("naive", "h:1/q:64/d:8", {{"pct_peak", 12.0}}),
+                                  row("naive", "h:1/q:1/k:64/d:8", {{"pct_peak", 3.0}, {"pct_bandwidth", 45.0}})});
+  CHECK(contains(table_of(sound), "2.0 12.0%\n"));
+  CHECK(contains(table_of(sound), "2.0 45.0%b\n"));
+  CHECK(contains(table_of(sound), "%b: "));
+  CHECK(!contains(table_of(sound), "!"));
+  const Json faulty = Json::array({row("naive", "h:1/q:64/d:8", {{"pct_peak", 100.1}})});
+  CHECK(contains(table_of(faulty), "100.1%!"));
+  CHECK(contains(table_of(faulty), "!: above 100 %"));
+  const Json faulty_decode =
+      Json::array({row("naive", "h:1/q:1/k:64/d:8", {{"pct_peak", 3.0}, {"pct_bandwidth", 130.0}})});
+  CHECK(contains(table_of(faulty_decode), "130.0%b!"));
+  CHECK(contains(table_of(faulty_decode), "!: above 100 %"));
+}
+
+TEST_CASE("every recorded result file is still readable", "[ruler]") {
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(ATTN_RESULTS_DIR)) {
+    if (entry.path().extension() != ".json") continue;
+    CAPTURE(entry.path());
+    const Json document = Json::parse(std::ifstream(entry.path()));
+    if (!document.contains("benchmarks")) continue;
+    CHECK(contains(format_table(document, {}, false), "GFLOP/s"));
+    ++files;
+  }
+  CHECK(files > 0);
+}
+
+TEST_CASE("threads that work are counted, teams that spin on from before are not", "[ruler]") {
+#pragma omp parallel num_threads(3)
+  spin(std::chrono::milliseconds(1));
+  wait_for_resting_teams();
+  const TeamClock alone;
+  spin(std::chrono::milliseconds(5));
+  CHECK(alone.threads_used() <= 1);
+  const TeamClock together;
+#pragma omp parallel num_threads(3)
+  spin(std::chrono::milliseconds(20));
+  CHECK((together.threads_used() == 3 || together.threads_used() == 0));
+}
+
+}  // namespace attn::test

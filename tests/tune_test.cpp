@@ -1,0 +1,179 @@
+// What `attnbench tune` is made of: matches, contests, and the file that they end in. Nothing here asserts a time.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+
+#include "best_file.hpp"
+#include "catch.hpp"
+#include "contest.hpp"
+#include "errors.hpp"
+#include "machine.hpp"
+#include "match.hpp"
+#include "mutant_process.hpp"
+#include "registry.hpp"
+#include "support.hpp"
+
+namespace attn::test {
+namespace {
+
+using namespace attn::bench;
+
+struct TemporaryFile {
+  std::string path =
+      (std::filesystem::temp_directory_path() / fmt::format("attn_tune_test_{}.toml", ::getpid())).string();
+  ~TemporaryFile() { std::filesystem::remove(path); }
+  void write(const std::string& text) const { std::ofstream(path) << text; }
+};
+
+BestFile some_file() {
+  const Isa isa = *parse_isa(kBaselineIsa);
+  BestFile file{
+      .revision = "0123456789ab", .date = "2026-11-23", .command = "attnbench tune", .machine = machine_facts()};
+  file.entries = {{.choice = {parse_problem("h:2/q:64/d:32/mask:causal"), 1, isa, "naive"},
+                   .median_us = {{"naive", 12.5}, {"blocked", 13.75}},
+                   .gflops = 1.25,
+                   .spread = 0.01,
+                   .selected = "blocked",
+                   .rule = "prefill",
+                   .regret = 0.1},
+                  {.choice = {parse_problem("h:2/q:64/d:32/window:3,1/lse:1"), 2, isa, "blocked"}}};
+  file.wrong = {"attention/naive: \"o\" is wrong"};
+  return file;
+}
+
+std::string replaced(std::string text, const std::string& part, const std::string& by) {
+  const auto at = text.find(part);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, part.size(), by);
+}
+
+// What choices_for_this_machine says of a file that it must refuse with an Error.
+template <class Error>
+std::string complaint_about(const std::string& path) {
+  try {
+    choices_for_this_machine(path);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+std::vector<Match> matches_of(const Selection& selection, const char* problem) {
+  const Limits no_limits{.min_time_seconds = 1e-3, .memory_bytes = std::int64_t{1} << 40};
+  std::vector<Skipped> skipped;
+  const Cases cases = select_cases(selection, {parse_workload(problem)}, variant_table());
+  return make_matches(cases, selection.isa == "native", no_limits, variant_table(), skipped);
+}
+
+}  // namespace
+
+TEST_CASE("a best file reads back as it was written", "[tune]") {
+  const TemporaryFile file;
+  file.write(to_toml(some_file()));
+  CHECK(load_best_file(file.path) == some_file());
+  const Choices choices = choices_for_this_machine(file.path);
+  REQUIRE(choices.size() == 2);
+  CHECK(choices[0] == some_file().entries[0].choice);
+}
+
+TEST_CASE("a best file of another machine is refused, naming both", "[tune]") {
+  const TemporaryFile file;
+  for (const char* key : {"cpu", "cpu_model", "stepping", "cores"}) {
+    BestFile other = some_file();
+    other.machine[key] = "something else";
+    file.write(to_toml(other));
+    const std::string complaint = complaint_about<EnvironmentError>(file.path);
+    CHECK(contains(complaint, "something else"));
+    CHECK(contains(complaint, "this machine is '" + machine_facts().at("cpu")));
+  }
+}
+
+TEST_CASE("a bad best file is refused with file and line", "[tune]") {
+  const std::string isa_line = "isa = '" + std::string(kBaselineIsa) + "'";
+  const auto [part, by, expected] = GENERATE_COPY(table<std::string, std::string, std::string>({
+      {"schema = 1", "schema = 2", "'schema' is not an integer between 1 and 1"},
+      {"schema = 1", "", "'schema' is missing"},
+      {"schema = 1", "schema = ", "Error while parsing"},
+      {"schema = 1", "schema = 1\ncolour = 'red'", "unknown key 'colour'"},
+      {"[machine]", "[[machine]]", "'machine' is not a table"},
+      {"stepping", "steppings", "'stepping' is missing"},
+      {"h:2/", "h:0/", "h=0 is not between"},
+      {"mask:causal", "mask:causal/fill:peaked", "belong to a setup"},
+      {"threads = 1", "threads = 0", "'threads' is not an integer between 1 and"},
+      {"threads = 1", "threads = '1'", "'threads' is not an integer"},
+      {isa_line, "isa = 'mmx'", "unknown ISA 'mmx'; valid: "},
+      {"best = 'naive'", "best = ''", "'best' is not a non-empty string"},
+      {"regret = 0.1", "regret = -0.1", "'regret' is not a number of at least 0"},
+      {"regret = 0.1", "regret = nan", "'regret' is not a number"},
+      {"rule = 'prefill'", "", "'rule' is missing"},
+      {"naive = 12.5", "naive = 'fast'", "'naive' is not a number"},
+      {"[[problem]]", "[problem]", "Error while parsing"},
+  }));
+  const TemporaryFile file;
+  file.write(replaced(to_toml(some_file()), part, by));
+  const std::string complaint = complaint_about<UsageError>(file.path);
+  CAPTURE(part, by, complaint);
+  REQUIRE(complaint.rfind(file.path + ":", 0) == 0);
+  CHECK(std::isdigit(static_cast<unsigned char>(complaint[file.path.size() + 1])));
+  CHECK(contains(complaint, expected));
+}
+
+TEST_CASE("a best file has one choice for a problem, team and ISA, and must be there", "[tune]") {
+  const TemporaryFile file;
+  BestFile twice = some_file();
+  twice.entries.push_back(twice.entries.front());
+  file.write(to_toml(twice));
+  CHECK(contains(complaint_about<UsageError>(file.path), "have a choice already"));
+  CHECK(contains(complaint_about<UsageError>(file.path + ".absent"), "cannot read"));
+  CHECK(contains(complaint_about<UsageError>("/"), "is a folder"));
+}
+
+TEST_CASE("there is a match for each problem, team and ISA, and the policy's choice is in it", "[tune]") {
+  const std::vector<Match> native = matches_of({.variants = "naive", .threads = "1,2"}, "h:2/q:64/d:32");
+  REQUIRE(native.size() == 1);  // naive has no team
+  REQUIRE(native[0].selected != nullptr);
+  CHECK(native[0].selected == &select(native[0].workload.problem, 1));
+  CHECK(native[0].entrants.size() == 2);
+  CHECK(matches_of({.variants = "naive,online_softmax", .threads = "1,2"}, "h:2/q:64/d:32").size() == 2);
+  const std::vector<Match> all = matches_of({.variants = "naive", .isa = "all"}, "h:2/q:64/d:32");
+  CHECK(!all.empty());
+  for (const Match& match : all)
+    for (const PlannedCase& planned : match.entrants) CHECK(std::string(planned.c.variant->isa) == match.selected->isa);
+}
+
+TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as the leader", "[tune]") {
+  const Match match = matches_of({.variants = "naive,vectorized,online_softmax"}, "h:2/q:96/d:64").front();
+  PreparedWorkload workload(match.workload, 1);
+  const Variant* naive = find_native(variant_table(), "naive");
+  const ContestResult result = hold_contest(match.entrants, workload, 0.01, naive);
+  CHECK(result.wrong.empty());
+  REQUIRE(result.standings.size() == match.entrants.size());
+  for (const Standing& standing : result.standings) {
+    CHECK(standing.seconds > 0);
+    CHECK(standing.spread >= 0);
+    CHECK((standing.turns == 1 || standing.turns >= 3));
+    if (standing.variant == naive) CHECK(standing.turns == result.standings.front().turns);
+  }
+}
+
+TEST_CASE("a contest has no standing for a wrong kernel, nor for anyone after the inputs are spoiled", "[tune]") {
+  const Workload small = parse_workload("h:2/q:40/d:8/mask:causal");
+  const auto contest = [&](std::initializer_list<const char*> names) {
+    std::vector<PlannedCase> entrants;
+    for (const char* name : names) entrants.push_back({{find_native(mutant_table(), name), small, 1}, 1e-5, 0});
+    PreparedWorkload workload(small, 1);
+    return hold_contest(entrants, workload, 1e-3, nullptr);
+  };
+  const ContestResult result = contest({"missing_scale", "control", "first_call_only"});
+  CHECK(result.wrong.size() == 2);
+  REQUIRE(result.standings.size() == 1);
+  CHECK(std::string(result.standings[0].variant->name) == "control");
+  const ContestResult spoiled = contest({"control", "writes_input", "control"});
+  CHECK(spoiled.standings.empty());
+  CHECK(spoiled.wrong.size() == 1);
+}
+
+}  // namespace attn::test
