@@ -16,6 +16,8 @@ namespace attn::bench {
 struct Context {
   std::span<const Variant* const> table;
   std::vector<std::string> benchmark_flags;  // --benchmark_* and --v, for Google Benchmark
+  std::vector<std::string> plugins;          // a line for each that is loaded, for the result file
+  std::string plugin_arguments;              // " --plugin FILE" for each, for commands that reproduce a row
 };
 
 using Command = std::function<int(const Context&)>;

@@ -95,7 +95,7 @@ void print_plan(const Plan& plan, const Limits& limits) {
 }
 
 // What ties a file to this machine, build and data; --resume demands that it is the same.
-std::map<std::string, std::string> identity(const Options& options) {
+std::map<std::string, std::string> identity(const Options& options, const Context& context) {
   const auto facts = machine_facts();
   return {{"cpu", facts.at("cpu")},
           {"stepping", facts.at("stepping")},
@@ -103,6 +103,7 @@ std::map<std::string, std::string> identity(const Options& options) {
           {"revision", revision()},
           {"flags", facts.at("flags")},
           {"compiler", facts.at("compiler")},
+          {"plugins", fmt::format("{}", fmt::join(context.plugins, "; "))},
           {"seed", std::to_string(options.seed)}};
 }
 
@@ -118,10 +119,12 @@ void add_ceilings(const Plan& plan) {
       benchmark::AddCustomContext(key, value);
 }
 
-void add_context(const Options& options, const Plan& plan) {
+void add_context(const Options& options, const Context& context, const Plan& plan) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
   benchmark::AddCustomContext("seed", std::to_string(options.seed));
+  benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(context.plugins, "; ")));
+  benchmark::AddCustomContext("plugin_arguments", context.plugin_arguments);
   add_ceilings(plan);
 }
 
@@ -181,8 +184,8 @@ void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limi
                                  ATTN_BENCHMARK_VERSION));
 }
 
-int measure_all(const Options& options, const BenchmarkFlags& flags, const Limits& limits, const Plan& plan,
-                ResultFile& file) {
+int measure_all(const Options& options, const Context& context, const BenchmarkFlags& flags, const Limits& limits,
+                const Plan& plan, ResultFile& file) {
   initialize_google_benchmark(flags, limits);
   Forwarded forwarded = open_forwarded(flags);
   Workbench workbench(options.seed);
@@ -191,7 +194,7 @@ int measure_all(const Options& options, const BenchmarkFlags& flags, const Limit
   Session session{workbench, progress, file, reporter, limits.budget_seconds};
   register_cases(plan, session);
   if (!flags.list_only) {
-    add_context(options, plan);
+    add_context(options, context, plan);
     if (limits.budget_seconds > 0)
       fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
                  limits.budget_seconds);
@@ -224,14 +227,14 @@ int run(const Options& options, const Context& context) {
   const std::string path = options.record ? record_path(options, flags) : flags.out;
   ResultFile file(flags.out_format == "json" ? path : "");
   if (options.resume) {
-    file.resume(identity(options));
+    file.resume(identity(options, context));
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
   }
   const Plan plan = make_plan(cases, limits);
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;
-  return measure_all(options, flags, limits, plan, file);
+  return measure_all(options, context, flags, limits, plan, file);
 }
 
 }  // namespace

@@ -37,9 +37,11 @@ std::size_t index_of(std::vector<T>& list, const T& item) {
   return list.size() - 1;
 }
 
-std::string reproducer(const CaseName& name) {
-  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}", to_string(name.workload),
-                     name.variant, name.isa, name.threads);
+// `context` of the run: its seed and plugins.
+std::string reproducer(const CaseName& name, const Json& context) {
+  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}{}",
+                     to_string(name.workload), name.variant, name.isa, name.threads, context.value("seed", "1"),
+                     context.value("plugin_arguments", ""));
 }
 
 // Orders the columns: naive, then from slow to fast, which is the ladder.
@@ -64,8 +66,8 @@ Table collect(const Json& document) {
       cell.percent = row.value(cell.of_bandwidth ? "pct_bandwidth" : "pct_peak", 0.0);
       cell.scaled_error = row.value("max_scaled_err", 0.0);
     } else {
-      table.failures.push_back(
-          fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error, reproducer(name)));
+      table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error,
+                                           reproducer(name, document.at("context"))));
     }
     table.rows[{index_of(table.workloads, name.workload), name.isa, name.threads}][name.variant] = cell;
   }

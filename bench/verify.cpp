@@ -30,6 +30,8 @@ constexpr std::array kDefaultProblems = {
     "h:2/q:96/d:192/dv:128/mask:causal/fill:peaked",
     "h:2/q:63/d:256/fill:uniform",
     "h:8/hkv:2/q:1/k:1000/d:128/lse:1",
+    "h:4/hkv:1/q:2/k:3000/d:40/mask:causal/lse:1/fill:peaked",
+    "h:2/q:150/k:400/d:48/fill:ascending",
     "h:1/q:1/d:1",
     "h:3/q:17/k:3/d:3/mask:causal/lse:1",
 };
@@ -81,9 +83,9 @@ int verify(const Options& options, const Context& context) {
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
     results.push_back(as_json(c, verdict));
     if (!verdict.passed)
-      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}\n",
+      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}{}\n",
                  case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
-                 options.seed);
+                 options.seed, context.plugin_arguments);
   }
   int failed = 0;
   for (const auto& [name, tally] : tallies) {

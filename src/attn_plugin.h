@@ -78,4 +78,23 @@ typedef struct attn_variant {
   void (*run)(const attn_args* args);
 } attn_variant;
 
+/* Changes when a struct above changes other than at its end. */
+#define ATTN_PLUGIN_ABI 1
+
+/* What a plugin, a shared library loaded with `attnbench run --plugin FILE`, hands over. variants/external/plain_c.c is
+ * a whole one. */
+typedef struct attn_plugin {
+  uint32_t abi;                        /* ATTN_PLUGIN_ABI as the plugin was compiled; stays the first field for ever */
+  uint32_t count;                      /* of variants */
+  const attn_variant* const* variants; /* valid as long as the plugin is loaded */
+  const char* version;                 /* of the library behind the kernels, for the result file; may be null */
+} attn_plugin;
+
+/* The one symbol that a plugin exports, under this name and with C linkage. Called once, before anything else. */
+#ifdef __cplusplus
+extern "C"
+#endif
+    const attn_plugin*
+    attn_plugin_table(void);
+
 #endif

@@ -9,6 +9,7 @@ set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 # Sealing (variants/attn_add_variants.cmake) needs the target's objcopy, the test of the seal its nm.
 find_program(CMAKE_OBJCOPY aarch64-linux-gnu-objcopy REQUIRED)

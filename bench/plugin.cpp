@@ -1,0 +1,105 @@
+#include "plugin.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "errors.hpp"
+#include "registry.hpp"
+
+namespace attn::bench {
+namespace {
+
+constexpr const char* kSymbol = "attn_plugin_table";
+// A count beyond this is no table but memory that was never one.
+constexpr std::uint32_t kMostVariants = 1000;
+
+[[noreturn]] void reject(const std::string& path, const std::string& what) {
+  throw UsageError(fmt::format("--plugin {}: {}", path, what));
+}
+
+// A path with a slash, since the loader searches the system's folders for a bare name.
+std::string absolute_path(const std::string& file) {
+  std::error_code error;
+  const auto path = std::filesystem::absolute(file, error);
+  if (error) reject(file, error.message());
+  if (!std::filesystem::is_regular_file(path, error)) reject(file, "there is no such file");
+  return path.string();
+}
+
+const attn_plugin& open_plugin(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) reject(path, fmt::format("cannot be loaded: {}", dlerror()));
+  const auto get_table = reinterpret_cast<const attn_plugin* (*)()>(dlsym(library, kSymbol));
+  if (get_table == nullptr)
+    reject(path, fmt::format("is no plugin: it does not export {}() of src/attn_plugin.h", kSymbol));
+  const attn_plugin* plugin = get_table();
+  if (plugin == nullptr) reject(path, fmt::format("{}() returned null", kSymbol));
+  if (plugin->abi != ATTN_PLUGIN_ABI)
+    reject(path, fmt::format("speaks version {} of the plugin ABI, this attnbench version {}; compile it with this "
+                             "revision's src/attn_plugin.h",
+                             plugin->abi, ATTN_PLUGIN_ABI));
+  if (plugin->count == 0) reject(path, "its table has no entries");
+  if (plugin->count > kMostVariants)
+    reject(path, fmt::format("its table has {} entries; at most {}", plugin->count, kMostVariants));
+  if (plugin->variants == nullptr) reject(path, "its table of entries is null");
+  return *plugin;
+}
+
+bool is_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// Empty when the rest of the suite can rely on this entry. struct_size first: what lies beyond it is not the plugin's.
+std::string fault_of(const Variant* v) {
+  if (v == nullptr) return "is null";
+  if (v->struct_size < sizeof(Variant))
+    return fmt::format("has struct_size {}; attn_variant has {} bytes", v->struct_size, sizeof(Variant));
+  if (v->name == nullptr || !is_name(v->name)) return "has no name of the form [a-z0-9_]+";
+  if (v->name == std::string_view("best")) return "is called best, which stands for what select picks";
+  if (v->isa == nullptr || !parse_isa(v->isa))
+    return fmt::format("({}) names the ISA '{}'; valid: {}", v->name, v->isa == nullptr ? "null" : v->isa,
+                       fmt::join(kIsaNames, ", "));
+  if (v->summary == nullptr || v->source == nullptr) return fmt::format("({}) lacks a summary or a source", v->name);
+  if (!(v->error_multiple >= 1 && v->error_multiple <= 1e6))
+    return fmt::format("({}) has error_multiple {:g}; valid: 1 to 1e6", v->name, v->error_multiple);
+  if (v->run == nullptr) return fmt::format("({}) has no run function", v->name);
+  return {};
+}
+
+}  // namespace
+
+std::vector<Plugin> load_plugins(const std::vector<std::string>& files, std::span<const Variant* const> table) {
+  std::vector<const Variant*> known(table.begin(), table.end());
+  std::vector<Plugin> plugins;
+  for (const std::string& file : files) {
+    const std::string path = absolute_path(file);
+    const attn_plugin& loaded = open_plugin(path);
+    Plugin plugin{.path = path, .version = loaded.version == nullptr ? "" : loaded.version, .variants = {}};
+    for (std::uint32_t i = 0; i < loaded.count; ++i) {
+      const Variant* row = loaded.variants[i];
+      if (const std::string fault = fault_of(row); !fault.empty()) reject(path, fmt::format("entry {} {}", i, fault));
+      if (find(known, row->name, isa_of(*row)) != nullptr)
+        reject(path,
+               fmt::format("entry {} ({}/{}) is there already; give it a name of its own", i, row->name, row->isa));
+      known.push_back(row);
+      plugin.variants.push_back(row);
+    }
+    plugins.push_back(std::move(plugin));
+  }
+  return plugins;
+}
+
+std::string to_string(const Plugin& plugin) {
+  std::vector<std::string> rows;
+  for (const Variant* row : plugin.variants) rows.push_back(fmt::format("{}/{}", row->name, row->isa));
+  return fmt::format("{}{}: {}", plugin.path, plugin.version.empty() ? "" : " (" + plugin.version + ")",
+                     fmt::join(rows, ", "));
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,27 @@
+// Plugins: kernels of somebody else in shared libraries that export the C table of src/attn_plugin.h. They join the
+// table of variants and are from there on refused, checked and timed like any other.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "variant.hpp"
+
+namespace attn::bench {
+
+struct Plugin {
+  std::string path;     // absolute
+  std::string version;  // of the library behind it, empty when it does not tell
+  std::vector<const Variant*> variants;
+};
+
+// Loads the libraries, which stay loaded. Throws UsageError naming file, entry and rule when one cannot be loaded, speaks
+// another ABI version, has no entries or an entry that is not a kernel, or names a kernel that `table` or a plugin before
+// it already has.
+std::vector<Plugin> load_plugins(const std::vector<std::string>& files, std::span<const Variant* const> table);
+
+// What the result file says of a plugin: "/path/libmine.so (mine 1.2): flash/avx2, flash/avx512".
+std::string to_string(const Plugin& plugin);
+
+}  // namespace attn::bench
