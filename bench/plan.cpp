@@ -40,11 +40,11 @@ class Calibration {
     set_current_activity(fmt::format("calibrating {}/{} on {}", c.variant->name, c.variant->isa, to_string(p)));
     const Inputs inputs(p, {}, 1);
     const AlignedBuffer workspace(workspace_bytes(*c.variant, p, c.threads));
-    const Args args = prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes());
+    const PreparedArgs prepared(*c.variant, prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes()));
     double fastest = 1e9;
     for (int i = 0; i < 3; ++i) {
       const auto begin = std::chrono::steady_clock::now();
-      c.variant->run(&args);
+      prepared.run();
       fastest = std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     }
     return static_cast<double>(flops(p)) / fastest;

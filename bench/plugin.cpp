@@ -5,6 +5,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <deque>
 #include <filesystem>
 
 #include "errors.hpp"
@@ -55,11 +58,24 @@ bool is_name(std::string_view name) {
   });
 }
 
-// Empty when the rest of the suite can rely on this entry. struct_size first: what lies beyond it is not the plugin's.
+// What attn_variant had in its first revision.
+constexpr std::size_t kLeastStructSize = offsetof(Variant, run) + sizeof(Variant::run);
+
+// The entry in a struct of this revision, which lives as long as the process; what lies beyond the entry's struct_size is
+// not the plugin's, and null here.
+const Variant* complete(const Variant& entry) {
+  static std::deque<Variant> structs;
+  Variant& row = structs.emplace_back();
+  std::memcpy(&row, &entry, std::min<std::size_t>(entry.struct_size, sizeof(Variant)));
+  row.struct_size = sizeof(Variant);
+  return &row;
+}
+
+// Empty when the rest of the suite can rely on this entry.
 std::string fault_of(const Variant* v) {
   if (v == nullptr) return "is null";
-  if (v->struct_size < sizeof(Variant))
-    return fmt::format("has struct_size {}; attn_variant has {} bytes", v->struct_size, sizeof(Variant));
+  if (v->struct_size < kLeastStructSize)
+    return fmt::format("has struct_size {}; attn_variant has at least {} bytes", v->struct_size, kLeastStructSize);
   if (v->name == nullptr || !is_name(v->name)) return "has no name of the form [a-z0-9_]+";
   if (v->name == std::string_view("best")) return "is called best, which stands for what select picks";
   if (v->isa == nullptr || !parse_isa(v->isa))
@@ -87,8 +103,8 @@ std::vector<Plugin> load_plugins(const std::vector<std::string>& files, std::spa
       if (find(known, row->name, isa_of(*row)) != nullptr)
         reject(path,
                fmt::format("entry {} ({}/{}) is there already; give it a name of its own", i, row->name, row->isa));
-      known.push_back(row);
-      plugin.variants.push_back(row);
+      known.push_back(complete(*row));
+      plugin.variants.push_back(known.back());
     }
     plugins.push_back(std::move(plugin));
   }

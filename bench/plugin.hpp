@@ -11,9 +11,9 @@
 namespace attn::bench {
 
 struct Plugin {
-  std::string path;     // absolute
-  std::string version;  // of the library behind it, empty when it does not tell
-  std::vector<const Variant*> variants;
+  std::string path;                      // absolute
+  std::string version;                   // of the library behind it, empty when it does not tell
+  std::vector<const Variant*> variants;  // complete structs, whatever revision of the ABI the library was built with
 };
 
 // Loads the libraries, which stay loaded. Throws UsageError naming file, entry and rule when one cannot be loaded, speaks

@@ -18,6 +18,10 @@ constexpr std::int64_t kKeptBytes = std::int64_t{2} << 30;
 // A call so long that a team which spun on from before it, for 15 ms with GCC's runtime, is below the 5 % of TeamClock.
 constexpr auto kLongCall = std::chrono::milliseconds(300);
 
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
 std::int64_t saturated(double bytes) {
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   return bytes >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(bytes);
@@ -80,16 +84,27 @@ PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload)
       workload_(workload),
       workspace_(attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
       written_(workload.copies(), 0) {
-  for (std::size_t copy = 0; copy < workload.copies(); ++copy)
-    args_.push_back(attn::prepare(*c.variant, workload.workload.problem, workload.copy(copy).tensors(), c.threads,
-                                  workspace_.bytes()));
+  for (std::size_t copy = 0; copy < workload.copies(); ++copy) {
+    const auto begin = Clock::now();
+    args_.emplace_back(*c.variant, attn::prepare(*c.variant, workload.workload.problem, workload.copy(copy).tensors(),
+                                                 c.threads, workspace_.bytes()));
+    if (c.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
+  }
   poison();
   const TeamClock team;
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   call();
-  if (std::chrono::steady_clock::now() - begin >= kLongCall) threads_used_ = team.threads_used();
+  if (Clock::now() - begin >= kLongCall) threads_used_ = team.threads_used();
+  finish(0);
   judge(0);
   checked_ = outputs(0);
+}
+
+void PreparedCase::finish(std::size_t copy) {
+  if (case_.variant->finish == nullptr) return;
+  const auto begin = Clock::now();
+  args_[copy].finish();
+  finish_seconds_ = seconds_since(begin);
 }
 
 void PreparedCase::poison() const {
@@ -108,6 +123,8 @@ void PreparedCase::judge(std::size_t copy) {
 }
 
 void PreparedCase::check_again() {
+  for (std::size_t copy = 0; copy < copies(); ++copy)
+    if (written_[copy]) finish(copy);
   if (!workload_.inputs_are_intact()) return judge(0);
   for (std::size_t copy = 0; copy < copies() && verdict_.passed; ++copy)
     if (written_[copy] && outputs(copy) != checked_) judge(copy);
@@ -118,10 +135,10 @@ int PreparedCase::threads_used() {
   if (threads_used_ > 0) return threads_used_;
   wait_for_resting_teams();
   const TeamClock team;
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   do {
     call();
-  } while (std::chrono::steady_clock::now() - begin < kLongEnough);
+  } while (Clock::now() - begin < kLongEnough);
   return threads_used_ = team.threads_used();
 }
 

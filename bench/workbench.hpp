@@ -44,7 +44,8 @@ std::string why_not_cold(const Workload& workload, std::int64_t last_level_bytes
 // One case, ready to be called: workspace, arguments, the checked output.
 class PreparedCase {
  public:
-  // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote.
+  // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote. Throws std::runtime_error when
+  // the kernel cannot prepare itself.
   PreparedCase(const Case& c, PreparedWorkload& workload);
 
   const Verdict& verdict() const { return verdict_; }
@@ -55,10 +56,14 @@ class PreparedCase {
     const std::size_t copy = next_;
     next_ = copy + 1 == args_.size() ? 0 : copy + 1;
     written_[copy] = 1;
-    case_.variant->run(&args_[copy]);
+    args_[copy].run();
   }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
+  // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
+  double prepare_seconds() const { return prepare_seconds_; }
+  double finish_seconds() const { return finish_seconds_; }
+  std::string what_ran() const { return args_[0].what_ran(); }
   std::size_t copies() const { return args_.size(); }
   const Inputs& inputs(std::size_t copy) const { return workload_.copy(copy); }
   // Leaves out the next `count` copies, which somebody else reads; returns the first of them.
@@ -67,16 +72,18 @@ class PreparedCase {
   void check_again();
 
  private:
+  void finish(std::size_t copy);
   void judge(std::size_t copy);
   std::vector<std::byte> outputs(std::size_t copy) const;
 
   Case case_;
   PreparedWorkload& workload_;
   AlignedBuffer workspace_;
-  std::vector<Args> args_;  // of every copy
+  std::vector<PreparedArgs> args_;  // of every copy
   mutable std::size_t next_ = 0;
   mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
   int threads_used_ = 0;
+  double prepare_seconds_ = 0, finish_seconds_ = 0;
   std::vector<std::byte> checked_;
   Verdict verdict_;
 };

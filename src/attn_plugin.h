@@ -60,6 +60,7 @@ typedef struct attn_args {
   attn_output o;       /* [batch, heads, seqlen_q, value_dim]; aliases no input */
   float* lse;          /* [batch, heads, seqlen_q] contiguous; null unless problem->lse */
   void* workspace;     /* workspace_bytes(problem, threads) bytes, 64-byte aligned, contents undefined */
+  void* state;         /* what the kernel's prepare returned for these arguments; null without prepare */
 } attn_args;
 
 typedef struct attn_variant {
@@ -76,6 +77,21 @@ typedef struct attn_variant {
   size_t (*workspace_bytes)(const attn_problem* problem, int32_t threads);
   /* Writes all of o (and lse), never an input; allocates nothing, throws nothing, prints nothing. */
   void (*run)(const attn_args* args);
+
+  /* For kernels around libraries with tensors and plans of their own; null elsewhere. None of them is timed as the
+   * kernel: rows show prepare and finish as figures of their own. They may allocate.
+   *
+   * Called once for a set of arguments, before the first run: makes the library's plans, converts q, k and v to its
+   * layout, sets its team to args->threads. What it returns is args->state from then on; null: it failed. */
+  void* (*prepare)(const attn_args* args);
+  /* Called after the last of one or more runs: converts what that run computed into o and lse, and poisons or drops its
+   * own copy, so that no result is ever handed over twice. Null: run writes o itself. */
+  void (*finish)(const attn_args* args);
+  /* Frees what prepare returned. Null: nothing to free. */
+  void (*release)(void* state);
+  /* What inside the library ran, for the row's label: a few words in storage that lasts as long as the state. May be
+   * null, and return null. Asked after a run. */
+  const char* (*what_ran)(const attn_args* args);
 } attn_variant;
 
 /* Changes when a struct above changes other than at its end. */

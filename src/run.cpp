@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "problem_text.hpp"
 #include "reference.hpp"
 #include "registry.hpp"
 
@@ -62,13 +63,40 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
               .v = input(t.v),
               .o = {t.o.data, t.o.stride[0], t.o.stride[1], t.o.stride[2]},
               .lse = t.lse,
-              .workspace = workspace.data()};
+              .workspace = workspace.data(),
+              .state = nullptr};
+}
+
+PreparedArgs::PreparedArgs(const Variant& variant, const Args& args) : variant_(&variant), args_(args) {
+  if (variant.prepare == nullptr) return;
+  args_.state = variant.prepare(&args);
+  if (args_.state == nullptr)
+    throw std::runtime_error(
+        fmt::format("{}/{} could not prepare itself for {}", variant.name, variant.isa, to_string(*args.problem)));
+}
+
+PreparedArgs::~PreparedArgs() {
+  if (args_.state != nullptr && variant_->release != nullptr) variant_->release(args_.state);
+}
+
+PreparedArgs::PreparedArgs(PreparedArgs&& other) noexcept : variant_(other.variant_), args_(other.args_) {
+  other.args_.state = nullptr;
+}
+
+void PreparedArgs::finish() const {
+  if (variant_->finish != nullptr) variant_->finish(&args_);
+}
+
+std::string PreparedArgs::what_ran() const {
+  const char* text = variant_->what_ran == nullptr ? nullptr : variant_->what_ran(&args_);
+  return text == nullptr ? "" : text;
 }
 
 void run(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
          std::span<std::byte> workspace) {
-  const Args args = prepare(variant, problem, tensors, threads, workspace);
-  variant.run(&args);
+  const PreparedArgs prepared(variant, prepare(variant, problem, tensors, threads, workspace));
+  prepared.run();
+  prepared.finish();
 }
 
 }  // namespace attn

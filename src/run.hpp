@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "problem.hpp"
 #include "tensor.hpp"
@@ -24,6 +25,26 @@ std::size_t workspace_bytes(const Variant& variant, const Problem& problem, int 
 // refuses (why_not).
 Args prepare(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
              std::span<std::byte> workspace);
+
+// Arguments together with the state that the kernel's own prepare made for them. Movable; releases the state.
+class PreparedArgs {
+ public:
+  // Throws std::runtime_error when the kernel says that it could not prepare itself.
+  PreparedArgs(const Variant& variant, const Args& args);
+  ~PreparedArgs();
+  PreparedArgs(PreparedArgs&& other) noexcept;
+  PreparedArgs& operator=(PreparedArgs&&) = delete;
+
+  void run() const { variant_->run(&args_); }
+  // After the last run, before anyone looks at the outputs.
+  void finish() const;
+  // What ran inside the library behind the kernel; empty when it does not tell.
+  std::string what_ran() const;
+
+ private:
+  const Variant* variant_;
+  Args args_;
+};
 
 // prepare, then one call. Thread-safe as long as no two calls share outputs or workspace.
 void run(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
