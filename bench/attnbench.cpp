@@ -7,7 +7,6 @@
 
 #include "commands.hpp"
 #include "errors.hpp"
-#include "plugin.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
@@ -20,7 +19,7 @@ bool is_benchmark_flag(std::string_view word) {
 }  // namespace
 
 int attnbench_main(int argc, char** argv, std::span<const Variant* const> table) {
-  Context context{.table = table, .benchmark_flags = {}, .plugins = {}, .plugin_arguments = {}};
+  Context context{.table = table, .benchmark_flags = {}};
   std::vector<char*> words;
   for (int i = 0; i < argc; ++i) {
     if (is_benchmark_flag(argv[i]))
@@ -31,15 +30,9 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
 
   CLI::App app("Attention kernels on CPU: each checked against an fp64 oracle, then timed.", "attnbench");
   app.require_subcommand(1);
-  const std::pair<const char*, Command> commands[] = {{"list", add_list(app)},
-                                                      {"verify", add_verify(app)},
-                                                      {"run", add_run(app)},
-                                                      {"roofline", add_roofline(app)},
-                                                      {"tune", add_tune(app)}};
-  std::vector<std::string> plugin_files;
-  for (const char* name : {"list", "verify", "run"})
-    app.get_subcommand(name)->add_option("--plugin", plugin_files,
-                                         "a shared library of kernels, see src/attn_plugin.h; may be repeated");
+  const std::pair<const char*, Command> commands[] = {{"list", add_list(app)}, {"verify", add_verify(app)},
+                                                      {"run", add_run(app)},   {"roofline", add_roofline(app)},
+                                                      {"tune", add_tune(app)}, {"worker", add_worker(app)}};
   try {
     app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& error) {
@@ -53,13 +46,6 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
     return code;
   };
   try {
-    std::vector<const Variant*> rows(table.begin(), table.end());
-    for (const Plugin& plugin : load_plugins(plugin_files, table)) {
-      rows.insert(rows.end(), plugin.variants.begin(), plugin.variants.end());
-      context.plugins.push_back(to_string(plugin));
-      context.plugin_arguments += fmt::format(" --plugin {}", plugin.path);
-    }
-    context.table = rows;
     int code = kExitUsage;
     for (const auto& [name, command] : commands)
       if (app.got_subcommand(name)) code = command(context);

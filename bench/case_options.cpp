@@ -37,7 +37,8 @@ void keep_isas(Cases& cases, const std::string& isas) {
 
 }  // namespace
 
-Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads) {
+Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
+                   const std::string& default_threads) {
   if (!options.best.empty() && options.variants.find("best") == std::string::npos)
     throw UsageError("--best is what the word `best` stands for; add --variants best");
   const Choices choices = options.best.empty() ? Choices{} : choices_for_this_machine(options.best);
@@ -54,7 +55,7 @@ Cases expand_cases(const CaseOptions& options, const Context& context, const std
         .threads = either(options.threads, wanted.threads),
         .choices = choices,
     };
-    Cases cases = select_cases(selection, workloads, context.table);
+    Cases cases = select_cases(selection, workloads, table);
     if (some_isas) keep_isas(cases, wanted.isas);
     for (const Case& c : cases.run)
       if (seen.insert(case_name(c)).second) all.run.push_back(c);

@@ -14,10 +14,8 @@
 namespace attn::bench {
 
 struct Context {
-  std::span<const Variant* const> table;
+  std::span<const Variant* const> table;     // the built-in variants
   std::vector<std::string> benchmark_flags;  // --benchmark_* and --v, for Google Benchmark
-  std::vector<std::string> plugins;          // a line for each that is loaded, for the result file
-  std::string plugin_arguments;              // " --plugin FILE" for each, for commands that reproduce a row
 };
 
 using Command = std::function<int(const Context&)>;
@@ -27,6 +25,7 @@ Command add_verify(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_roofline(CLI::App& app);
 Command add_tune(CLI::App& app);
+Command add_worker(CLI::App& app);
 
 // The options that choose cases, shared by verify, run and tune.
 struct CaseOptions {
@@ -39,7 +38,8 @@ void add_case_options(CLI::App& command, CaseOptions& options);
 void add_best_option(CLI::App& command, CaseOptions& options);
 
 // Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep says.
-Cases expand_cases(const CaseOptions& options, const Context& context, const std::string& default_threads);
+Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
+                   const std::string& default_threads);
 
 // Runs attnbench with these arguments (without the program's name) over a table of variants; the exit code.
 int attnbench_main(int argc, char** argv, std::span<const Variant* const> table);

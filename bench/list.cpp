@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "commands.hpp"
+#include "kernels.hpp"
 #include "registry.hpp"
 #include "result_file.hpp"
 
@@ -49,11 +50,14 @@ Command add_list(CLI::App& app) {
   CLI::App* command = app.add_subcommand("list", "variants and instruction sets: features, which run here, why not");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "machine-readable");
-  return [json](const Context& context) {
+  auto options = std::make_shared<KernelOptions>();
+  add_kernel_options(*command, *options, false);
+  return [json, options](const Context& context) {
+    const Kernels kernels(context.table, *options, 1);
     if (*json)
-      fmt::print("{}\n", as_json(context.table).dump(2));
+      fmt::print("{}\n", as_json(kernels.table()).dump(2));
     else
-      print_text(context.table);
+      print_text(kernels.table());
     return 0;
   };
 }

@@ -2,82 +2,72 @@
 
 #include <fmt/format.h>
 
-#include <optional>
-
 #include "errors.hpp"
+#include "measurement.hpp"
 #include "ruler.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
 namespace {
 
-// The first call of a case puts it into the journal and onto the progress line.
-void begin_case(const std::string& name, Session& session) {
-  if (session.current == name) return;
+void skip(benchmark::State& state, const std::string& reason) { state.SkipWithError((kNotRun + reason).c_str()); }
+
+// False, and the state skipped, when nothing is to be measured any more. The first call of a case puts it into the journal
+// and onto the progress line.
+bool begin_case(benchmark::State& state, const std::string& name, Session& session) {
+  const auto refuse = [&](const std::string& reason) { return skip(state, reason), false; };
+  if (interrupted()) return refuse("interrupted");
+  if (!session.reporter.file_error().empty()) return refuse("the result file cannot be written");
+  if (session.budget_seconds > 0 && session.progress.elapsed_seconds() > session.budget_seconds)
+    return refuse(fmt::format("the time budget of {:g} s is used up", session.budget_seconds));
+  if (session.current == name) return true;
   session.file.begin_case(name);
   session.progress.begin(name);
   session.current = name;
-}
-
-void add_share(benchmark::State& state, const char* counter, std::optional<double> percent) {
-  if (!percent) return;
-  state.counters[counter] = *percent;
-  if (is_ruler_fault(*percent)) state.SetLabel(kRulerFault);
+  return true;
 }
 
 }  // namespace
 
 void measure(benchmark::State& state, const Case& c, Session& session) {
-  const auto skip = [&](const std::string& reason) { state.SkipWithError((kNotRun + reason).c_str()); };
-  if (interrupted()) return skip("interrupted");
-  if (!session.reporter.file_error().empty()) return skip("the result file cannot be written");
-  if (session.budget_seconds > 0 && session.progress.elapsed_seconds() > session.budget_seconds)
-    return skip(fmt::format("the time budget of {:g} s is used up", session.budget_seconds));
-
-  begin_case(case_name(c), session);
+  if (!begin_case(state, case_name(c), session)) return;
   PreparedCase& prepared = session.workbench.prepare(c);
   if (!prepared.verdict().passed) return state.SkipWithError(prepared.verdict().failure.c_str());
 
   const int threads_used = prepared.threads_used();
   prepared.poison();
   Ruler ruler(c, prepared);
-  ruler.begin_slice();
-  for (auto _ : state) {
-    prepared.call();
-    benchmark::ClobberMemory();
-    if (ruler.slice_is_full()) {
-      if (ruler.end_slice()) {
-        state.PauseTiming();
-        ruler.measure_ceilings();
-        state.ResumeTiming();
-      }
-      ruler.begin_slice();
-    }
-    if (interrupted()) {
-      skip("interrupted");
-      break;
-    }
-  }
-  if (state.error_occurred()) return;
+  call_in_slices(
+      prepared, ruler, [&] { return !interrupted() && state.KeepRunning(); }, [&] { state.PauseTiming(); },
+      [&] { state.ResumeTiming(); });
+  if (interrupted()) return skip(state, "interrupted");
   ruler.finish();
-  prepared.check_again();
-  const Verdict& verdict = prepared.verdict();
-  if (!verdict.passed) return state.SkipWithError(("after timing: " + verdict.failure).c_str());
+  const Measurement m = conclude(prepared, ruler, threads_used);
+  if (!m.verdict.passed) return state.SkipWithError(m.verdict.failure.c_str());
+  add_counters(state, c.workload.problem, m);
+}
 
-  const Problem& p = c.workload.problem;
-  constexpr auto kPerIteration = benchmark::Counter::kIsIterationInvariantRate;
-  state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(p)), kPerIteration);
-  add_share(state, "pct_peak", ruler.pct_peak());
-  if (is_decode(p)) {
-    state.counters["bandwidth"] = benchmark::Counter(static_cast<double>(needed_kv_bytes(p)), kPerIteration);
-    add_share(state, "pct_bandwidth", ruler.pct_bandwidth());
+void measure_at(Station& station, benchmark::State& state, const PlannedCase& planned, Session& session) {
+  const std::string name = case_name(planned.c);
+  if (!begin_case(state, name, session)) return;
+  if (const auto lost = session.lost.find(name); lost != session.lost.end())
+    return state.SkipWithError(lost->second.c_str());
+  try {
+    const Verdict verdict = station.prepare(planned.c, planned.iteration_seconds);
+    if (!verdict.passed) return state.SkipWithError(verdict.failure.c_str());
+    Measurement m;
+    while (state.KeepRunningBatch(state.max_iterations)) {
+      m = station.measure(planned.c, state.max_iterations, planned.iteration_seconds);
+      state.SetIterationTime(m.wall_seconds);
+    }
+    if (!m.verdict.passed) return state.SkipWithError(m.verdict.failure.c_str());
+    add_counters(state, planned.c.workload.problem, m);
+    state.counters[kWorkerCpuSeconds] = m.cpu_seconds / static_cast<double>(state.max_iterations);
+  } catch (const WorkerError& error) {
+    if (interrupted()) return skip(state, "interrupted");
+    const std::string& failure = session.lost[name] = std::string("its worker ") + error.what();
+    state.SkipWithError(failure.c_str());
   }
-  state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
-  state.counters["workspace_bytes"] = static_cast<double>(prepared.workspace_bytes());
-  if (threads_used > 0) state.counters["threads_used"] = threads_used;
-  state.counters["max_scaled_err"] = verdict.max_scaled_err;
-  state.counters["tolerance"] = verdict.tolerance;
-  state.counters["rows_checked"] = static_cast<double>(verdict.rows_checked);
 }
 
 }  // namespace attn::bench

@@ -9,7 +9,9 @@
 #include <thread>
 #include <tuple>
 
+#include "calibration.hpp"
 #include "check.hpp"
+#include "kernels.hpp"
 #include "registry.hpp"
 #include "stop.hpp"
 #include "workbench.hpp"
@@ -19,45 +21,10 @@ namespace {
 
 // FLOPs per second of plain loops on one core, low enough for any machine that this runs on.
 constexpr double kOracleFlops = 1e9;
+// What is assumed of a kernel that could not be calibrated.
+constexpr double kUnknownFlops = 1e9;
 // Bytes per second at which inputs are filled, hashed and compared.
 constexpr double kFillBytes = 4e8;
-
-// A kernel's speed on a small problem. Prefill has queries to share work over, decode has not.
-class Calibration {
- public:
-  double flops_per_second(const Case& c) {
-    const bool decode = is_decode(c.workload.problem);
-    const auto key = std::tuple{c.variant, c.threads, decode};
-    const auto [entry, inserted] = speeds_.try_emplace(key, 0.0);
-    if (inserted) entry->second = measure(c, decode);
-    return entry->second;
-  }
-
- private:
-  static double measure(const Case& c, bool decode) {
-    Problem p = parse_problem(decode ? "h:4/q:1/k:2048/d:64" : "h:2/q:192/d:64");
-    if (!why_not(*c.variant, p, c.threads).empty()) p = c.workload.problem;
-    set_current_activity(fmt::format("calibrating {}/{} on {}", c.variant->name, c.variant->isa, to_string(p)));
-    const Inputs inputs(p, {}, 1);
-    const AlignedBuffer workspace(workspace_bytes(*c.variant, p, c.threads));
-    const PreparedArgs prepared(*c.variant, prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes()));
-    double fastest = 1e9;
-    for (int i = 0; i < 3; ++i) {
-      const auto begin = std::chrono::steady_clock::now();
-      prepared.run();
-      fastest = std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-    }
-    return static_cast<double>(flops(p)) / fastest;
-  }
-
-  std::map<std::tuple<const Variant*, int, bool>, double> speeds_;
-};
-
-double oracle_seconds(const Problem& p) {
-  const double cores = std::max(1u, std::thread::hardware_concurrency());
-  return 2 * static_cast<double>(oracle_flops(p)) / (kOracleFlops * cores) +
-         3 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
-}
 
 double case_seconds(const Workload& w, double iteration, const Limits& limits) {
   // Google Benchmark raises the iteration count in steps until min_time is reached: about half as much again. Beside
@@ -74,9 +41,9 @@ double case_seconds(const Workload& w, double iteration, const Limits& limits) {
 std::string gib(std::int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }
 
 // Why this machine's caches and memory cannot hold the case; empty when they can.
-std::string why_not_here(const Case& c, const Limits& limits) {
+std::string why_not_here(const Case& c, const Limits& limits, std::int64_t workspace_elsewhere) {
   if (std::string reason = why_not_cold(c.workload, limits.last_level_bytes); !reason.empty()) return reason;
-  const std::int64_t needed = Workbench::bytes_needed(c, limits.last_level_bytes);
+  const std::int64_t needed = Workbench::bytes_needed(c, limits.last_level_bytes) + workspace_elsewhere;
   if (needed <= limits.memory_bytes) return {};
   const std::string cold =
       c.workload.setup.cache == CacheState::warm
@@ -113,18 +80,31 @@ void keep_budget(Plan& plan, double budget, const std::map<std::string, double>&
 
 }  // namespace
 
-Plan make_plan(const Cases& cases, const Limits& limits) {
+double oracle_seconds(const Problem& p) {
+  const double cores = std::max(1u, std::thread::hardware_concurrency());
+  return 2 * static_cast<double>(oracle_flops(p)) / (kOracleFlops * cores) +
+         3 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
+}
+
+Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels) {
   Plan plan{.skipped = cases.skipped};
   Calibration calibration;
   std::map<std::string, double> oracles;
   for (const Case& c : cases.run) {
     const Problem& p = c.workload.problem;
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
-    if (const std::string reason = why_not_here(c, limits); !reason.empty()) {
+    Station* station = kernels == nullptr ? nullptr : kernels->station_of(*c.variant);
+    const Station::Prediction elsewhere = station == nullptr ? Station::Prediction{} : station->predict(c);
+    const std::string reason =
+        elsewhere.refused.empty() ? why_not_here(c, limits, elsewhere.workspace_bytes) : elsewhere.refused;
+    if (!reason.empty()) {
       skip(reason);
       continue;
     }
-    const double iteration = static_cast<double>(flops(p)) / calibration.flops_per_second(c);
+    const double speed = station == nullptr               ? calibration.flops_per_second(c)
+                         : elsewhere.flops_per_second > 0 ? elsewhere.flops_per_second
+                                                          : kUnknownFlops;
+    const double iteration = static_cast<double>(flops(p)) / speed;
     if (iteration > limits.max_case_seconds) {
       skip(fmt::format("one iteration is predicted to take {:.1f} s; --max-case-seconds is {:g}", iteration,
                        limits.max_case_seconds));

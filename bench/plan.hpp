@@ -11,6 +11,8 @@
 
 namespace attn::bench {
 
+class Kernels;
+
 struct Limits {
   double max_case_seconds = 10;  // of a single iteration
   double min_time_seconds = 0.5;
@@ -32,7 +34,11 @@ struct Plan {
   double total_seconds = 0;
 };
 
-// Predicts from a few calls of each kernel on a small problem of the same kind (prefill or decode).
-Plan make_plan(const Cases& cases, const Limits& limits);
+// Predicts from a few calls of each kernel on a small problem of the same kind (prefill or decode), made where the kernel
+// runs; without `kernels` that is this process.
+Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels = nullptr);
+
+// Predicted seconds for oracle and yardstick, low enough a speed assumed for any machine.
+double oracle_seconds(const Problem& problem);
 
 }  // namespace attn::bench

@@ -111,11 +111,4 @@ std::vector<Plugin> load_plugins(const std::vector<std::string>& files, std::spa
   return plugins;
 }
 
-std::string to_string(const Plugin& plugin) {
-  std::vector<std::string> rows;
-  for (const Variant* row : plugin.variants) rows.push_back(fmt::format("{}/{}", row->name, row->isa));
-  return fmt::format("{}{}: {}", plugin.path, plugin.version.empty() ? "" : " (" + plugin.version + ")",
-                     fmt::join(rows, ", "));
-}
-
 }  // namespace attn::bench

@@ -1,5 +1,5 @@
-// Plugins: kernels of somebody else in shared libraries that export the C table of src/attn_plugin.h. They join the
-// table of variants and are from there on refused, checked and timed like any other.
+// Plugins: kernels of somebody else in shared libraries that export the C table of src/attn_plugin.h. They are loaded by
+// workers only (kernels.hpp), and are there refused, checked and timed like any other variant.
 #pragma once
 
 #include <span>
@@ -20,8 +20,5 @@ struct Plugin {
 // another ABI version, has no entries or an entry that is not a kernel, or names a kernel that `table` or a plugin before
 // it already has.
 std::vector<Plugin> load_plugins(const std::vector<std::string>& files, std::span<const Variant* const> table);
-
-// What the result file says of a plugin: "/path/libmine.so (mine 1.2): flash/avx2, flash/avx512".
-std::string to_string(const Plugin& plugin);
 
 }  // namespace attn::bench

@@ -18,6 +18,9 @@ namespace attn::bench {
 // Errors that begin so mean that a case was never measured: it becomes a skipped case, not a failed row.
 inline constexpr const char* kNotRun = "not run: ";
 
+// Counter with the CPU seconds of a call in a worker; the reporter makes it the row's cpu_time.
+inline constexpr const char* kWorkerCpuSeconds = "worker_cpu_seconds";
+
 // Progress on stderr: one rewritten line with ETA on a terminal, plain lines elsewhere.
 class Progress {
  public:

@@ -16,6 +16,7 @@
 #include "ceilings.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
+#include "kernels.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
 #include "plan.hpp"
@@ -33,6 +34,7 @@ namespace {
 
 struct Options {
   CaseOptions cases;
+  KernelOptions kernels;
   std::uint64_t seed = 1;
   double max_case_seconds = 10;
   bool resume = false, dry_run = false, record = false;
@@ -95,7 +97,7 @@ void print_plan(const Plan& plan, const Limits& limits) {
 }
 
 // What ties a file to this machine, build and data; --resume demands that it is the same.
-std::map<std::string, std::string> identity(const Options& options, const Context& context) {
+std::map<std::string, std::string> identity(const Options& options, const Kernels& kernels) {
   const auto facts = machine_facts();
   return {{"cpu", facts.at("cpu")},
           {"stepping", facts.at("stepping")},
@@ -103,7 +105,7 @@ std::map<std::string, std::string> identity(const Options& options, const Contex
           {"revision", revision()},
           {"flags", facts.at("flags")},
           {"compiler", facts.at("compiler")},
-          {"plugins", fmt::format("{}", fmt::join(context.plugins, "; "))},
+          {"plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; "))},
           {"seed", std::to_string(options.seed)}};
 }
 
@@ -119,21 +121,25 @@ void add_ceilings(const Plan& plan) {
       benchmark::AddCustomContext(key, value);
 }
 
-void add_context(const Options& options, const Context& context, const Plan& plan) {
+void add_context(const Options& options, const Kernels& kernels, const Plan& plan) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
   benchmark::AddCustomContext("seed", std::to_string(options.seed));
-  benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(context.plugins, "; ")));
-  benchmark::AddCustomContext("plugin_arguments", context.plugin_arguments);
+  benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));
+  benchmark::AddCustomContext("plugin_arguments", kernels.arguments());
   add_ceilings(plan);
 }
 
-void register_cases(const Plan& plan, Session& session) {
-  for (const PlannedCase& planned : plan.cases)
-    benchmark::RegisterBenchmark(case_name(planned.c).c_str(),
-                                 [&session, c = planned.c](benchmark::State& state) { measure(state, c, session); })
-        ->UseRealTime()
-        ->Unit(benchmark::kMicrosecond);
+void register_cases(const Plan& plan, const Kernels& kernels, Session& session) {
+  for (const PlannedCase& planned : plan.cases) {
+    Station* station = kernels.station_of(*planned.c.variant);
+    const auto registered = benchmark::RegisterBenchmark(
+        case_name(planned.c).c_str(), [&session, planned, station](benchmark::State& state) {
+          station == nullptr ? measure(state, planned.c, session) : measure_at(*station, state, planned, session);
+        });
+    registered->Unit(benchmark::kMicrosecond);
+    station == nullptr ? registered->UseRealTime() : registered->UseManualTime();
+  }
 }
 
 std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& format) {
@@ -184,7 +190,7 @@ void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limi
                                  ATTN_BENCHMARK_VERSION));
 }
 
-int measure_all(const Options& options, const Context& context, const BenchmarkFlags& flags, const Limits& limits,
+int measure_all(const Options& options, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
                 const Plan& plan, ResultFile& file) {
   initialize_google_benchmark(flags, limits);
   Forwarded forwarded = open_forwarded(flags);
@@ -192,9 +198,9 @@ int measure_all(const Options& options, const Context& context, const BenchmarkF
   Progress progress(plan.cases);
   RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get());
   Session session{workbench, progress, file, reporter, limits.budget_seconds};
-  register_cases(plan, session);
+  register_cases(plan, kernels, session);
   if (!flags.list_only) {
-    add_context(options, context, plan);
+    add_context(options, kernels, plan);
     if (limits.budget_seconds > 0)
       fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
                  limits.budget_seconds);
@@ -221,20 +227,21 @@ int run(const Options& options, const Context& context) {
     throw UsageError("nothing to run: name --sweep or --problem; example: attnbench run --sweep quick");
   const BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
   const Limits limits = limits_of(options, flags);
-  Cases cases = expand_cases(options.cases, context, "1");
+  const Kernels kernels(context.table, options.kernels, options.seed);
+  Cases cases = expand_cases(options.cases, kernels.table(), "1");
   apply_filter(cases, flags.filter);
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;
   ResultFile file(flags.out_format == "json" ? path : "");
   if (options.resume) {
-    file.resume(identity(options, context));
+    file.resume(identity(options, kernels));
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
   }
-  const Plan plan = make_plan(cases, limits);
+  const Plan plan = make_plan(cases, limits, &kernels);
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;
-  return measure_all(options, context, flags, limits, plan, file);
+  return measure_all(options, kernels, flags, limits, plan, file);
 }
 
 }  // namespace
@@ -244,6 +251,7 @@ Command add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
   add_best_option(*command, options->cases);
+  add_kernel_options(*command, options->kernels, true);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
   command
       ->add_option("--max-case-seconds", options->max_case_seconds,

@@ -1,6 +1,7 @@
 #include "stop.hpp"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@ namespace {
 
 volatile sig_atomic_t stop_requested = 0;
 std::array<char, 1024> activity{};
+constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 void request_stop(int) {
   if (stop_requested) _exit(kExitInterrupted);
@@ -52,10 +54,18 @@ void handle(int signal_number, void (*handler)(int)) {
 void install_signal_handlers() {
   for (const int signal_number : {SIGINT, SIGTERM}) handle(signal_number, request_stop);
 #if !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own report says more
-  for (const int signal_number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) handle(signal_number, report_crash);
+  for (const int signal_number : kCrashes) handle(signal_number, report_crash);
 #endif
   // A full pipe or a file size limit is an error of the write, not the end of the process.
   for (const int signal_number : {SIGPIPE, SIGXFSZ}) handle(signal_number, SIG_IGN);
+}
+
+void leave_crashes_to_the_parent() {
+#if !defined(__SANITIZE_ADDRESS__)
+  for (const int signal_number : kCrashes) handle(signal_number, SIG_DFL);
+#endif
+  const rlimit no_core_file{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core_file);
 }
 
 void set_current_activity(std::string_view text) {

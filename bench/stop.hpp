@@ -9,6 +9,9 @@ namespace attn::bench {
 // that was running and ends with exit 1; its row is recorded by --resume.
 void install_signal_handlers();
 
+// In a worker: a crash ends the process by its signal, which tells the parent.
+void leave_crashes_to_the_parent();
+
 // Names what is running now, for the message of a crash. The text must be storable in 1 KiB; longer is cut.
 void set_current_activity(std::string_view text);
 

@@ -20,7 +20,9 @@ struct Cell {
   bool of_bandwidth = false;  // else of the FMA peak
 };
 
-using RowKey = std::tuple<std::size_t, std::string, int>;  // workload in order of appearance, ISA, threads
+// Workload in order of appearance, ISA, threads. Where no variant has a workload on several ISAs, as when rivals are
+// measured each on what it runs on, all ISAs share a row and the ISA is empty: the columns tell it.
+using RowKey = std::tuple<std::size_t, std::string, int>;
 
 struct Table {
   std::vector<std::string> variants;
@@ -44,6 +46,8 @@ std::string reproducer(const CaseName& name, const Json& context) {
                      context.value("plugin_arguments", ""));
 }
 
+bool is_naive(const std::string& column) { return column == "naive" || column.rfind("naive/", 0) == 0; }
+
 // Orders the columns: naive, then from slow to fast, which is the ladder.
 double total_gflops(const Table& table, const std::string& variant) {
   double sum = 0;
@@ -52,13 +56,39 @@ double total_gflops(const Table& table, const std::string& variant) {
   return sum;
 }
 
+// Whether some variant has a workload with one team on two ISAs.
+bool compares_isas(const Json& document) {
+  std::map<std::tuple<std::string, std::string, int>, std::string> isas;
+  for (const Json& row : document.at("benchmarks")) {
+    const CaseName name = parse_case_name(row.at("name").get<std::string>());
+    const auto [entry, inserted] = isas.try_emplace({name.variant, to_string(name.workload), name.threads}, name.isa);
+    if (entry->second != name.isa) return true;
+  }
+  return false;
+}
+
+// The one ISA of all rows, or empty.
+std::string common_isa(const Json& document) {
+  std::string common;
+  for (const Json& row : document.at("benchmarks")) {
+    const std::string isa = parse_case_name(row.at("name").get<std::string>()).isa;
+    if (common.empty()) common = isa;
+    if (isa != common) return {};
+  }
+  return common;
+}
+
 Table collect(const Json& document) {
   Table table;
+  const bool row_per_isa = compares_isas(document);
+  const std::string common = common_isa(document);
   for (const Json& row : document.at("benchmarks")) {
     const std::string aggregate = row.value("aggregate_name", "");
     if (!aggregate.empty() && aggregate != "median") continue;  // the median comes last and replaces single runs
     const CaseName name = parse_case_name(row.at("name").get<std::string>());
-    index_of(table.variants, name.variant);
+    const std::string column =
+        row_per_isa || !common.empty() ? name.variant : fmt::format("{}/{}", name.variant, name.isa);
+    index_of(table.variants, column);
     Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : ""};
     if (cell.error.empty()) {
       cell.gflops = row.value("flops", 0.0) / 1e9;
@@ -69,24 +99,27 @@ Table collect(const Json& document) {
       table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error,
                                            reproducer(name, document.at("context"))));
     }
-    table.rows[{index_of(table.workloads, name.workload), name.isa, name.threads}][name.variant] = cell;
+    table.rows[{index_of(table.workloads, name.workload), row_per_isa ? name.isa : common, name.threads}][column] =
+        cell;
   }
   std::stable_sort(table.variants.begin(), table.variants.end(), [&](const std::string& a, const std::string& b) {
-    return std::pair(a != "naive", total_gflops(table, a)) < std::pair(b != "naive", total_gflops(table, b));
+    return std::pair(!is_naive(a), total_gflops(table, a)) < std::pair(!is_naive(b), total_gflops(table, b));
   });
   return table;
 }
 
-// naive on the same ISA and problem, one thread.
+// naive on the same problem and, in a row per ISA, on the same ISA; one thread.
 std::optional<double> naive_gflops(const Table& table, const RowKey& key) {
   const auto row = table.rows.find({std::get<0>(key), std::get<1>(key), 1});
   if (row == table.rows.end()) return std::nullopt;
-  const auto cell = row->second.find("naive");
+  const auto cell =
+      std::find_if(row->second.begin(), row->second.end(), [](const auto& entry) { return is_naive(entry.first); });
   if (cell == row->second.end() || !cell->second.error.empty()) return std::nullopt;
   return cell->second.gflops;
 }
 
-constexpr int kCellWidth = 16;
+constexpr int kCellWidth = 16;  // names that are longer widen their column
+
 constexpr std::size_t kNamesShown = 3;  // of skipped cases per reason; the result file has them all
 
 std::string speed_text(const Cell* cell) {
@@ -122,7 +155,10 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
   for (const Workload& w : table.workloads) width = std::max(width, to_short_string(w).size());
 
   std::string text = fmt::format("\n{:<{}}", "problem", width);
-  for (const std::string& variant : table.variants) text += fmt::format("{:>{}}", variant, kCellWidth);
+  const auto cell_width = [](const std::string& variant) {
+    return std::max(kCellWidth, static_cast<int>(variant.size()) + 2);
+  };
+  for (const std::string& variant : table.variants) text += fmt::format("{:>{}}", variant, cell_width(variant));
   text += "\n";
   for (const auto& [key, cells] : table.rows) {
     const auto& [workload, isa, threads] = key;
@@ -133,21 +169,22 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
     double fastest = 0;
     for (const auto& [variant, cell] : cells) fastest = std::max(fastest, cell.gflops);
     std::string speeds = fmt::format("{:<{}}", to_short_string(table.workloads[workload]), width);
-    std::string qualities =
-        fmt::format("{:<{}}", fmt::format("  {}, {} thread{}", isa, threads, threads == 1 ? "" : "s"), width);
+    std::string qualities = fmt::format(
+        "{:<{}}", fmt::format("  {}{}{} thread{}", isa, isa.empty() ? "" : ", ", threads, threads == 1 ? "" : "s"),
+        width);
     for (const std::string& variant : table.variants) {
       const Cell* cell = cell_of(variant);
-      const std::string speed = fmt::format("{:>{}}", speed_text(cell), kCellWidth);
+      const std::string speed = fmt::format("{:>{}}", speed_text(cell), cell_width(variant));
       const bool bold = color && cell != nullptr && cell->gflops == fastest && fastest > 0;
       speeds += bold ? fmt::format(fmt::emphasis::bold, "{}", speed) : speed;
-      qualities += fmt::format("{:>{}}", quality_text(cell, naive_gflops(table, key)), kCellWidth);
+      qualities += fmt::format("{:>{}}", quality_text(cell, naive_gflops(table, key)), cell_width(variant));
     }
     text += speeds + "\n" + qualities + "\n";
   }
   text +=
       "\nUpper line: GFLOP/s (exact FLOPs of the unmasked pairs) and share of the FMA peak measured beside "
       "the case.\n"
-      "Lower line: speedup over naive (same ISA, one thread) and largest error against the fp64 oracle, "
+      "Lower line: speedup over naive (one thread) and largest error against the fp64 oracle, "
       "scaled.\n";
   if (text.find("%b") != std::string::npos)
     text +=

@@ -150,7 +150,7 @@ int tune(Options options, const Context& context) {
     throw UsageError(fmt::format("tune times in its own way: {} belongs to run", context.benchmark_flags.front()));
   const bool own_teams = options.cases.threads.empty();
   options.cases = with_defaults(options.cases);
-  Cases cases = expand_cases(options.cases, context, default_threads());
+  Cases cases = expand_cases(options.cases, context.table, default_threads());
   refuse_setups(cases);
   leave_out_inexact(cases);
   // Teams were our choice, not the user's: that a variant has none is no news.

@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
+#include "kernels.hpp"
 #include "machine.hpp"
 #include "plan.hpp"
 #include "result_file.hpp"
@@ -38,6 +39,7 @@ constexpr std::array kDefaultProblems = {
 
 struct Options {
   CaseOptions cases;
+  KernelOptions kernels;
   std::uint64_t seed = 1;
   double max_case_seconds = 10;
   std::string json;
@@ -49,12 +51,20 @@ struct Tally {
 };
 
 Json as_json(const Case& c, const Verdict& verdict) {
-  return {{"name", case_name(c)},
-          {"passed", verdict.passed},
-          {"max_scaled_err", verdict.max_scaled_err},
-          {"tolerance", verdict.tolerance},
-          {"rows_checked", verdict.rows_checked},
-          {"failure", verdict.failure}};
+  Json json = {{"name", case_name(c)}};
+  json.update(to_json(verdict));
+  return json;
+}
+
+// A kernel that ends its worker, or cannot prepare itself, has failed.
+Verdict judge(const PlannedCase& planned, const Kernels& kernels, Workbench& bench) {
+  Station* station = kernels.station_of(*planned.c.variant);
+  try {
+    return station == nullptr ? bench.prepare(planned.c).verdict()
+                              : station->prepare(planned.c, planned.iteration_seconds);
+  } catch (const WorkerError& error) {
+    return {.tolerance = 1, .failure = std::string("its worker ") + error.what()};
+  }
 }
 
 int verify(const Options& options, const Context& context) {
@@ -63,8 +73,9 @@ int verify(const Options& options, const Context& context) {
   CaseOptions chosen = options.cases;
   if (chosen.sweeps.empty() && chosen.problems.empty())
     chosen.problems.assign(kDefaultProblems.begin(), kDefaultProblems.end());
-  Plan plan = make_plan(expand_cases(chosen, context, "1,2"),
-                        {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()});
+  const Kernels kernels(context.table, options.kernels, options.seed);
+  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2"),
+                        {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())
     std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
@@ -77,7 +88,8 @@ int verify(const Options& options, const Context& context) {
   for (const PlannedCase& planned : plan.cases) {
     const Case& c = planned.c;
     if (interrupted()) return kExitInterrupted;
-    const Verdict verdict = bench.prepare(c).verdict();
+    const Verdict verdict = judge(planned, kernels, bench);
+    if (interrupted()) return kExitInterrupted;
     Tally& tally = tallies[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
     ++(verdict.passed ? tally.passed : tally.failed);
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
@@ -85,7 +97,7 @@ int verify(const Options& options, const Context& context) {
     if (!verdict.passed)
       fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}{}\n",
                  case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
-                 options.seed, context.plugin_arguments);
+                 options.seed, kernels.arguments());
   }
   int failed = 0;
   for (const auto& [name, tally] : tallies) {
@@ -108,6 +120,7 @@ Command add_verify(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_case_options(*command, options->cases);
   add_best_option(*command, options->cases);
+  add_kernel_options(*command, options->kernels, true);
   command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
   command->add_option("--max-case-seconds", options->max_case_seconds, "skip cases that are predicted to take longer")
       ->check(CLI::PositiveNumber)

@@ -26,12 +26,17 @@ struct PreparedWorkload {
   Inputs inputs;
   std::vector<Inputs> further_copies;  // of the same contents; only for cache:cold
   std::uint64_t hash;
-  Oracle oracle;
 
+  // Computed when first asked for.
+  const Oracle& oracle();
   std::size_t copies() const { return 1 + further_copies.size(); }
   const Inputs& copy(std::size_t i) const { return i == 0 ? inputs : further_copies[i - 1]; }
   // No kernel wrote to q, k or v of any copy.
   bool inputs_are_intact() const;
+
+ private:
+  std::uint64_t seed_;
+  std::optional<Oracle> oracle_;
 };
 
 // Copies of its inputs that a workload goes round: as many as exceed a last-level cache of this size twice over, and two
@@ -45,10 +50,13 @@ std::string why_not_cold(const Workload& workload, std::int64_t last_level_bytes
 class PreparedCase {
  public:
   // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote. Throws std::runtime_error when
-  // the kernel cannot prepare itself.
-  PreparedCase(const Case& c, PreparedWorkload& workload);
+  // the kernel cannot prepare itself. `checked_before`: the checksum of outputs of this case that passed in another
+  // process; the same outputs are not taken to the oracle again, which takes longer than a short measurement.
+  PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before = std::nullopt);
 
   const Verdict& verdict() const { return verdict_; }
+  // Of the outputs that were checked.
+  std::uint64_t checksum() const { return checksum_; }
   std::size_t workspace_bytes() const { return workspace_.size(); }
   void poison() const;
   // On the next copy of the inputs.
@@ -75,6 +83,8 @@ class PreparedCase {
   void finish(std::size_t copy);
   void judge(std::size_t copy);
   std::vector<std::byte> outputs(std::size_t copy) const;
+  // The buffer behind whose end somebody wrote; empty while nobody did.
+  std::string overrun() const;
 
   Case case_;
   PreparedWorkload& workload_;
@@ -85,6 +95,7 @@ class PreparedCase {
   int threads_used_ = 0;
   double prepare_seconds_ = 0, finish_seconds_ = 0;
   std::vector<std::byte> checked_;
+  std::uint64_t checksum_ = 0;  // of checked_
   Verdict verdict_;
 };
 
@@ -94,7 +105,7 @@ class Workbench {
       : seed_(seed), last_level_bytes_(last_level_bytes) {}
 
   // The case, prepared now or in the calls before. Valid until the next call with another case.
-  PreparedCase& prepare(const Case& c);
+  PreparedCase& prepare(const Case& c, std::optional<std::uint64_t> checked_before = std::nullopt);
 
   // Memory that a case needs in all: tensors with their copies, oracle, workspace, copy of the output.
   static std::int64_t bytes_needed(const Case& c, std::int64_t last_level_bytes = bench::last_level_bytes());

@@ -8,9 +8,16 @@
 #include <utility>
 
 namespace attn {
+namespace {
+
+constexpr std::byte kSlack{0xa5};
+
+std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+
+}  // namespace
 
 AlignedBuffer::AlignedBuffer(std::size_t bytes, Placement placement) : size_(bytes) {
-  const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_bytes();
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
   const std::size_t body = (std::max<std::size_t>(bytes, 1) + page - 1) / page * page;
   mapping_bytes_ = body + 2 * page;
@@ -25,6 +32,17 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes, Placement placement) : size_(byt
     throw std::bad_alloc();
   }
   data_ = placement == Placement::aligned ? first : first + (body - bytes);
+  std::ranges::fill(slack(), kSlack);
+}
+
+std::span<std::byte> AlignedBuffer::slack() const {
+  if (mapping_ == nullptr) return {};
+  std::byte* guard = static_cast<std::byte*>(mapping_) + mapping_bytes_ - page_bytes();
+  return {data_ + size_, guard};
+}
+
+bool AlignedBuffer::slack_is_intact() const {
+  return std::ranges::all_of(slack(), [](std::byte b) { return b == kSlack; });
 }
 
 AlignedBuffer::~AlignedBuffer() {

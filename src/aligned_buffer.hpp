@@ -25,6 +25,8 @@ class AlignedBuffer {
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::span<std::byte> bytes() const { return {data_, size_}; }
+  // False once somebody wrote between the last byte and the guard page behind it, where no fault tells.
+  bool slack_is_intact() const;
   template <class T>
   std::span<T> as() const {
     return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};
@@ -35,6 +37,8 @@ class AlignedBuffer {
   std::size_t size_ = 0;
   void* mapping_ = nullptr;
   std::size_t mapping_bytes_ = 0;
+
+  std::span<std::byte> slack() const;
 };
 
 // What outputs and workspaces hold before a kernel runs: a quiet NaN that no computation produces.

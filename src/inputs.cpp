@@ -137,6 +137,14 @@ void Inputs::poison_outputs() const {
   poison(lse_.bytes());
 }
 
+std::string Inputs::overrun() const {
+  if (!o_.slack_is_intact()) return "o";
+  if (!lse_.slack_is_intact()) return "lse";
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    if (!inputs_[i].slack_is_intact()) return inputs_.size() == 1 ? "qkv" : std::string("qkv").substr(i, 1);
+  return {};
+}
+
 std::uint64_t Inputs::hash() const { return hash_rows(tensors_.v, hash_rows(tensors_.k, hash_rows(tensors_.q, 0))); }
 
 }  // namespace attn

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "aligned_buffer.hpp"
@@ -50,6 +51,8 @@ class Inputs {
   std::span<std::byte> output_bytes() const { return o_.bytes(); }
   std::span<std::byte> lse_bytes() const { return lse_.bytes(); }
   void poison_outputs() const;
+  // What lies behind the end of one of the tensors that somebody wrote to, "o" say; empty while nobody did.
+  std::string overrun() const;
   // A hash of every byte of q, k and v: changes when a kernel writes an input.
   std::uint64_t hash() const;
 

@@ -205,7 +205,7 @@ threads = [1, 2]
   const auto names = [&](CaseOptions options) {
     options.sweeps = {file};
     std::set<std::string> names;
-    for (const Case& c : expand_cases(options, {.table = variant_table(), .benchmark_flags = {}}, "1").run)
+    for (const Case& c : expand_cases(options, variant_table(), "1").run)
       names.insert(fmt::format("{}/{}/q:{}/threads:{}", c.variant->name, c.variant->isa, c.workload.problem.seqlen_q,
                                c.threads));
     return names;

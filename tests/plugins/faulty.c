@@ -1,5 +1,7 @@
 /* Plugins that must be refused, or caught when they run: one per value of FAULT, built by tests/CMakeLists.txt. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "attn_plugin.h"
 
@@ -17,14 +19,80 @@
 #define WRITES_INPUT 11
 #define SKIPS_A_ROW 12
 #define CRASHES 13
+#define HANGS 14
+#define WRITES_PAST_O 15
+#define WRITES_FAR_PAST_O 16
+#define EXITS 17
+#define PRINTS 18
+#define CRASHES_ON_LOAD 19
+#define CRASHES_LATER 20
+#define CANNOT_PREPARE 21
+
+/* One head, no mask. */
+__attribute__((unused)) static void right(const attn_args* a, float* o) {
+  const attn_problem* p = a->problem;
+  for (int64_t i = 0; i < p->seqlen_q; ++i) {
+    const float* q = (const float*)a->q.data + i * a->q.row_stride;
+    double sum = 0;
+    volatile float* row = o + i * a->o.row_stride;
+    for (int64_t d = 0; d < p->value_dim; ++d) row[d] = 0;
+    for (int64_t j = 0; j < p->seqlen_k; ++j) {
+      double score = 0;
+      for (int64_t d = 0; d < p->head_dim; ++d) score += q[d] * ((const float*)a->k.data)[j * a->k.row_stride + d];
+      sum += exp(score * a->softmax_scale);
+    }
+    for (int64_t d = 0; d < p->value_dim; ++d) {
+      double value = 0;
+      for (int64_t j = 0; j < p->seqlen_k; ++j) {
+        double score = 0;
+        for (int64_t e = 0; e < p->head_dim; ++e) score += q[e] * ((const float*)a->k.data)[j * a->k.row_stride + e];
+        value += exp(score * a->softmax_scale) / sum * ((const float*)a->v.data)[j * a->v.row_stride + d];
+      }
+      row[d] = (float)value;
+    }
+  }
+}
+
+#if FAULT == CRASHES_ON_LOAD
+__attribute__((constructor)) static void crash(void) { abort(); }
+#endif
+
+static void* prepare(const attn_args* a) {
+  (void)a;
+  return 0;
+}
 
 static void run(const attn_args* a) {
   float* o = a->o.data;
 #if FAULT == CRASHES
   o = 0;
 #endif
+#if FAULT == CRASHES_LATER
+  static int calls;
+  if (++calls > 50) o = 0;
+#endif
+#if FAULT == HANGS
+  for (volatile int forever = 1; forever;) continue;
+#endif
+#if FAULT == EXITS
+  exit(0);
+#endif
+#if FAULT == WRITES_NAN || FAULT == WRITES_INPUT || FAULT == SKIPS_A_ROW || FAULT == CRASHES
   for (int64_t i = 0; i < (FAULT == SKIPS_A_ROW ? a->problem->seqlen_q - 1 : a->problem->seqlen_q); ++i)
     for (int64_t d = 0; d < a->problem->value_dim; ++d) ((volatile float*)o)[i * a->o.row_stride + d] = NAN;
+#else
+  right(a, o); /* up to its fault */
+#endif
+#if FAULT == PRINTS
+  puts("{\"ok\": true} is no answer of the worker's");
+  fflush(stdout);
+#endif
+#if FAULT == WRITES_PAST_O
+  ((volatile float*)o)[a->problem->seqlen_q * a->o.row_stride] = 1;
+#endif
+#if FAULT == WRITES_FAR_PAST_O
+  ((volatile float*)o)[a->problem->seqlen_q * a->o.row_stride + 100000] = 1;
+#endif
 #if FAULT == WRITES_INPUT
   *(float*)a->k.data = 1;
 #endif
@@ -38,6 +106,7 @@ static const attn_variant kFaulty = {
     .source = "none",
     .error_multiple = 1,
     .run = FAULT == NO_RUN ? 0 : run,
+    .prepare = FAULT == CANNOT_PREPARE ? prepare : 0,
 };
 static const attn_variant* const kVariants[] = {FAULT == NULL_ENTRY ? 0 : &kFaulty};
 static const attn_plugin kPlugin = {.abi = ATTN_PLUGIN_ABI + (FAULT == WRONG_ABI),

@@ -1,0 +1,137 @@
+#include "kernels.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "errors.hpp"
+#include "plan.hpp"
+#include "registry.hpp"
+#include "worker.hpp"
+
+namespace attn::bench {
+namespace {
+
+// Loading a plugin, which may bring a large library with it.
+constexpr double kLaunchSeconds = 60;
+
+// Predictions are rough, and a core can lose half its speed.
+constexpr double kPatience = 10;
+
+std::vector<std::string> worker_command(const std::string& plugin) {
+  std::vector<std::string> command = own_command();
+  command.push_back("worker");
+  if (!plugin.empty()) command.insert(command.end(), {"--plugin", plugin});
+  return command;
+}
+
+std::unique_ptr<Station> open_station(const std::string& plugin, std::uint64_t seed, double hang_seconds) {
+  try {
+    return std::make_unique<Station>(worker_command(plugin), seed, hang_seconds);
+  } catch (const WorkerError& error) {
+    const std::string what = error.what();
+    if (what.rfind("--plugin ", 0) == 0) throw UsageError(what);
+    throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", what)
+                                    : fmt::format("--plugin {}: it {} while it was loaded", plugin, what));
+  }
+}
+
+}  // namespace
+
+void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels) {
+  command.add_option("--plugin", options.plugins,
+                     "a shared library of kernels, see src/attn_plugin.h; may be repeated");
+  if (!calls_kernels) return;
+  command.add_flag("--isolate", options.isolate,
+                   "run the built-in variants in a worker process too, as plugins always do");
+  command
+      .add_option("--hang-seconds", options.hang_seconds,
+                  "end a worker that is so much later than predicted; its case fails, the others go on")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+Station::Station(std::vector<std::string> command, std::uint64_t seed, double hang_seconds)
+    : process_(std::move(command)), seed_(seed), hang_seconds_(hang_seconds) {
+  launch();
+  if (hello_.value("protocol", 0) != kWorkerProtocol)
+    throw WorkerError(fmt::format("speaks version {} of the worker protocol, this attnbench version {}",
+                                  hello_.value("protocol", 0), kWorkerProtocol));
+}
+
+void Station::launch() {
+  hello_ = process_.launch(std::max(kLaunchSeconds, hang_seconds_));
+  process_.request("inputs " + Json{{"seed", seed_}}.dump(), hang_seconds_);
+}
+
+Json Station::request(const std::string& line, double expected_seconds) {
+  const double patience = hang_seconds_ + kPatience * expected_seconds;
+  if (!process_.running()) launch();
+  return process_.request(line, patience);
+}
+
+Station::Prediction Station::predict(const Case& c) {
+  if (!may_calibrate_) return {};
+  try {
+    const Json answer = request("plan " + case_name(c), 0);
+    return {.refused = answer.at("refused"),
+            .workspace_bytes = answer.at("workspace_bytes"),
+            .flops_per_second = answer.at("flops_per_second")};
+  } catch (const WorkerError&) {
+    may_calibrate_ = process_.running();  // one that died here would die for every case that is planned
+    return {};
+  }
+}
+
+Verdict Station::prepare(const Case& c, double expected_seconds) {
+  const double seconds = oracle_seconds(c.workload.problem) + expected_seconds;
+  return verdict_from(request("prep " + case_name(c), seconds).at("verdict"));
+}
+
+Measurement Station::measure(const Case& c, std::int64_t calls, double expected_seconds) {
+  const std::string line = fmt::format("measure {} {}", case_name(c), calls);
+  return measurement_from(request(line, static_cast<double>(calls) * expected_seconds));
+}
+
+Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, std::uint64_t seed)
+    : table_(built_in.begin(), built_in.end()) {
+  if (options.isolate) {
+    stations_.push_back(open_station("", seed, options.hang_seconds));
+    for (const Variant* row : built_in) of_[row] = stations_.back().get();
+  }
+  for (const std::string& file : options.plugins) add_plugin(file, seed, options.hang_seconds);
+}
+
+void Kernels::add_plugin(const std::string& file, std::uint64_t seed, double hang_seconds) {
+  stations_.push_back(open_station(file, seed, hang_seconds));
+  const std::vector<std::string> taken = variant_names(table_);
+  const auto keep = [this](const Json& text) { return texts_.emplace_back(text.get<std::string>()).c_str(); };
+  const Json& library = stations_.back()->hello().at("plugins").at(0);
+  std::vector<std::string> rows;
+  for (const Json& entry : library.at("variants")) {
+    const Variant& row = rows_.emplace_back(Variant{.struct_size = sizeof(Variant),
+                                                    .name = keep(entry.at("name")),
+                                                    .isa = keep(entry.at("isa")),
+                                                    .summary = keep(entry.at("summary")),
+                                                    .source = keep(entry.at("source")),
+                                                    .features = entry.at("features"),
+                                                    .error_multiple = entry.at("error_multiple")});
+    if (std::find(taken.begin(), taken.end(), row.name) != taken.end())
+      throw UsageError(
+          fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", file, row.name));
+    table_.push_back(&row);
+    of_[&row] = stations_.back().get();
+    rows.push_back(fmt::format("{}/{}", row.name, row.isa));
+  }
+  const std::string path = library.at("path"), version = library.at("version");
+  plugins_.push_back(fmt::format("{}{}: {}", path, version.empty() ? "" : " (" + version + ")", fmt::join(rows, ", ")));
+  arguments_ += " --plugin " + path;
+}
+
+Station* Kernels::station_of(const Variant& variant) const {
+  const auto found = of_.find(&variant);
+  return found == of_.end() ? nullptr : found->second;
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,85 @@
+// Kernels: what a command works with: the built-in variants and those of plugins, and for each the place where it runs.
+// Built-in variants run in this process unless --isolate is given; plugins, peers among them, in a worker each, where a
+// crash or a hang costs a row and no other library's threads are in the way.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "case.hpp"
+#include "measurement.hpp"
+#include "worker_process.hpp"
+
+namespace attn::bench {
+
+struct KernelOptions {
+  std::vector<std::string> plugins;  // files
+  bool isolate = false;
+  double hang_seconds = 60;
+};
+// --plugin; for commands that call kernels also --isolate and --hang-seconds.
+void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels);
+
+// A plugin in a worker of its own. A process that ended is started again by the next request.
+class Station {
+ public:
+  // Throws UsageError when the plugin cannot be loaded, or its kernels take the process down.
+  Station(std::vector<std::string> command, std::uint64_t seed, double hang_seconds);
+
+  const Json& hello() const { return hello_; }
+
+  struct Prediction {
+    std::string refused;  // why the kernel cannot compute the case; empty when it can
+    std::int64_t workspace_bytes = 0;
+    double flops_per_second = 0;  // 0: not known
+  };
+  // Never throws WorkerError: a kernel that fails already here will fail in its row.
+  Prediction predict(const Case& c);
+
+  // `expected_seconds`, of a call, lengthens the patience. Throw WorkerError.
+  Verdict prepare(const Case& c, double expected_seconds);
+  Measurement measure(const Case& c, std::int64_t calls, double expected_seconds);
+
+ private:
+  void launch();
+  Json request(const std::string& line, double expected_seconds);
+
+  WorkerProcess process_;
+  std::uint64_t seed_;
+  double hang_seconds_;
+  Json hello_;
+  bool may_calibrate_ = true;
+};
+
+class Kernels {
+ public:
+  // Starts the workers. Throws UsageError.
+  Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, std::uint64_t seed);
+
+  std::span<const Variant* const> table() const { return table_; }
+  // Where this variant runs; null: in this process.
+  Station* station_of(const Variant& variant) const;
+  // A line for each plugin, for the result file: "/path/libmine.so (mine 1.2): flash/avx2, flash/avx512".
+  const std::vector<std::string>& plugins() const { return plugins_; }
+  // " --plugin FILE" for each, for commands that reproduce a row.
+  const std::string& arguments() const { return arguments_; }
+
+ private:
+  void add_plugin(const std::string& file, std::uint64_t seed, double hang_seconds);
+
+  std::vector<const Variant*> table_;
+  std::deque<std::string> texts_;  // behind the rows of plugins
+  std::deque<Variant> rows_;       // what plugins say of themselves; they can only be run where they live
+  std::vector<std::unique_ptr<Station>> stations_;
+  std::map<const Variant*, Station*> of_;
+  std::vector<std::string> plugins_;
+  std::string arguments_;
+};
+
+}  // namespace attn::bench

@@ -1,0 +1,187 @@
+#include "measurement.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "slices.hpp"
+#include "stop.hpp"
+
+namespace attn::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// What the process used: all its threads together.
+struct Usage {
+  double wall_seconds = 0, cpu_seconds = 0;
+  std::int64_t involuntary_switches = 0, page_faults = 0;
+
+  static Usage now() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
+    return {.wall_seconds = std::chrono::duration<double>(Clock::now().time_since_epoch()).count(),
+            .cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            .involuntary_switches = usage.ru_nivcsw,
+            .page_faults = usage.ru_minflt + usage.ru_majflt};
+  }
+};
+
+// Adds up what was used while it runs.
+class Stopwatch {
+ public:
+  void start() { begin_ = Usage::now(); }
+  void stop() {
+    const Usage end = Usage::now();
+    total_.wall_seconds += end.wall_seconds - begin_.wall_seconds;
+    total_.cpu_seconds += end.cpu_seconds - begin_.cpu_seconds;
+    total_.involuntary_switches += end.involuntary_switches - begin_.involuntary_switches;
+    total_.page_faults += end.page_faults - begin_.page_faults;
+  }
+  void write_to(Measurement& m) const {
+    m.wall_seconds = total_.wall_seconds;
+    m.cpu_seconds = total_.cpu_seconds;
+    m.involuntary_switches = total_.involuntary_switches;
+    m.page_faults = total_.page_faults;
+  }
+
+ private:
+  Usage begin_, total_;
+};
+
+Measurement conclude(PreparedCase& prepared) {
+  prepared.check_again();
+  Measurement m{.verdict = prepared.verdict()};
+  if (!m.verdict.passed) m.verdict.failure = "after timing: " + m.verdict.failure;
+  m.checksum = prepared.checksum();
+  m.workspace_bytes = static_cast<std::int64_t>(prepared.workspace_bytes());
+  m.prepare_seconds = prepared.prepare_seconds();
+  m.finish_seconds = prepared.finish_seconds();
+  m.what_ran = prepared.what_ran();
+  return m;
+}
+
+void add_share(benchmark::State& state, const char* counter, std::optional<double> percent) {
+  if (percent) state.counters[counter] = *percent;
+}
+
+bool is_fault(std::optional<double> percent) { return percent && is_ruler_fault(*percent); }
+
+}  // namespace
+
+Json to_json(const Verdict& v) {
+  return {{"passed", v.passed},
+          {"max_scaled_err", v.max_scaled_err},
+          {"tolerance", v.tolerance},
+          {"rows_checked", v.rows_checked},
+          {"failure", v.failure}};
+}
+
+Verdict verdict_from(const Json& json) {
+  return {.passed = json.at("passed"),
+          .max_scaled_err = json.at("max_scaled_err"),
+          .tolerance = json.at("tolerance"),
+          .rows_checked = json.at("rows_checked"),
+          .failure = json.at("failure")};
+}
+
+Json to_json(const Measurement& m) {
+  Json json = {{"verdict", to_json(m.verdict)},
+               {"wall_seconds", m.wall_seconds},
+               {"cpu_seconds", m.cpu_seconds},
+               {"involuntary_switches", m.involuntary_switches},
+               {"page_faults", m.page_faults},
+               {"checksum", m.checksum},
+               {"workspace_bytes", m.workspace_bytes},
+               {"threads_used", m.threads_used},
+               {"prepare_seconds", m.prepare_seconds},
+               {"finish_seconds", m.finish_seconds},
+               {"what_ran", m.what_ran}};
+  if (m.pct_peak) json["pct_peak"] = *m.pct_peak;
+  if (m.pct_bandwidth) json["pct_bandwidth"] = *m.pct_bandwidth;
+  return json;
+}
+
+Measurement measurement_from(const Json& json) {
+  const auto percent = [&](const char* key) {
+    return json.contains(key) ? std::optional(json.at(key).get<double>()) : std::nullopt;
+  };
+  return {.verdict = verdict_from(json.at("verdict")),
+          .wall_seconds = json.at("wall_seconds"),
+          .cpu_seconds = json.at("cpu_seconds"),
+          .involuntary_switches = json.at("involuntary_switches"),
+          .page_faults = json.at("page_faults"),
+          .checksum = json.at("checksum"),
+          .pct_peak = percent("pct_peak"),
+          .pct_bandwidth = percent("pct_bandwidth"),
+          .workspace_bytes = json.at("workspace_bytes"),
+          .threads_used = json.at("threads_used"),
+          .prepare_seconds = json.at("prepare_seconds"),
+          .finish_seconds = json.at("finish_seconds"),
+          .what_ran = json.at("what_ran")};
+}
+
+Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used) {
+  Measurement m = conclude(prepared);
+  m.pct_peak = ruler.pct_peak();
+  m.pct_bandwidth = ruler.pct_bandwidth();
+  m.threads_used = threads_used;
+  return m;
+}
+
+Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls) {
+  const int threads_used = prepared.threads_used();
+  prepared.poison();
+  Ruler ruler(c, prepared);
+  Stopwatch stopwatch;
+  stopwatch.start();
+  call_in_slices(
+      prepared, ruler, [&] { return calls-- > 0 && !interrupted(); }, [&] { stopwatch.stop(); },
+      [&] { stopwatch.start(); });
+  stopwatch.stop();
+  ruler.finish();
+  Measurement m = conclude(prepared, ruler, threads_used);
+  stopwatch.write_to(m);
+  return m;
+}
+
+Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
+  prepared.poison();
+  prepared.call();
+  Stopwatch stopwatch;
+  stopwatch.start();
+  for (std::int64_t i = 0; i < calls && !interrupted(); ++i) {
+    prepared.call();
+    benchmark::ClobberMemory();
+  }
+  stopwatch.stop();
+  Measurement m = conclude(prepared);
+  stopwatch.write_to(m);
+  return m;
+}
+
+void add_counters(benchmark::State& state, const Problem& p, const Measurement& m) {
+  constexpr auto kPerIteration = benchmark::Counter::kIsIterationInvariantRate;
+  state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(p)), kPerIteration);
+  add_share(state, "pct_peak", m.pct_peak);
+  if (is_decode(p)) {
+    state.counters["bandwidth"] = benchmark::Counter(static_cast<double>(needed_kv_bytes(p)), kPerIteration);
+    add_share(state, "pct_bandwidth", m.pct_bandwidth);
+  }
+  state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
+  state.counters["workspace_bytes"] = static_cast<double>(m.workspace_bytes);
+  if (m.threads_used > 0) state.counters["threads_used"] = m.threads_used;
+  if (m.prepare_seconds > 0) state.counters["prepare_seconds"] = m.prepare_seconds;
+  if (m.finish_seconds > 0) state.counters["finish_seconds"] = m.finish_seconds;
+  state.counters["max_scaled_err"] = m.verdict.max_scaled_err;
+  state.counters["tolerance"] = m.verdict.tolerance;
+  state.counters["rows_checked"] = static_cast<double>(m.verdict.rows_checked);
+  const bool fault = is_fault(m.pct_peak) || is_fault(m.pct_bandwidth);
+  state.SetLabel(fmt::format("{}{}{}", m.what_ran, fault && !m.what_ran.empty() ? " " : "", fault ? kRulerFault : ""));
+}
+
+}  // namespace attn::bench

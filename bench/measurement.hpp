@@ -1,0 +1,66 @@
+// Measurement: what a number of calls of a prepared case gave, taken in this process or handed over by a worker.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "check.hpp"
+#include "result_file.hpp"
+#include "ruler.hpp"
+#include "workbench.hpp"
+
+namespace attn::bench {
+
+struct Measurement {
+  Verdict verdict;  // after the calls; where it failed, nothing else counts
+  double wall_seconds = 0, cpu_seconds = 0;
+  std::int64_t involuntary_switches = 0, page_faults = 0;
+  std::uint64_t checksum = 0;                     // of the outputs
+  std::optional<double> pct_peak, pct_bandwidth;  // empty without such a ceiling
+  std::int64_t workspace_bytes = 0;
+  int threads_used = 0;                            // 0: not known
+  double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds
+  std::string what_ran;                            // inside the library behind the kernel
+};
+
+Json to_json(const Measurement& m);
+Json to_json(const Verdict& verdict);
+// Throw Json::exception when it is none.
+Measurement measurement_from(const Json& json);
+Verdict verdict_from(const Json& json);
+
+// Calls the kernel for as long as `more` says, in slices between which ceilings are measured; `pause` and `resume` hold
+// whatever clock is running meanwhile. ruler.finish() is the caller's, once that clock stands still.
+template <class More, class Pause, class Resume>
+void call_in_slices(const PreparedCase& prepared, Ruler& ruler, More more, Pause pause, Resume resume) {
+  ruler.begin_slice();
+  while (more()) {
+    prepared.call();
+    benchmark::ClobberMemory();
+    if (!ruler.slice_is_full()) continue;
+    if (ruler.end_slice()) {
+      pause();
+      ruler.measure_ceilings();
+      resume();
+    }
+    ruler.begin_slice();
+  }
+}
+
+// What there is to know after the timed calls beside their time: checks the outputs again, reads the ruler.
+Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used);
+
+// A batch of calls on poisoned outputs with a stopwatch of its own, ceilings beside them.
+Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls);
+
+// The same without ceilings and after one untimed call: for turns of a few milliseconds between two builds, where what
+// another loop leaves in the caches would be noise.
+Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls);
+
+// The counters and the label of a row.
+void add_counters(benchmark::State& state, const Problem& problem, const Measurement& m);
+
+}  // namespace attn::bench

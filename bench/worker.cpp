@@ -1,0 +1,184 @@
+// attnbench worker: a resident process that prepares, checks and times cases for a parent, over stdin and stdout. It hosts
+// kernels that may crash, and the sides of a comparison that take turns. One line asks, one line of JSON answers:
+//
+//   (start)                     {"hello": "attnbench worker", "protocol": 1, "facts": {...}, "variants": [...]}
+//                               or {"error": "..."}, exit 2, when a plugin cannot be loaded
+//   inputs {"seed": 1}          what inputs are made from; the default is seed 1
+//   plan CASE                   {"ok": true, "refused": "why", "workspace_bytes": N, "flops_per_second": X}
+//   prep CASE [CHECKSUM]        {"ok": true, "verdict": {...}, "checksum": N}; outputs of that checksum passed elsewhere
+//   run CASE CALLS              {"ok": true, "wall_seconds": ..., ...}: measurement.hpp, one untimed call before
+//   measure CASE CALLS          the same with ceilings beside it, and the team counted
+//   quit                        ends, as the end of stdin does
+//
+// CASE is a row name. A request that cannot be met answers {"ok": false, "error": "..."}.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <iostream>
+#include <sstream>
+
+#include "calibration.hpp"
+#include "commands.hpp"
+#include "errors.hpp"
+#include "machine.hpp"
+#include "measurement.hpp"
+#include "plugin.hpp"
+#include "registry.hpp"
+#include "stop.hpp"
+#include "worker.hpp"
+
+namespace attn::bench {
+namespace {
+
+Json as_json(const Variant& v) {
+  return {{"name", v.name},     {"isa", v.isa},           {"summary", v.summary},
+          {"source", v.source}, {"features", v.features}, {"error_multiple", v.error_multiple}};
+}
+
+Json hello(std::span<const Variant* const> built_in, const std::vector<Plugin>& plugins) {
+  Json variants = Json::array(), libraries = Json::array();
+  for (const Variant* row : built_in) variants.push_back(as_json(*row));
+  for (const Plugin& plugin : plugins) {
+    Json rows = Json::array();
+    for (const Variant* row : plugin.variants) rows.push_back(as_json(*row));
+    libraries.push_back({{"path", plugin.path}, {"version", plugin.version}, {"variants", rows}});
+  }
+  return {{"hello", "attnbench worker"},
+          {"protocol", kWorkerProtocol},
+          {"facts", machine_facts()},
+          {"variants", variants},
+          {"plugins", libraries}};
+}
+
+template <class Number>
+Number parse_number(const std::string& what, const std::string& text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty())
+    throw std::invalid_argument(fmt::format("{} '{}' is no whole number of 64 bits", what, text));
+  return number;
+}
+
+class Server {
+ public:
+  explicit Server(std::vector<const Variant*> table) : table_(std::move(table)) {}
+
+  Json answer(const std::string& line) {
+    std::istringstream words(line);
+    std::string verb, name, number;
+    words >> verb;
+    if (verb == "inputs") {
+      const Json inputs = Json::parse(line.substr(verb.size()));
+      bench_.emplace(inputs.at("seed").get<std::uint64_t>());
+      return {{"ok", true}};
+    }
+    words >> name >> number;
+    if (verb == "plan") return plan(find_case(name, false));
+    if (verb == "prep") return prep(find_case(name, true), number);
+    if (verb == "run" || verb == "measure") {
+      const auto calls = parse_number<std::int64_t>("number of calls", number);
+      if (calls < 1) throw std::invalid_argument(fmt::format("{} calls; valid: 1 or more", calls));
+      const Case c = find_case(name, true);
+      PreparedCase& prepared = bench_->prepare(c);
+      Json json = to_json(verb == "run" ? measure_plainly(prepared, calls) : measure_with_ceilings(c, prepared, calls));
+      json["ok"] = true;
+      return json;
+    }
+    throw std::invalid_argument(
+        fmt::format("'{}' is no request; valid: inputs, plan, prep, run, measure, quit", verb.substr(0, 40)));
+  }
+
+ private:
+  Case find_case(const std::string& name, bool must_be_possible) const {
+    const CaseName parsed = parse_case_name(name);
+    const auto isa = parse_isa(parsed.isa);
+    const Variant* row = isa ? find(table_, parsed.variant, *isa) : nullptr;
+    if (row == nullptr) throw std::invalid_argument(fmt::format("there is no {}/{} here", parsed.variant, parsed.isa));
+    if (must_be_possible)
+      if (const std::string reason = why_not(*row, parsed.workload.problem, parsed.threads); !reason.empty())
+        throw std::invalid_argument(reason);
+    return {row, parsed.workload, parsed.threads};
+  }
+
+  Json plan(const Case& c) {
+    const Problem& p = c.workload.problem;
+    if (const std::string reason = why_not(*c.variant, p, c.threads); !reason.empty())
+      return {{"ok", true}, {"refused", reason}, {"workspace_bytes", 0}, {"flops_per_second", 0}};
+    return {{"ok", true},
+            {"refused", ""},
+            {"workspace_bytes", workspace_bytes(*c.variant, p, c.threads)},
+            {"flops_per_second", calibration_.flops_per_second(c)}};
+  }
+
+  Json prep(const Case& c, const std::string& checked_before) {
+    const auto checksum =
+        checked_before.empty() ? std::nullopt : std::optional(parse_number<std::uint64_t>("checksum", checked_before));
+    const PreparedCase& prepared = bench_->prepare(c, checksum);
+    return {{"ok", true}, {"verdict", to_json(prepared.verdict())}, {"checksum", prepared.checksum()}};
+  }
+
+  std::vector<const Variant*> table_;
+  std::optional<Workbench> bench_{1};
+  Calibration calibration_;
+};
+
+// The channel to the parent. A kernel that prints must not write into it: its standard output is the error output.
+int take_channel() {
+  const int channel = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (channel < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) throw EnvironmentError("worker: no standard output");
+  return channel;
+}
+
+bool send(int channel, const Json& json) {
+  // Messages may quote what a kernel or a file said, which need not be UTF-8.
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  for (std::size_t sent = 0; sent < text.size();) {
+    const ssize_t n = write(channel, text.data() + sent, text.size() - sent);
+    if (n <= 0) return false;
+    sent += static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+int serve(const std::vector<std::string>& plugin_files, const Context& context) {
+  leave_crashes_to_the_parent();
+  const int channel = take_channel();
+  std::vector<Plugin> plugins;
+  try {
+    plugins = load_plugins(plugin_files, context.table);
+  } catch (const UsageError& error) {
+    send(channel, {{"error", error.what()}});
+    return kExitUsage;
+  }
+  std::vector<const Variant*> table(context.table.begin(), context.table.end());
+  for (const Plugin& plugin : plugins) table.insert(table.end(), plugin.variants.begin(), plugin.variants.end());
+  if (!send(channel, hello(context.table, plugins))) return kExitEnvironment;
+
+  Server server(std::move(table));
+  for (std::string line; std::getline(std::cin, line) && line != "quit";) {
+    Json answer;
+    try {
+      answer = server.answer(line);
+    } catch (const std::bad_alloc&) {
+      answer = {{"ok", false}, {"error", "out of memory"}};
+    } catch (const std::exception& error) {
+      answer = {{"ok", false}, {"error", error.what()}};
+    }
+    if (!send(channel, answer)) return kExitEnvironment;
+  }
+  return kExitGood;
+}
+
+}  // namespace
+
+Command add_worker(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "worker", "the resident process behind --isolate, plugins, peers and the gate; see bench/worker.cpp");
+  auto plugins = std::make_shared<std::vector<std::string>>();
+  command->add_option("--plugin", *plugins, "a shared library of kernels; may be repeated");
+  return [plugins](const Context& context) { return serve(*plugins, context); };
+}
+
+}  // namespace attn::bench

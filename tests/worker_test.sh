@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# usage: worker_test.sh ATTNBENCH ATTNBENCH_MUTANTS PLAIN_C FAULTY_FOLDER [EMULATOR...]
+# Kernels in worker processes: what goes wrong there costs one row, never the sweep; and the protocol itself.
+set -u
+attnbench=$(realpath "$1") mutants=$(realpath "$2") good=$(realpath "$3") faulty=$(realpath "$4")
+shift 4
+emulator=("$@")
+[ $# -eq 0 ] || export ATTN_LAUNCHER="$*"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+failures=0 passes=0
+fail() { failures=$((failures + 1)); echo "FAILED: $1"; cat out err; }
+pass() { passes=$((passes + 1)); }
+run() { ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" >out 2>err; }
+
+# rows FILE: "variant failure-or-ok" of each row.
+rows() {
+  python3 - "$1" <<'END'
+import json, sys
+for row in json.load(open(sys.argv[1]))["benchmarks"]:
+    ok = not row.get("error_occurred") and row["flops"] > 0 and row["real_time"] > 0 and row["cpu_time"] > 0
+    print(row["name"].split("/")[1], "ok" if ok else row["error_message"])
+END
+}
+
+# A faulty kernel between two good ones, one of them of the same process's making and one of another plugin's.
+small=h:1/q:8/d:4
+# costs_one_row FAULT 'REGEX': its own row fails and says so, the others are measured, exit 1.
+costs_one_row() {
+  local got
+  run run --plugin "$faulty/$1.so" --plugin "$good" --problem $small --variants naive,faulty,plain_c --hang-seconds 2 \
+    --benchmark_min_time=0.001 --benchmark_out=rows.json
+  got=$?
+  rows rows.json >seen
+  if [ $got -eq 1 ] && grep -qE "^faulty $2" seen && grep -qx 'naive ok' seen && grep -qx 'plain_c ok' seen &&
+    [ "$(wc -l <seen)" -eq 3 ]; then pass; else fail "$1 should cost one row that says '$2', exit 1; exit $got: $(cat seen)"; fi
+}
+costs_one_row crashes 'its worker crashed \(SIGSEGV\)'
+costs_one_row crashes_later 'its worker crashed \(SIGSEGV\)'
+costs_one_row hangs 'its worker hung: no answer for 2 s; it was ended'
+costs_one_row writes_past_o 'it wrote past the end of o'
+costs_one_row writes_far_past_o 'its worker crashed \(SIGSEGV\)'
+costs_one_row exits 'its worker ended with exit code 0'
+costs_one_row writes_nan 'o\[b=0'
+costs_one_row writes_input 'it wrote to q, k or v'
+costs_one_row cannot_prepare 'its worker faulty/.* could not prepare itself'
+
+# A crash costs the row of each problem; the worker is there again for the next.
+run run --plugin "$faulty/crashes_later.so" --problem $small --problem h:1/q:9/d:4 --variants faulty \
+  --benchmark_min_time=0.001 --benchmark_repetitions=3 --benchmark_out=rows.json
+if [ $? -eq 1 ] && [ "$(rows rows.json | grep -c 'crashed')" -ge 2 ]; then pass; else fail "two crashed rows"; fi
+
+# verify goes on after it, too.
+run verify --plugin "$faulty/crashes.so" --problem $small --variants naive,faulty
+if [ $? -eq 1 ] && grep -q 'its worker crashed (SIGSEGV)' out && grep -qE 'naive .* ok ' out; then pass; else fail "verify"; fi
+
+# What a kernel prints is no answer of the worker's.
+run run --plugin "$faulty/prints.so" --problem $small --variants faulty --benchmark_min_time=0.001 --benchmark_out=rows.json
+if [ $? -eq 0 ] && rows rows.json | grep -qx 'faulty ok' && grep -q 'is no answer' err; then pass; else fail "prints"; fi
+
+# Built-in kernels in a worker: same rows, and one that crashes there leaves the others alone.
+run run --isolate --problem $small --variants naive,blocked --benchmark_min_time=0.001 --benchmark_out=rows.json
+if [ $? -eq 0 ] && [ "$(rows rows.json | grep -c ' ok$')" -eq 2 ] && grep -q '/manual_time' rows.json; then pass; else fail "--isolate"; fi
+${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --problem h:2/q:64/d:16 --variants 'control,reads_past_k,missing_scale' \
+  --benchmark_min_time=0.001 --benchmark_out=rows.json >out 2>err
+if [ $? -eq 1 ] && rows rows.json | grep -qx 'control ok' && rows rows.json | grep -q '^missing_scale o\['; then pass; else fail "mutants"; fi
+
+# The protocol: a hello, answers in order, errors that leave the process alive, the end by quit or end of input.
+case_name=attention/plain_c/$(run list --json --plugin "$good"; python3 -c 'import json; print([r["isa"] for r in json.load(open("out")) if r["name"] == "plain_c"][0])')/$small/threads:1
+cat >requests <<END
+inputs {"seed": 7}
+plan $case_name
+prep $case_name
+run $case_name 3
+measure $case_name 1000
+prep attention/absent/sse2/$small/threads:1
+run $case_name 0
+run $case_name x
+prep attention/plain_c/h:1/threads:1
+jump
+inputs {"seed": "text"}
+quit
+END
+${emulator[@]+"${emulator[@]}"} "$attnbench" worker --plugin "$good" <requests >out 2>err
+status=$?
+if python3 - $status <<'END'
+import json, sys
+lines = [json.loads(line) for line in open("out")]
+assert sys.argv[1] == "0", sys.argv[1]
+assert len(lines) == 12, len(lines)
+hello, seed, plan, prep, run, measure, *errors = lines
+assert hello["hello"] == "attnbench worker" and hello["protocol"] == 1 and hello["facts"]["compiler"]
+assert {"name", "isa", "features"} <= set(hello["variants"][0]) and hello["plugins"][0]["variants"][0]["name"] == "plain_c"
+assert seed == {"ok": True}
+assert plan["ok"] and plan["refused"] == "" and plan["flops_per_second"] > 0
+assert prep["ok"] and prep["verdict"]["passed"] and prep["verdict"]["rows_checked"] == 8
+for m in run, measure:
+    assert m["ok"] and m["verdict"]["passed"] and m["checksum"] == prep["checksum"] and m["wall_seconds"] > 0
+assert measure["threads_used"] in (0, 1) and "threads_used" in measure
+wanted = ["there is no absent/sse2", "0 calls; valid: 1 or more", "'x' is no whole number", "row name", "'jump' is no request", "type"]
+for answer, want in zip(errors, wanted, strict=True):
+    assert answer["ok"] is False and want in answer["error"], (want, answer)
+END
+then pass; else fail "protocol"; fi
+# Outputs known from elsewhere are not taken to the oracle again; others are.
+checksum=$(python3 -c 'import json; print([json.loads(l) for l in open("out")][3]["checksum"])')
+printf 'inputs {"seed": 7}\nprep %s %s\nprep attention/plain_c/x 1\n' "$case_name" "$checksum" |
+  ${emulator[@]+"${emulator[@]}"} "$attnbench" worker --plugin "$good" >out 2>err
+if python3 -c 'import json; p = [json.loads(l) for l in open("out")][2]; assert p["verdict"]["passed"] and p["verdict"]["rows_checked"] == 0, p'
+then pass; else fail "known checksum"; fi
+printf 'prep %s 12345\n' "$case_name" | ${emulator[@]+"${emulator[@]}"} "$attnbench" worker --plugin "$good" >out 2>err
+if python3 -c 'import json; p = [json.loads(l) for l in open("out")][1]; assert p["verdict"]["passed"] and p["verdict"]["rows_checked"] == 8, p'
+then pass; else fail "unknown checksum"; fi
+
+# Between requests a worker does not run, whatever its threads would like to do; and none is left behind.
+if [ ${#emulator[@]} -eq 0 ]; then
+  run run --isolate --plugin "$good" --problem h:4/q:256/d:64 --variants blocked,plain_c --threads 1 --benchmark_min_time=1 &
+  states=''
+  for _ in $(seq 60); do
+    sleep 0.05
+    states+=$(for p in $(pgrep -f "$(basename "$attnbench") worker"); do awk '{print $3}' "/proc/$p/stat" 2>/dev/null; done | sort | tr -d '\n')' '
+  done
+  wait
+  if [[ $states == *T* ]] && ! [[ $states == *RR* ]]; then pass; else fail "states of two workers in turns: $states"; fi
+  if pgrep -f "$attnbench worker" >left; then fail "workers left behind: $(cat left)"; else pass; fi
+fi
+
+echo "$passes passed, $failures failed"
+((failures == 0 && passes > 0))
