@@ -2,7 +2,7 @@
  * Cost: 2 d + 2 dv FLOPs per pair, masked or not: sgemm knows no mask. Workspace: seqlen_q x seqlen_k floats a thread.
  * Numerics: the library's sums; a masked value meets a probability of 0, so that a NaN in it would leak.
  * Limits: dimensions of 32 bits, as CBLAS has; threads share out heads, each with a sgemm of one thread.
- * Source: the definition; OpenBLAS. */
+ * Source: the definition; OpenBLAS, or whatever CBLAS was found. */
 #include <cblas.h>
 #include <limits.h>
 #include <math.h>
@@ -10,6 +10,18 @@
 #include <string.h>
 
 #include "attn_plugin.h"
+
+/* What libraries call the setting of their team, and what else OpenBLAS tells: null where another one is linked. */
+#pragma weak openblas_set_num_threads
+#pragma weak openblas_get_corename
+#pragma weak openblas_get_config
+#pragma weak bli_thread_set_num_threads
+#pragma weak MKL_Set_Num_Threads
+void openblas_set_num_threads(int threads);
+char* openblas_get_corename(void);
+char* openblas_get_config(void);
+void bli_thread_set_num_threads(int64_t threads);
+void MKL_Set_Num_Threads(int threads);
 
 static int64_t clamp(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
 
@@ -66,13 +78,14 @@ static const char* limits(const attn_problem* p) {
   return 0;
 }
 
-/* OpenBLAS chooses its kernels by the CPU when it is loaded: the instruction set of what it chose. */
+/* OpenBLAS chooses its kernels by the CPU when it is loaded: the instruction set of what it chose. Other libraries do
+ * not tell; they stand under the baseline. */
 static const char* chosen_isa(void) {
   static const struct {
     const char *core, *isa;
   } kCores[] = {{"SkylakeX", "avx512"},  {"Cooperlake", "avx512"}, {"SapphireRapids", "avx512"},
                 {"Haswell", "avx2"},     {"Zen", "avx2"},          {"Excavator", "avx2"}};
-  for (size_t i = 0; i < sizeof(kCores) / sizeof(kCores[0]); ++i)
+  for (size_t i = 0; openblas_get_corename && i < sizeof(kCores) / sizeof(kCores[0]); ++i)
     if (strcmp(openblas_get_corename(), kCores[i].core) == 0) return kCores[i].isa;
 #ifdef __aarch64__
   return "neon64";
@@ -81,12 +94,19 @@ static const char* chosen_isa(void) {
 #endif
 }
 
+/* Threads are ours, one head each: the library shall not start more. */
+static void keep_library_single_threaded(void) {
+  if (openblas_set_num_threads) openblas_set_num_threads(1);
+  if (bli_thread_set_num_threads) bli_thread_set_num_threads(1);
+  if (MKL_Set_Num_Threads) MKL_Set_Num_Threads(1);
+}
+
 const attn_plugin* attn_plugin_table(void) {
   static attn_variant variant = {
       .struct_size = sizeof(attn_variant),
       .name = "blas",
-      .summary = "sgemm, softmax, sgemm on OpenBLAS; heads over threads",
-      .source = "OpenBLAS",
+      .summary = "sgemm, softmax, sgemm of a BLAS; heads over threads",
+      .source = "CBLAS",
       .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
       .error_multiple = 1,
       .limits = limits,
@@ -95,8 +115,8 @@ const attn_plugin* attn_plugin_table(void) {
   };
   static const attn_variant* const kVariants[] = {&variant};
   static attn_plugin plugin = {.abi = ATTN_PLUGIN_ABI, .count = 1, .variants = kVariants};
-  openblas_set_num_threads(1); /* threads are ours: one head each */
+  keep_library_single_threaded();
   variant.isa = chosen_isa();
-  plugin.version = openblas_get_config();
+  plugin.version = openblas_get_config ? openblas_get_config() : "a CBLAS that does not tell its version";
   return &plugin;
 }

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# usage: peer_test.sh ATTNBENCH PEER PLUGIN [EMULATOR...]
+# A peer computes what it declares, for 1 and 2 threads, and refuses the rest with a reason.
+set -u
+attnbench=$1 peer=$2 plugin=$3
+shift 3
+emulator=("$@")
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+failures=0 passes=0
+
+# expect CODE 'REGEX' COMMAND ARGUMENTS...: attnbench must end so with the peer loaded, and its output match.
+expect() {
+  local want=$1 pattern=$2 got
+  shift 2
+  ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" --plugin "$plugin" --variants "^$peer\$" >"$out" 2>&1
+  got=$?
+  if [ "$got" -eq "$want" ] && grep -qE -- "$pattern" "$out"; then
+    passes=$((passes + 1))
+  else
+    failures=$((failures + 1))
+    echo "FAILED: attnbench $*: exit $got (want $want), should match '$pattern':"
+    cat "$out"
+  fi
+}
+computes() { expect 0 "^$peer .* ok +2 cases" verify --problem "$1"; }
+refuses() { expect 2 "$2" verify --problem "$1"; }
+
+expect 0 "^$peer .* ok " verify
+for problem in h:3/q:64/d:64 b:2/h:4/q:130/d:64/layout:bshd b:2/h:2/q:100/d:32/layout:packed h:1/q:1/k:777/d:64 \
+    h:8/hkv:2/q:1/k:600/d:128 h:6/hkv:2/q:70/k:33/d:40 h:4/hkv:1/q:70/k:133/d:64/mask:causal/layout:bshd \
+    h:2/q:65/d:64/mask:causal h:2/q:3/k:900/d:128/mask:causal h:1/q:1/k:50/d:16/mask:causal; do
+  computes "$problem"
+done
+
+# What only some of them can.
+empty_rows=h:3/hkv:1/q:130/k:100/d:64/mask:causal
+windows=(h:2/q:90/k:120/d:64/window:20,9 h:4/hkv:2/q:1/k:600/d:64/window:100,0 h:2/q:60/k:40/d:32/window:5,0)
+value_dim=h:2/hkv:1/q:50/k:77/d:48/dv:24
+lse=h:2/hkv:1/q:50/k:77/d:48/mask:causal/lse:1
+case $peer in
+  blas | eigen)
+    for problem in "$empty_rows" "${windows[@]}" "$value_dim" "$lse"; do computes "$problem"; done
+    refuses h:1/q:4294967296/k:1/d:1 '32 bits'
+    ;;
+  onednn)
+    for problem in "$empty_rows" "${windows[@]}" "$value_dim"; do computes "$problem"; done
+    refuses "$lse" 'onednn does not support: lse'
+    ;;
+  *) failures=1; echo "FAILED: nothing is known of $peer" ;;
+esac
+
+echo "$passes passed, $failures failed"
+((failures == 0 && passes > 0))

@@ -1,0 +1,66 @@
+# attn_find_<peer>(), a function for every peer, so that what its library's package does to variables stays inside:
+# defines the target attn_library_<peer>, everything that the plugin compiles and links with, or sets `absent` in the
+# caller to why the library is of no use and how to get one that is.
+include(CheckCXXSourceCompiles)
+set(get_peers "run tools/setup --peers and build again")
+
+# Sets `absent` in the calling function's scope when these lines do not compile with attn_library_<peer>: a library of
+# another generation, or one that this compiler cannot read.
+macro(attn_probe peer lines)
+  set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+  set(CMAKE_REQUIRED_QUIET ON)
+  set(CMAKE_REQUIRED_LIBRARIES attn_library_${peer})
+  set(CMAKE_REQUIRED_FLAGS -std=c++20)
+  check_cxx_source_compiles("${lines}" ATTN_PEER_${peer}_COMPILES)
+  if(NOT ATTN_PEER_${peer}_COMPILES)
+    set(absent "what was found does not compile as needed (CMakeFiles/CMakeError.log tells); ${get_peers}")
+  endif()
+endmacro()
+
+# OpenBLAS, or any CBLAS that CMake knows (BLA_VENDOR chooses).
+function(attn_find_blas)
+  find_package(OpenMP QUIET COMPONENTS C)
+  find_package(OpenBLAS CONFIG QUIET)
+  if(OpenBLAS_FOUND)
+    set(headers ${OpenBLAS_INCLUDE_DIRS})
+    set(libraries ${OpenBLAS_LIBRARIES})
+  else()
+    find_package(BLAS QUIET)
+    find_path(ATTN_CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES blis openblas mkl)
+    if(BLAS_FOUND AND ATTN_CBLAS_INCLUDE_DIR)
+      set(headers ${ATTN_CBLAS_INCLUDE_DIR})
+      set(libraries ${BLAS_LIBRARIES})
+    endif()
+  endif()
+  if(NOT libraries)
+    set(absent "no CBLAS found (libopenblas-dev); ${get_peers}" PARENT_SCOPE)
+  elseif(NOT OpenMP_C_FOUND)
+    set(absent "the C compiler has no OpenMP; choose another with CC and configure again" PARENT_SCOPE)
+  else()
+    add_library(attn_library_blas INTERFACE)
+    target_include_directories(attn_library_blas SYSTEM INTERFACE ${headers})
+    target_link_libraries(attn_library_blas INTERFACE ${libraries} OpenMP::OpenMP_C m)
+    set(absent "" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# Not by oneDNN's own package file: Debian's demands OpenCL headers, which a CPU needs not, and ends CMake without them.
+function(attn_find_onednn)
+  find_path(ATTN_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
+  find_library(ATTN_ONEDNN_LIBRARY dnnl)
+  if(NOT ATTN_ONEDNN_INCLUDE_DIR OR NOT ATTN_ONEDNN_LIBRARY)
+    set(absent "oneDNN not found (libdnnl-dev); ${get_peers}" PARENT_SCOPE)
+    return()
+  endif()
+  set(absent "")
+  add_library(attn_library_onednn INTERFACE)
+  target_include_directories(attn_library_onednn SYSTEM INTERFACE ${ATTN_ONEDNN_INCLUDE_DIR})
+  target_link_libraries(attn_library_onednn INTERFACE ${ATTN_ONEDNN_LIBRARY} OpenMP::OpenMP_CXX)
+  attn_probe(onednn [[
+#include <oneapi/dnnl/dnnl.hpp>
+#if DNNL_VERSION_MAJOR != 2 || DNNL_CPU_RUNTIME != DNNL_RUNTIME_OMP
+#error "needs oneDNN 2 on OpenMP"
+#endif
+int size = sizeof(dnnl::matmul);]])
+  set(absent "${absent}" PARENT_SCOPE)
+endfunction()
