@@ -26,6 +26,8 @@ std::string one_of(const std::string& flag, const std::string& value, const std:
   return value;
 }
 
+bool is_true(const std::string& value) { return value.empty() || value == "true" || value == "1"; }
+
 }  // namespace
 
 BenchmarkFlags parse_benchmark_flags(const std::vector<std::string>& flags) {
@@ -46,11 +48,23 @@ BenchmarkFlags parse_benchmark_flags(const std::vector<std::string>& flags) {
     if (name == "--benchmark_format") parsed.format = one_of(name, value, formats);
     if (name == "--benchmark_filter") parsed.filter = value;
     if (name == "--benchmark_min_time") parsed.min_time_seconds = parse_number<double>(name, value);
-    if (name == "--benchmark_repetitions") parsed.repetitions = parse_number<int>(name, value);
-    if (name == "--benchmark_list_tests") parsed.list_only = value.empty() || value == "true" || value == "1";
+    if (name == "--benchmark_repetitions")
+      parsed.repetitions = parse_number<int>(name, value), parsed.repetitions_given = true;
+    if (name == "--benchmark_enable_random_interleaving") parsed.interleaved = is_true(value);
+    if (name == "--benchmark_list_tests") parsed.list_only = is_true(value);
     parsed.passed_on.push_back(flag);
   }
   return parsed;
+}
+
+void take_repetitions(BenchmarkFlags& flags, int of_sweep) {
+  if (flags.repetitions_given || of_sweep <= flags.repetitions) return;
+  flags.repetitions = of_sweep;
+  std::erase_if(flags.passed_on,
+                [](const std::string& flag) { return flag.rfind("--benchmark_repetitions=", 0) == 0; });
+  flags.passed_on.push_back(fmt::format("--benchmark_repetitions={}", of_sweep));
+  if (!flags.interleaved) flags.passed_on.emplace_back("--benchmark_enable_random_interleaving=true");
+  flags.interleaved = true;
 }
 
 }  // namespace attn::bench

@@ -37,11 +37,19 @@ std::optional<int> parse_threads(std::string_view text) {
 }
 
 struct VariantSelection {
-  std::vector<std::string> names;
+  std::vector<std::string> names, absent;
   bool best = false;
 };
 
-VariantSelection selected_variants(const std::string& list, std::span<const Variant* const> table) {
+// " (torch is a peer: ...)" where the expression is the name of one that was not asked for.
+std::string peer_hint(const std::string& name) {
+  for (const KnownPeer& peer : known_peers())
+    if (peer.name == name) return fmt::format(" ({} is a peer: add --peers)", name);
+  return {};
+}
+
+VariantSelection selected_variants(const std::string& list, std::span<const Variant* const> table,
+                                   const AbsentPeers& absent) {
   const std::vector<std::string> all = variant_names(table);
   VariantSelection selection;
   std::set<std::string> chosen;
@@ -55,12 +63,14 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
       const std::regex pattern(part);
       for (const std::string& name : all)
         if (std::regex_match(name, pattern)) chosen.insert(name), ++matched;
+      for (const auto& [name, reason] : absent)
+        if (std::regex_match(name, pattern)) selection.absent.push_back(name), ++matched;
     } catch (const std::regex_error& error) {
       throw UsageError(fmt::format("--variants {}: '{}' is no regular expression: {}", list, part, error.what()));
     }
     if (matched == 0)
-      throw UsageError(
-          fmt::format("--variants {}: '{}' matches no variant; valid: best, {}", list, part, fmt::join(all, ", ")));
+      throw UsageError(fmt::format("--variants {}: '{}' matches no variant{}; valid: best, {}", list, part,
+                                   peer_hint(part), fmt::join(all, ", ")));
   }
   for (const std::string& name : all)
     if (chosen.count(name)) selection.names.push_back(name);
@@ -193,7 +203,7 @@ CaseName parse_case_name(std::string_view name) {
 
 Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
                    std::span<const Variant* const> table) {
-  const VariantSelection variants = selected_variants(selection.variants, table);
+  const VariantSelection variants = selected_variants(selection.variants, table, selection.absent);
   const std::vector<Isa> named = parse_isa_list(selection.isa);
   const std::vector<int> threads = parse_team_sizes(selection.threads);
   Collector collector;
@@ -201,6 +211,8 @@ Cases select_cases(const Selection& selection, const std::vector<Workload>& work
     for (const int team : threads) {
       for (const std::string& name : variants.names)
         add_variant(collector, name, selection.isa, named, workload, team, table);
+      for (const std::string& name : variants.absent)
+        collector.skip(name_of(name, "native", workload, team), selection.absent.at(name));
       if (variants.best) add_best(collector, selection, named, workload, team, table);
     }
   return std::move(collector.cases);

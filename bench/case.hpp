@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "isa.hpp"
+#include "peers.hpp"
 #include "problem_text.hpp"
 #include "select.hpp"
 #include "variant.hpp"
@@ -45,6 +46,7 @@ struct Selection {
   std::string isa = "native";   // native, all, or a comma-separated list
   std::string threads = "1";    // comma-separated list
   Choices choices = {};         // what `best` knows beyond the compiled-in policy
+  AbsentPeers absent = {};      // become skipped cases where an expression names them
 };
 
 // The lists of --threads and --isa. Throw UsageError for what is no team size, an unknown or an absent ISA. `native` and

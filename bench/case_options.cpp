@@ -38,7 +38,7 @@ void keep_isas(Cases& cases, const std::string& isas) {
 }  // namespace
 
 Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
-                   const std::string& default_threads) {
+                   const std::string& default_threads, const AbsentPeers& absent) {
   if (!options.best.empty() && options.variants.find("best") == std::string::npos)
     throw UsageError("--best is what the word `best` stands for; add --variants best");
   const Choices choices = options.best.empty() ? Choices{} : choices_for_this_machine(options.best);
@@ -54,6 +54,7 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
         .isa = some_isas ? "all" : either(options.isa, "native"),
         .threads = either(options.threads, wanted.threads),
         .choices = choices,
+        .absent = absent,
     };
     Cases cases = select_cases(selection, workloads, table);
     if (some_isas) keep_isas(cases, wanted.isas);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "case.hpp"
+#include "peers.hpp"
 #include "variant.hpp"
 
 namespace attn::bench {
@@ -39,7 +40,7 @@ void add_best_option(CLI::App& command, CaseOptions& options);
 
 // Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep says.
 Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
-                   const std::string& default_threads);
+                   const std::string& default_threads, const AbsentPeers& absent = {});
 
 // Runs attnbench with these arguments (without the program's name) over a table of variants; the exit code.
 int attnbench_main(int argc, char** argv, std::span<const Variant* const> table);

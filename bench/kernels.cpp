@@ -42,6 +42,8 @@ std::unique_ptr<Station> open_station(const std::string& plugin, std::uint64_t s
 void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels) {
   command.add_option("--plugin", options.plugins,
                      "a shared library of kernels, see src/attn_plugin.h; may be repeated");
+  command.add_flag("--peers", options.peers,
+                   "also the libraries of variants/external that were built, each in a worker");
   if (!calls_kernels) return;
   command.add_flag("--isolate", options.isolate,
                    "run the built-in variants in a worker process too, as plugins always do");
@@ -101,13 +103,30 @@ Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& 
     for (const Variant* row : built_in) of_[row] = stations_.back().get();
   }
   for (const std::string& file : options.plugins) add_plugin(file, seed, options.hang_seconds);
+  if (!options.peers) return;
+  for (const KnownPeer& peer : known_peers()) {
+    if (peer.file.empty()) {
+      absent_[peer.name] = peer.remedy;
+      continue;
+    }
+    try {
+      add_plugin(peer.file, seed, options.hang_seconds);
+    } catch (const UsageError& error) {  // its library is too old or broken: no reason not to measure the others
+      absent_[peer.name] = error.what();
+    }
+  }
 }
 
 void Kernels::add_plugin(const std::string& file, std::uint64_t seed, double hang_seconds) {
-  stations_.push_back(open_station(file, seed, hang_seconds));
+  std::unique_ptr<Station> station = open_station(file, seed, hang_seconds);
+  const Json library = station->hello().at("plugins").at(0);
   const std::vector<std::string> taken = variant_names(table_);
+  for (const Json& entry : library.at("variants"))
+    if (const auto name = entry.at("name").get<std::string>(); std::ranges::find(taken, name) != taken.end())
+      throw UsageError(
+          fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", file, name));
+  stations_.push_back(std::move(station));
   const auto keep = [this](const Json& text) { return texts_.emplace_back(text.get<std::string>()).c_str(); };
-  const Json& library = stations_.back()->hello().at("plugins").at(0);
   std::vector<std::string> rows;
   for (const Json& entry : library.at("variants")) {
     const Variant& row = rows_.emplace_back(Variant{.struct_size = sizeof(Variant),
@@ -117,9 +136,6 @@ void Kernels::add_plugin(const std::string& file, std::uint64_t seed, double han
                                                     .source = keep(entry.at("source")),
                                                     .features = entry.at("features"),
                                                     .error_multiple = entry.at("error_multiple")});
-    if (std::find(taken.begin(), taken.end(), row.name) != taken.end())
-      throw UsageError(
-          fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", file, row.name));
     table_.push_back(&row);
     of_[&row] = stations_.back().get();
     rows.push_back(fmt::format("{}/{}", row.name, row.isa));

@@ -14,16 +14,18 @@
 
 #include "case.hpp"
 #include "measurement.hpp"
+#include "peers.hpp"
 #include "worker_process.hpp"
 
 namespace attn::bench {
 
 struct KernelOptions {
   std::vector<std::string> plugins;  // files
+  bool peers = false;                // all that were built, too
   bool isolate = false;
   double hang_seconds = 60;
 };
-// --plugin; for commands that call kernels also --isolate and --hang-seconds.
+// --plugin and --peers; for commands that call kernels also --isolate and --hang-seconds.
 void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels);
 
 // A plugin in a worker of its own. A process that ended is started again by the next request.
@@ -63,6 +65,8 @@ class Kernels {
   Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, std::uint64_t seed);
 
   std::span<const Variant* const> table() const { return table_; }
+  // Peers that were asked for and cannot be had here.
+  const AbsentPeers& absent() const { return absent_; }
   // Where this variant runs; null: in this process.
   Station* station_of(const Variant& variant) const;
   // A line for each plugin, for the result file: "/path/libmine.so (mine 1.2): flash/avx2, flash/avx512".
@@ -78,6 +82,7 @@ class Kernels {
   std::deque<Variant> rows_;       // what plugins say of themselves; they can only be run where they live
   std::vector<std::unique_ptr<Station>> stations_;
   std::map<const Variant*, Station*> of_;
+  AbsentPeers absent_;
   std::vector<std::string> plugins_;
   std::string arguments_;
 };

@@ -42,6 +42,9 @@ void print_text(std::span<const Variant* const> table) {
     const std::string& missing = missing_for(static_cast<Isa>(i));
     fmt::print("  {:<8}{}\n", kIsaNames[i], missing.empty() ? "runs here" : "no: " + missing);
   }
+  fmt::print("\nPeers, measured beside ours with --peers or --sweep peers:\n");
+  for (const KnownPeer& peer : known_peers())
+    fmt::print("  {:<8}{}\n", peer.name, peer.file.empty() ? "absent: " + peer.remedy : peer.file);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <sstream>
+#include <utility>
 
 #include "errors.hpp"
 #include "slices.hpp"
@@ -66,7 +67,9 @@ std::vector<benchmark::BenchmarkReporter::Run> with_worker_time(std::vector<benc
 
 }  // namespace
 
-Progress::Progress(const std::vector<PlannedCase>& cases) : Progress(steps_of(cases)) {}
+Progress::Progress(const std::vector<PlannedCase>& cases, int turns) : Progress(steps_of(cases)) {
+  turns_ = static_cast<std::size_t>(turns);
+}
 
 Progress::Progress(const std::vector<std::pair<std::string, double>>& steps)
     : terminal_(isatty(STDERR_FILENO)), total_(steps.size()), begin_(std::chrono::steady_clock::now()) {
@@ -86,14 +89,26 @@ double Progress::remaining_seconds() const {
   return predicted_done_ > 0 ? left * std::clamp(elapsed_seconds() / predicted_done_, 0.1, 10.0) : left;
 }
 
+// A turn that is over counts with its share of the case's prediction.
+void Progress::credit(const std::string& name) {
+  if (const auto seconds = predicted_.find(name); seconds != predicted_.end())
+    predicted_done_ += seconds->second / static_cast<double>(turns_);
+}
+
 void Progress::begin(const std::string& name) {
+  if (!current_.empty()) credit(current_);
+  current_ = name;
+  const std::size_t all = total_ * turns_;
+  ++begun_;
   if (terminal_)
-    fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", done_ + 1, total_, clock_time(remaining_seconds()), name);
+    fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", begun_, all, clock_time(remaining_seconds()), name);
+  else if (turns_ > 1 && (begun_ - 1) * 10 / all != begun_ * 10 / all)  // cases report at the end only
+    fmt::print(stderr, "{} of {} turns begun, ETA {}\n", begun_, all, clock_time(remaining_seconds()));
 }
 
 void Progress::finish(const std::string& name, const std::string& outcome) {
   ++done_;
-  predicted_done_ += predicted_.count(name) ? predicted_.at(name) : 0;
+  if (name == current_) credit(std::exchange(current_, ""));
   clear_line();
   fmt::print(stderr, "[{:>{}}/{}] ETA {:>5} {}  {}\n", done_, fmt::formatted_size("{}", total_), total_,
              clock_time(remaining_seconds()), outcome, name);

@@ -24,7 +24,8 @@ inline constexpr const char* kWorkerCpuSeconds = "worker_cpu_seconds";
 // Progress on stderr: one rewritten line with ETA on a terminal, plain lines elsewhere.
 class Progress {
  public:
-  explicit Progress(const std::vector<PlannedCase>& cases);
+  // `turns` of every case are taken in random order, and all of them finish at the end.
+  explicit Progress(const std::vector<PlannedCase>& cases, int turns = 1);
   // Steps that are no single cases, with the seconds predicted for each.
   explicit Progress(const std::vector<std::pair<std::string, double>>& steps);
   void begin(const std::string& name);
@@ -34,8 +35,11 @@ class Progress {
 
  private:
   double remaining_seconds() const;
+  void credit(const std::string& name);
 
   bool terminal_;
+  std::size_t turns_ = 1, begun_ = 0;
+  std::string current_;
   std::size_t total_, done_ = 0;
   std::map<std::string, double> predicted_;
   double predicted_total_ = 0, predicted_done_ = 0;

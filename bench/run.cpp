@@ -195,7 +195,7 @@ int measure_all(const Options& options, const Kernels& kernels, const BenchmarkF
   initialize_google_benchmark(flags, limits);
   Forwarded forwarded = open_forwarded(flags);
   Workbench workbench(options.seed);
-  Progress progress(plan.cases);
+  Progress progress(plan.cases, flags.interleaved ? flags.repetitions : 1);
   RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get());
   Session session{workbench, progress, file, reporter, limits.budget_seconds};
   register_cases(plan, kernels, session);
@@ -225,10 +225,13 @@ int measure_all(const Options& options, const Kernels& kernels, const BenchmarkF
 int run(const Options& options, const Context& context) {
   if (options.cases.sweeps.empty() && options.cases.problems.empty())
     throw UsageError("nothing to run: name --sweep or --problem; example: attnbench run --sweep quick");
-  const BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
+  BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
+  for (const std::string& name : options.cases.sweeps) take_repetitions(flags, load_sweep(name).repetitions);
   const Limits limits = limits_of(options, flags);
-  const Kernels kernels(context.table, options.kernels, options.seed);
-  Cases cases = expand_cases(options.cases, kernels.table(), "1");
+  KernelOptions wanted = options.kernels;
+  wanted.peers = wanted.peers || wants_peers(options.cases.sweeps);
+  const Kernels kernels(context.table, wanted, options.seed);
+  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.absent());
   apply_filter(cases, flags.filter);
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;

@@ -66,17 +66,25 @@ SweepProblem read_problem(const TomlReader& reader, const SweepSelection& of_swe
 Sweep load_sweep(const std::string& name_or_path) {
   const fs::path path = find_file(name_or_path);
   const toml::table document = parse_toml_file(path.string());
-  constexpr std::array<std::string_view, 7> kKeys = {"title",    "budget_seconds", "min_time_seconds", "threads",
-                                                     "variants", "isas",           "problem"};
+  constexpr std::array<std::string_view, 9> kKeys = {
+      "title", "budget_seconds", "min_time_seconds", "threads", "variants", "isas", "peers", "repetitions", "problem"};
   const TomlReader reader(path.string(), document);
   reader.allow(kKeys);
   Sweep sweep{.name = path.stem(),
               .title = reader.text("title"),
               .budget_seconds = reader.positive_seconds("budget_seconds"),
               .min_time_seconds = reader.positive_seconds("min_time_seconds")};
+  if (reader.has("peers")) sweep.peers = reader.boolean("peers");
+  constexpr int kMostRepetitions = 1000;
+  if (reader.has("repetitions"))
+    sweep.repetitions = static_cast<int>(reader.integer("repetitions", 1, kMostRepetitions));
   const SweepSelection selection = read_selection(reader, {});
   for (const TomlReader& problem : reader.tables("problem")) sweep.problems.push_back(read_problem(problem, selection));
   return sweep;
+}
+
+bool wants_peers(const std::vector<std::string>& sweeps) {
+  return std::ranges::any_of(sweeps, [](const std::string& name) { return load_sweep(name).peers; });
 }
 
 }  // namespace attn::bench

@@ -6,6 +6,9 @@
 //   threads = [1]               # optional
 //   variants = ["naive"]        # optional: regular expressions over variant names
 //   isas = ["avx512", "avx2"]   # optional: those of them that run here, instead of the native one
+//   peers = true                # optional: as --peers
+//   repetitions = 5             # optional: of every case, in random order, so that what slows the machine down for a
+//                               # while slows nobody in particular; rows are then medians
 //   [[problem]]
 //   problem = "h:12/q:1024/d:64"
 //   model = "GPT-2 small"
@@ -37,10 +40,15 @@ struct SweepProblem {
 struct Sweep {
   std::string name, title;
   double budget_seconds = 0, min_time_seconds = 0;
+  bool peers = false;
+  int repetitions = 1;
   std::vector<SweepProblem> problems;
 };
 
 // A name of bench/sweeps/ or a path. Throws UsageError with file and line.
 Sweep load_sweep(const std::string& name_or_path);
+
+// Whether one of these sweeps wants peers.
+bool wants_peers(const std::vector<std::string>& sweeps);
 
 }  // namespace attn::bench

@@ -33,6 +33,12 @@ std::int64_t TomlReader::integer(std::string_view key, std::int64_t least, std::
   return *value;
 }
 
+bool TomlReader::boolean(std::string_view key) const {
+  const auto value = at(key).value_exact<bool>();
+  if (!value) fail_at(key, fmt::format("'{}' is neither true nor false", key));
+  return *value;
+}
+
 double TomlReader::number(std::string_view key) const {
   const auto value = at(key).value<double>();
   if (!value || !(*value >= 0) || !std::isfinite(*value))

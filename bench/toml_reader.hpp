@@ -36,6 +36,7 @@ class TomlReader {
   // A string that is not empty.
   std::string text(std::string_view key) const;
   std::int64_t integer(std::string_view key, std::int64_t least, std::int64_t most) const;
+  bool boolean(std::string_view key) const;
   // A finite number of at least 0.
   double number(std::string_view key) const;
   // A number of seconds.

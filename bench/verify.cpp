@@ -12,6 +12,7 @@
 #include "plan.hpp"
 #include "result_file.hpp"
 #include "stop.hpp"
+#include "sweep.hpp"
 #include "table.hpp"
 #include "workbench.hpp"
 
@@ -73,8 +74,10 @@ int verify(const Options& options, const Context& context) {
   CaseOptions chosen = options.cases;
   if (chosen.sweeps.empty() && chosen.problems.empty())
     chosen.problems.assign(kDefaultProblems.begin(), kDefaultProblems.end());
-  const Kernels kernels(context.table, options.kernels, options.seed);
-  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2"),
+  KernelOptions wanted = options.kernels;
+  wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
+  const Kernels kernels(context.table, wanted, options.seed);
+  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent()),
                         {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())

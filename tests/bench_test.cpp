@@ -4,6 +4,7 @@
 #include <fstream>
 #include <set>
 
+#include "benchmark_flags.hpp"
 #include "case.hpp"
 #include "catch.hpp"
 #include "commands.hpp"
@@ -96,6 +97,41 @@ TEST_CASE("best takes a measured choice, and a problem that nothing can compute 
   CHECK(none.run.empty());
   REQUIRE(none.skipped.size() == 1);
   CHECK(none.skipped[0].reason.find("no variant can compute") != std::string::npos);
+}
+
+TEST_CASE("a peer that is absent is a skipped case with the reason, and one that was not asked for a hint", "[bench]") {
+  const std::vector<Workload> workloads = {parse_workload("h:2/q:64/d:32"), parse_workload("h:2/q:65/d:32")};
+  const AbsentPeers absent = {{"torch", "not found; get it"}};
+  const Cases cases =
+      select_cases({.variants = "naive,torch", .threads = "1", .absent = absent}, workloads, variant_table());
+  CHECK(cases.run.size() == 2);
+  REQUIRE(cases.skipped.size() == 2);
+  for (const Skipped& s : cases.skipped) {
+    CHECK(parse_case_name(s.name).variant == "torch");
+    CHECK(s.reason == "not found; get it");
+  }
+  CHECK(select_cases({.variants = "naive", .absent = absent}, workloads, variant_table()).skipped.empty());
+  const std::string name = known_peers().at(0).name;
+  std::string complaint;
+  try {
+    select_cases({.variants = name}, workloads, variant_table());
+  } catch (const UsageError& error) {
+    complaint = error.what();
+  }
+  CHECK(complaint.find(name + " is a peer: add --peers") != std::string::npos);
+}
+
+TEST_CASE("a sweep's repetitions hold, in random order, unless the command line has its own", "[bench]") {
+  BenchmarkFlags flags = parse_benchmark_flags({"--benchmark_min_time=1"});
+  take_repetitions(flags, 5);
+  CHECK(flags.repetitions == 5);
+  CHECK(flags.interleaved);
+  CHECK(flags.passed_on == std::vector<std::string>{"--benchmark_min_time=1", "--benchmark_repetitions=5",
+                                                    "--benchmark_enable_random_interleaving=true"});
+  BenchmarkFlags own = parse_benchmark_flags({"--benchmark_repetitions=1"});
+  take_repetitions(own, 5);
+  CHECK(own.repetitions == 1);
+  CHECK(!own.interleaved);
 }
 
 TEST_CASE("a team is refused to a variant that knows no threads, with the reason", "[bench]") {

@@ -1,0 +1,23 @@
+// Peers: other people's libraries, whose attention is measured beside ours. Each is a plugin (variants/external), built
+// where its library was found.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace attn::bench {
+
+struct KnownPeer {
+  std::string name;
+  std::string file;    // the plugin: of the installation that this program belongs to, else of its build; empty: absent
+  std::string remedy;  // why it is absent and how to get it
+};
+
+// All of them, in the order of variants/external.
+std::vector<KnownPeer> known_peers();
+
+// Peers that cannot be measured here and were asked for: name and reason.
+using AbsentPeers = std::map<std::string, std::string>;
+
+}  // namespace attn::bench
