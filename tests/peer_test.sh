@@ -47,6 +47,10 @@ case $peer in
     for problem in "$empty_rows" "${windows[@]}" "$value_dim"; do computes "$problem"; done
     refuses "$lse" 'onednn does not support: lse'
     ;;
+  torch)
+    for problem in "$empty_rows" "${windows[@]}" "$value_dim"; do computes "$problem"; done
+    refuses "$lse" 'torch does not support: lse'
+    ;;
   *) failures=1; echo "FAILED: nothing is known of $peer" ;;
 esac
 

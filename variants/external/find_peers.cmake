@@ -4,16 +4,15 @@
 include(CheckCXXSourceCompiles)
 set(get_peers "run tools/setup --peers and build again")
 
-# Sets `absent` in the calling function's scope when these lines do not compile with attn_library_<peer>: a library of
-# another generation, or one that this compiler cannot read.
+# Sets `absent` in the calling function's scope when these lines do not build with attn_library_<peer>: a library of
+# another generation, one that this compiler cannot read, or one whose own libraries are missing.
 macro(attn_probe peer lines)
-  set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
   set(CMAKE_REQUIRED_QUIET ON)
   set(CMAKE_REQUIRED_LIBRARIES attn_library_${peer})
-  set(CMAKE_REQUIRED_FLAGS -std=c++20)
-  check_cxx_source_compiles("${lines}" ATTN_PEER_${peer}_COMPILES)
-  if(NOT ATTN_PEER_${peer}_COMPILES)
-    set(absent "what was found does not compile as needed (CMakeFiles/CMakeError.log tells); ${get_peers}")
+  check_cxx_source_compiles("${lines}\nint main() {}" ATTN_PEER_${peer}_BUILDS)
+  if(NOT ATTN_PEER_${peer}_BUILDS)
+    set(absent "what was found does not build as needed (CMakeFiles/CMakeError.log tells); ${get_peers}")
+    unset(ATTN_PEER_${peer}_BUILDS CACHE)  # what is installed meanwhile gets its chance
   endif()
 endmacro()
 
@@ -37,8 +36,8 @@ function(attn_find_blas)
   elseif(NOT OpenMP_C_FOUND)
     set(absent "the C compiler has no OpenMP; choose another with CC and configure again" PARENT_SCOPE)
   else()
-    add_library(attn_library_blas INTERFACE)
-    target_include_directories(attn_library_blas SYSTEM INTERFACE ${headers})
+    add_library(attn_library_blas INTERFACE IMPORTED)
+    target_include_directories(attn_library_blas INTERFACE ${headers})
     target_link_libraries(attn_library_blas INTERFACE ${libraries} OpenMP::OpenMP_C m)
     set(absent "" PARENT_SCOPE)
   endif()
@@ -53,14 +52,43 @@ function(attn_find_onednn)
     return()
   endif()
   set(absent "")
-  add_library(attn_library_onednn INTERFACE)
-  target_include_directories(attn_library_onednn SYSTEM INTERFACE ${ATTN_ONEDNN_INCLUDE_DIR})
+  add_library(attn_library_onednn INTERFACE IMPORTED)
+  target_include_directories(attn_library_onednn INTERFACE ${ATTN_ONEDNN_INCLUDE_DIR})
   target_link_libraries(attn_library_onednn INTERFACE ${ATTN_ONEDNN_LIBRARY} OpenMP::OpenMP_CXX)
   attn_probe(onednn [[
 #include <oneapi/dnnl/dnnl.hpp>
 #if DNNL_VERSION_MAJOR != 2 || DNNL_CPU_RUNTIME != DNNL_RUNTIME_OMP
 #error "needs oneDNN 2 on OpenMP"
 #endif
-int size = sizeof(dnnl::matmul);]])
+auto* use = &dnnl_version;]])
+  set(absent "${absent}" PARENT_SCOPE)
+endfunction()
+
+# libtorch as tools/setup --peers installs it, or below CMAKE_PREFIX_PATH. Not by PyTorch's own package file, which sets
+# flags of its own and prints what it misses of PyTorch's parts.
+function(attn_find_torch)
+  file(GLOB installed ${PROJECT_SOURCE_DIR}/.venv/peers/lib/python3*/site-packages/torch)
+  if(NOT CMAKE_CROSSCOMPILING)
+    find_path(ATTN_TORCH_INCLUDE_DIR ATen/ops/scaled_dot_product_attention.h HINTS ${installed} PATH_SUFFIXES include)
+    find_library(ATTN_TORCH_LIBRARY torch_cpu HINTS ${installed} PATH_SUFFIXES lib)
+    find_library(ATTN_TORCH_C10_LIBRARY c10 HINTS ${installed} PATH_SUFFIXES lib)
+  endif()
+  if(NOT ATTN_TORCH_INCLUDE_DIR OR NOT ATTN_TORCH_LIBRARY OR NOT ATTN_TORCH_C10_LIBRARY)
+    set(absent "libtorch not found (the package torch of pip); ${get_peers}" PARENT_SCOPE)
+    return()
+  endif()
+  set(absent "")
+  add_library(attn_library_torch INTERFACE IMPORTED)
+  target_include_directories(attn_library_torch INTERFACE ${ATTN_TORCH_INCLUDE_DIR}
+                             ${ATTN_TORCH_INCLUDE_DIR}/torch/csrc/api/include)
+  target_link_libraries(attn_library_torch INTERFACE ${ATTN_TORCH_LIBRARY} ${ATTN_TORCH_C10_LIBRARY})
+  # 2.7 is the first that is always built for the C++11 ABI of libstdc++.
+  attn_probe(torch [[
+#include <torch/version.h>
+#if TORCH_VERSION_MAJOR != 2 || TORCH_VERSION_MINOR < 7
+#error "needs PyTorch 2.7 or a later 2"
+#endif
+#include <ATen/ops/scaled_dot_product_attention.h>
+auto* use = &at::_ops::scaled_dot_product_attention::call;]])
   set(absent "${absent}" PARENT_SCOPE)
 endfunction()
