@@ -52,9 +52,12 @@ std::string without_suffix(const std::string& name) {
   return name.substr(0, std::min(name.rfind("/real_time"), name.rfind("/manual_time")));
 }
 
-// Google Benchmark's CPU time is that of this process; what a worker used comes as a counter.
-std::vector<benchmark::BenchmarkReporter::Run> with_worker_time(std::vector<benchmark::BenchmarkReporter::Run> runs) {
+// Google Benchmark's CPU time is that of this process; what a worker used comes as a counter. And the coefficient of
+// variation of a counter that is 0 is NaN, which JSON has no word for.
+std::vector<benchmark::BenchmarkReporter::Run> as_they_go_into_the_file(
+    std::vector<benchmark::BenchmarkReporter::Run> runs) {
   for (auto& run : runs) {
+    std::erase_if(run.counters, [](const auto& entry) { return !std::isfinite(entry.second.value); });
     const auto counter = run.counters.find(kWorkerCpuSeconds);
     if (counter == run.counters.end()) continue;
     // The counter is of a call, the field of all iterations; a coefficient of variation is printed as it is.
@@ -147,7 +150,7 @@ void RunReporter::ReportRuns(const std::vector<Run>& runs) {
     return;
   }
   progress_.finish(name, outcome_of(first));
-  const std::vector<Run> own = with_worker_time(runs);
+  const std::vector<Run> own = as_they_go_into_the_file(runs);
   if (next_ != nullptr) next_->ReportRuns(own);
   if (!file_error_.empty()) return;
   try {

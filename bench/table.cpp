@@ -18,6 +18,7 @@ struct Cell {
   double gflops = 0, scaled_error = 0;
   double percent = 0;         // of the ceiling that bounds the case
   bool of_bandwidth = false;  // else of the FMA peak
+  std::string what_ran;       // inside the library behind the kernel
 };
 
 // Workload in order of appearance, ISA, threads. Where no variant has a workload on several ISAs, as when rivals are
@@ -29,6 +30,7 @@ struct Table {
   std::vector<Workload> workloads;
   std::map<RowKey, std::map<std::string, Cell>> rows;
   std::vector<std::string> failures;
+  std::map<std::string, std::pair<double, double>> conversions;  // longest prepare and finish of a column, in seconds
 };
 
 template <class T>
@@ -54,6 +56,12 @@ double total_gflops(const Table& table, const std::string& variant) {
   for (const auto& [key, cells] : table.rows)
     if (const auto cell = cells.find(variant); cell != cells.end()) sum += cell->second.gflops;
   return sum;
+}
+
+// A label is what ran, the mark of the ruler, both or nothing.
+std::string without_ruler_fault(std::string label) {
+  if (const std::size_t at = label.find(kRulerFault); at != std::string::npos) label.erase(at == 0 ? 0 : at - 1);
+  return label;
 }
 
 // Whether some variant has a workload with one team on two ISAs.
@@ -95,6 +103,12 @@ Table collect(const Json& document) {
       cell.of_bandwidth = row.contains("pct_bandwidth");
       cell.percent = row.value(cell.of_bandwidth ? "pct_bandwidth" : "pct_peak", 0.0);
       cell.scaled_error = row.value("max_scaled_err", 0.0);
+      cell.what_ran = without_ruler_fault(row.value("label", ""));
+      if (row.contains("prepare_seconds")) {
+        auto& [prepare, finish] = table.conversions[column];
+        prepare = std::max(prepare, row.value("prepare_seconds", 0.0));
+        finish = std::max(finish, row.value("finish_seconds", 0.0));
+      }
     } else {
       table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error,
                                            reproducer(name, document.at("context"))));
@@ -132,7 +146,7 @@ std::string speed_text(const Cell* cell) {
 std::string quality_text(const Cell* cell, std::optional<double> naive) {
   if (cell == nullptr || !cell->error.empty()) return "";
   const std::string speedup = naive && *naive > 0 ? fmt::format("{:.1f}x", cell->gflops / *naive) : "-";
-  return fmt::format("{} {:.0e}", speedup, cell->scaled_error);
+  return fmt::format("{}{}{} {:.0e}", cell->what_ran, cell->what_ran.empty() ? "" : " ", speedup, cell->scaled_error);
 }
 
 }  // namespace
@@ -186,6 +200,10 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
       "the case.\n"
       "Lower line: speedup over naive (one thread) and largest error against the fp64 oracle, "
       "scaled.\n";
+  for (const auto& [column, seconds] : table.conversions)
+    text += fmt::format(
+        "{} needs up to {:.2g} ms before a set of inputs and {:.2g} ms after it, which are not in its time.\n", column,
+        1e3 * seconds.first, 1e3 * seconds.second);
   if (text.find("%b") != std::string::npos)
     text +=
         "%b: of the rate at which the same threads only read the same keys and values, for fewer than 16 queries.\n";

@@ -59,6 +59,19 @@ if [ $? -eq 1 ] && grep -q 'its worker crashed (SIGSEGV)' out && grep -qE 'naive
 run run --plugin "$faulty/prints.so" --problem $small --variants faulty --benchmark_min_time=0.001 --benchmark_out=rows.json
 if [ $? -eq 0 ] && rows rows.json | grep -qx 'faulty ok' && grep -q 'is no answer' err; then pass; else fail "prints"; fi
 
+# Repetitions: aggregates carry the worker's CPU time, and no counter that JSON cannot hold (naive has no workspace in
+# some problems, and a coefficient of variation of 0 is NaN).
+run run --plugin "$good" --problem h:1/q:64/d:16 --variants naive,vectorized,plain_c --benchmark_min_time=0.001 \
+  --benchmark_repetitions=3 --benchmark_enable_random_interleaving=true --benchmark_out=rows.json
+if [ $? -eq 0 ] && python3 - <<'END'
+import json
+rows = json.load(open("rows.json"))["benchmarks"]
+assert len(rows) == 3 * 7, len(rows)  # repetitions, mean, median, stddev, cv
+medians = [r for r in rows if r.get("aggregate_name") == "median"]
+assert len(medians) == 3 and all(0.2 < r["cpu_time"] / r["real_time"] < 2 for r in medians), medians
+END
+then pass; else fail "repetitions"; fi
+
 # Built-in kernels in a worker: same rows, and one that crashes there leaves the others alone.
 run run --isolate --problem $small --variants naive,blocked --benchmark_min_time=0.001 --benchmark_out=rows.json
 if [ $? -eq 0 ] && [ "$(rows rows.json | grep -c ' ok$')" -eq 2 ] && grep -q '/manual_time' rows.json; then pass; else fail "--isolate"; fi
