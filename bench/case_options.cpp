@@ -35,13 +35,42 @@ void keep_isas(Cases& cases, const std::string& isas) {
   std::erase_if(cases.skipped, [&](const Skipped& s) { return unwanted(parse_case_name(s.name).isa); });
 }
 
+// Problems of the command line. The tensors of a file are inputs of a problem that has their shapes, and of no other.
+std::vector<Workload> named_workloads(const CaseOptions& options, const NpzFile* tensors) {
+  std::vector<Workload> workloads;
+  for (const std::string& text : options.problems) {
+    try {
+      Workload w = parse_workload(text);
+      if (tensors != nullptr) {
+        if (w.setup.fill != Fill::file && ("/" + text).find("/fill:") != std::string::npos)
+          throw std::invalid_argument(fmt::format("fill:{} does not go with --tensors; leave it out or write fill:file",
+                                                  kFillNames[static_cast<std::size_t>(w.setup.fill)]));
+        w.setup.fill = Fill::file;
+        try {
+          validate_given(tensors->tensors(), w.problem);
+        } catch (const std::invalid_argument& error) {
+          throw std::invalid_argument(fmt::format("{} does not fit: {}", tensors->path(), error.what()));
+        }
+      }
+      workloads.push_back(w);
+    } catch (const std::invalid_argument& error) {
+      throw UsageError(fmt::format("--problem: {}", error.what()));
+    }
+  }
+  if (workloads.empty() && tensors != nullptr)
+    workloads.push_back({.problem = tensors->problem(), .setup = {.fill = Fill::file}});
+  return workloads;
+}
+
 }  // namespace
 
 Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
-                   const std::string& default_threads, const AbsentPeers& absent) {
+                   const std::string& default_threads, const AbsentPeers& absent, const NpzFile* tensors) {
   if (!options.best.empty() && options.variants.find("best") == std::string::npos)
     throw UsageError("--best is what the word `best` stands for; add --variants best");
   const Choices choices = options.best.empty() ? Choices{} : choices_for_this_machine(options.best);
+  if (tensors != nullptr && !options.sweeps.empty())
+    throw UsageError("--tensors holds the inputs of one problem, a sweep names many; leave --sweep out");
   Cases all;
   std::set<std::string> seen;
   const auto add = [&](const SweepSelection& wanted, const std::vector<Workload>& workloads) {
@@ -56,6 +85,10 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
         .choices = choices,
         .absent = absent,
     };
+    for (const Workload& w : workloads)
+      if (w.setup.fill == Fill::file && tensors == nullptr)
+        throw UsageError(fmt::format("{}: fill:file are the tensors of a file; name it with --tensors FILE.npz",
+                                     to_short_string(w)));
     Cases cases = select_cases(selection, workloads, table);
     if (some_isas) keep_isas(cases, wanted.isas);
     for (const Case& c : cases.run)
@@ -67,12 +100,7 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
     const Sweep sweep = load_sweep(name);
     for (const SweepProblem& problem : sweep.problems) add(problem.selection, {problem.workload});
   }
-  std::vector<Workload> workloads;
-  try {
-    for (const std::string& text : options.problems) workloads.push_back(parse_workload(text));
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(fmt::format("--problem: {}", error.what()));
-  }
+  const std::vector<Workload> workloads = named_workloads(options, tensors);
   if (!workloads.empty()) add({.threads = default_threads}, workloads);
   return all;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "case.hpp"
+#include "npz_file.hpp"
 #include "peers.hpp"
 #include "variant.hpp"
 
@@ -39,8 +40,10 @@ void add_case_options(CLI::App& command, CaseOptions& options);
 void add_best_option(CLI::App& command, CaseOptions& options);
 
 // Cases of all sweeps and problems, each once. `default_threads` where neither the command line nor the sweep says.
+// Tensors of a file are the inputs of every problem (fill:file), and make the problem where none is named.
 Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
-                   const std::string& default_threads, const AbsentPeers& absent = {});
+                   const std::string& default_threads, const AbsentPeers& absent = {},
+                   const NpzFile* tensors = nullptr);
 
 // Runs attnbench with these arguments (without the program's name) over a table of variants; the exit code.
 int attnbench_main(int argc, char** argv, std::span<const Variant* const> table);

@@ -26,12 +26,12 @@ std::vector<std::string> worker_command(const std::string& plugin) {
   return command;
 }
 
-std::unique_ptr<Station> open_station(const std::string& plugin, std::uint64_t seed, double hang_seconds) {
+std::unique_ptr<Station> open_station(const std::string& plugin, const Feed& feed, double hang_seconds) {
   try {
-    return std::make_unique<Station>(worker_command(plugin), seed, hang_seconds);
+    return std::make_unique<Station>(worker_command(plugin), feed, hang_seconds);
   } catch (const WorkerError& error) {
     const std::string what = error.what();
-    if (what.rfind("--plugin ", 0) == 0) throw UsageError(what);
+    if (what.rfind("--plugin ", 0) == 0 || what.rfind("--tensors ", 0) == 0) throw UsageError(what);
     throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", what)
                                     : fmt::format("--plugin {}: it {} while it was loaded", plugin, what));
   }
@@ -54,8 +54,8 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
       ->capture_default_str();
 }
 
-Station::Station(std::vector<std::string> command, std::uint64_t seed, double hang_seconds)
-    : process_(std::move(command)), seed_(seed), hang_seconds_(hang_seconds) {
+Station::Station(std::vector<std::string> command, const Feed& feed, double hang_seconds)
+    : process_(std::move(command)), inputs_(feed.to_json()), hang_seconds_(hang_seconds) {
   launch();
   if (hello_.value("protocol", 0) != kWorkerProtocol)
     throw WorkerError(fmt::format("speaks version {} of the worker protocol, this attnbench version {}",
@@ -63,8 +63,9 @@ Station::Station(std::vector<std::string> command, std::uint64_t seed, double ha
 }
 
 void Station::launch() {
-  hello_ = process_.launch(std::max(kLaunchSeconds, hang_seconds_));
-  process_.request("inputs " + Json{{"seed", seed_}}.dump(), hang_seconds_);
+  const double patience = std::max(kLaunchSeconds, hang_seconds_);
+  hello_ = process_.launch(patience);
+  process_.request("inputs " + inputs_.dump(), patience);
 }
 
 Json Station::request(const std::string& line, double expected_seconds) {
@@ -96,13 +97,13 @@ Measurement Station::measure(const Case& c, std::int64_t calls, double expected_
   return measurement_from(request(line, static_cast<double>(calls) * expected_seconds));
 }
 
-Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, std::uint64_t seed)
+Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed)
     : table_(built_in.begin(), built_in.end()) {
   if (options.isolate) {
-    stations_.push_back(open_station("", seed, options.hang_seconds));
+    stations_.push_back(open_station("", feed, options.hang_seconds));
     for (const Variant* row : built_in) of_[row] = stations_.back().get();
   }
-  for (const std::string& file : options.plugins) add_plugin(file, seed, options.hang_seconds);
+  for (const std::string& file : options.plugins) add_plugin(file, feed, options.hang_seconds);
   if (!options.peers) return;
   for (const KnownPeer& peer : known_peers()) {
     if (peer.file.empty()) {
@@ -110,15 +111,15 @@ Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& 
       continue;
     }
     try {
-      add_plugin(peer.file, seed, options.hang_seconds);
+      add_plugin(peer.file, feed, options.hang_seconds);
     } catch (const UsageError& error) {  // its library is too old or broken: no reason not to measure the others
       absent_[peer.name] = error.what();
     }
   }
 }
 
-void Kernels::add_plugin(const std::string& file, std::uint64_t seed, double hang_seconds) {
-  std::unique_ptr<Station> station = open_station(file, seed, hang_seconds);
+void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_seconds) {
+  std::unique_ptr<Station> station = open_station(file, feed, hang_seconds);
   const Json library = station->hello().at("plugins").at(0);
   const std::vector<std::string> taken = variant_names(table_);
   for (const Json& entry : library.at("variants"))

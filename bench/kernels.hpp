@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "case.hpp"
+#include "feed.hpp"
 #include "measurement.hpp"
 #include "peers.hpp"
 #include "worker_process.hpp"
@@ -32,7 +33,7 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
 class Station {
  public:
   // Throws UsageError when the plugin cannot be loaded, or its kernels take the process down.
-  Station(std::vector<std::string> command, std::uint64_t seed, double hang_seconds);
+  Station(std::vector<std::string> command, const Feed& feed, double hang_seconds);
 
   const Json& hello() const { return hello_; }
 
@@ -53,7 +54,7 @@ class Station {
   Json request(const std::string& line, double expected_seconds);
 
   WorkerProcess process_;
-  std::uint64_t seed_;
+  Json inputs_;  // of a Feed
   double hang_seconds_;
   Json hello_;
   bool may_calibrate_ = true;
@@ -62,7 +63,7 @@ class Station {
 class Kernels {
  public:
   // Starts the workers. Throws UsageError.
-  Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, std::uint64_t seed);
+  Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed);
 
   std::span<const Variant* const> table() const { return table_; }
   // Peers that were asked for and cannot be had here.
@@ -75,7 +76,7 @@ class Kernels {
   const std::string& arguments() const { return arguments_; }
 
  private:
-  void add_plugin(const std::string& file, std::uint64_t seed, double hang_seconds);
+  void add_plugin(const std::string& file, const Feed& feed, double hang_seconds);
 
   std::vector<const Variant*> table_;
   std::deque<std::string> texts_;  // behind the rows of plugins

@@ -56,7 +56,7 @@ Command add_list(CLI::App& app) {
   auto options = std::make_shared<KernelOptions>();
   add_kernel_options(*command, *options, false);
   return [json, options](const Context& context) {
-    const Kernels kernels(context.table, *options, 1);
+    const Kernels kernels(context.table, *options, Feed(InputOptions{}));
     if (*json)
       fmt::print("{}\n", as_json(kernels.table()).dump(2));
     else

@@ -16,6 +16,7 @@
 #include "ceilings.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
+#include "feed.hpp"
 #include "kernels.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
@@ -35,7 +36,7 @@ namespace {
 struct Options {
   CaseOptions cases;
   KernelOptions kernels;
-  std::uint64_t seed = 1;
+  InputOptions inputs;
   double max_case_seconds = 10;
   bool resume = false, dry_run = false, record = false;
 };
@@ -97,7 +98,7 @@ void print_plan(const Plan& plan, const Limits& limits) {
 }
 
 // What ties a file to this machine, build and data; --resume demands that it is the same.
-std::map<std::string, std::string> identity(const Options& options, const Kernels& kernels) {
+std::map<std::string, std::string> identity(const Feed& feed, const Kernels& kernels) {
   const auto facts = machine_facts();
   return {{"cpu", facts.at("cpu")},
           {"stepping", facts.at("stepping")},
@@ -106,7 +107,9 @@ std::map<std::string, std::string> identity(const Options& options, const Kernel
           {"flags", facts.at("flags")},
           {"compiler", facts.at("compiler")},
           {"plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; "))},
-          {"seed", std::to_string(options.seed)}};
+          {"seed", std::to_string(feed.source().seed)},
+          {"tensors", feed.file() == nullptr ? "" : feed.file()->path()},
+          {"tensors_hash", feed.file() == nullptr ? "" : feed.file()->hash()}};
 }
 
 // The ceilings of every team and ISA of the plan, team by team so that the memory that is read is made once.
@@ -121,10 +124,14 @@ void add_ceilings(const Plan& plan) {
       benchmark::AddCustomContext(key, value);
 }
 
-void add_context(const Options& options, const Kernels& kernels, const Plan& plan) {
+void add_context(const Feed& feed, const Kernels& kernels, const Plan& plan) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
-  benchmark::AddCustomContext("seed", std::to_string(options.seed));
+  benchmark::AddCustomContext("seed", std::to_string(feed.source().seed));
+  if (feed.file() != nullptr) {
+    benchmark::AddCustomContext("tensors", feed.file()->path());
+    benchmark::AddCustomContext("tensors_hash", feed.file()->hash());
+  }
   benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));
   benchmark::AddCustomContext("plugin_arguments", kernels.arguments());
   add_ceilings(plan);
@@ -190,17 +197,17 @@ void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limi
                                  ATTN_BENCHMARK_VERSION));
 }
 
-int measure_all(const Options& options, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
+int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
                 const Plan& plan, ResultFile& file) {
   initialize_google_benchmark(flags, limits);
   Forwarded forwarded = open_forwarded(flags);
-  Workbench workbench(options.seed);
+  Workbench workbench(feed.source());
   Progress progress(plan.cases, flags.interleaved ? flags.repetitions : 1);
   RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get());
   Session session{workbench, progress, file, reporter, limits.budget_seconds};
   register_cases(plan, kernels, session);
   if (!flags.list_only) {
-    add_context(options, kernels, plan);
+    add_context(feed, kernels, plan);
     if (limits.budget_seconds > 0)
       fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
                  limits.budget_seconds);
@@ -223,28 +230,29 @@ int measure_all(const Options& options, const Kernels& kernels, const BenchmarkF
 }
 
 int run(const Options& options, const Context& context) {
-  if (options.cases.sweeps.empty() && options.cases.problems.empty())
-    throw UsageError("nothing to run: name --sweep or --problem; example: attnbench run --sweep quick");
+  if (options.cases.sweeps.empty() && options.cases.problems.empty() && options.inputs.tensors.empty())
+    throw UsageError("nothing to run: name --sweep, --problem or --tensors; example: attnbench run --sweep quick");
   BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
   for (const std::string& name : options.cases.sweeps) take_repetitions(flags, load_sweep(name).repetitions);
+  const Feed feed(options.inputs);
   const Limits limits = limits_of(options, flags);
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(options.cases.sweeps);
-  const Kernels kernels(context.table, wanted, options.seed);
-  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.absent());
+  const Kernels kernels(context.table, wanted, feed);
+  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.absent(), feed.file());
   apply_filter(cases, flags.filter);
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;
   ResultFile file(flags.out_format == "json" ? path : "");
   if (options.resume) {
-    file.resume(identity(options, kernels));
+    file.resume(identity(feed, kernels));
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
   }
   const Plan plan = make_plan(cases, limits, &kernels);
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;
-  return measure_all(options, kernels, flags, limits, plan, file);
+  return measure_all(feed, kernels, flags, limits, plan, file);
 }
 
 }  // namespace
@@ -255,7 +263,7 @@ Command add_run(CLI::App& app) {
   add_case_options(*command, options->cases);
   add_best_option(*command, options->cases);
   add_kernel_options(*command, options->kernels, true);
-  command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
+  add_input_options(*command, options->inputs);
   command
       ->add_option("--max-case-seconds", options->max_case_seconds,
                    "skip cases of which one iteration is predicted to take longer")

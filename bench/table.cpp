@@ -8,6 +8,7 @@
 #include <optional>
 #include <tuple>
 
+#include "feed.hpp"
 #include "slices.hpp"
 
 namespace attn::bench {
@@ -41,10 +42,10 @@ std::size_t index_of(std::vector<T>& list, const T& item) {
   return list.size() - 1;
 }
 
-// `context` of the run: its seed and plugins.
+// `context` of the run: its inputs and plugins.
 std::string reproducer(const CaseName& name, const Json& context) {
-  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}{}",
-                     to_string(name.workload), name.variant, name.isa, name.threads, context.value("seed", "1"),
+  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}", to_string(name.workload),
+                     name.variant, name.isa, name.threads, feed_arguments(context),
                      context.value("plugin_arguments", ""));
 }
 

@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
+#include "feed.hpp"
 #include "kernels.hpp"
 #include "machine.hpp"
 #include "plan.hpp"
@@ -41,7 +42,7 @@ constexpr std::array kDefaultProblems = {
 struct Options {
   CaseOptions cases;
   KernelOptions kernels;
-  std::uint64_t seed = 1;
+  InputOptions inputs;
   double max_case_seconds = 10;
   std::string json;
 };
@@ -72,12 +73,13 @@ int verify(const Options& options, const Context& context) {
   if (!context.benchmark_flags.empty())
     throw UsageError(fmt::format("verify times nothing: {} belongs to run", context.benchmark_flags.front()));
   CaseOptions chosen = options.cases;
-  if (chosen.sweeps.empty() && chosen.problems.empty())
+  const Feed feed(options.inputs);
+  if (chosen.sweeps.empty() && chosen.problems.empty() && feed.file() == nullptr)
     chosen.problems.assign(kDefaultProblems.begin(), kDefaultProblems.end());
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
-  const Kernels kernels(context.table, wanted, options.seed);
-  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent()),
+  const Kernels kernels(context.table, wanted, feed);
+  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), feed.file()),
                         {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())
@@ -85,7 +87,7 @@ int verify(const Options& options, const Context& context) {
   if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
   if (!options.json.empty()) require_writable(options.json);  // before any work is done
 
-  Workbench bench(options.seed);
+  Workbench bench(feed.source());
   std::map<std::string, Tally> tallies;
   Json results = Json::array();
   for (const PlannedCase& planned : plan.cases) {
@@ -98,9 +100,9 @@ int verify(const Options& options, const Context& context) {
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
     results.push_back(as_json(c, verdict));
     if (!verdict.passed)
-      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {} --seed {}{}\n",
+      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}\n",
                  case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
-                 options.seed, kernels.arguments());
+                 feed.arguments(), kernels.arguments());
   }
   int failed = 0;
   for (const auto& [name, tally] : tallies) {
@@ -124,7 +126,7 @@ Command add_verify(CLI::App& app) {
   add_case_options(*command, options->cases);
   add_best_option(*command, options->cases);
   add_kernel_options(*command, options->kernels, true);
-  command->add_option("--seed", options->seed, "of the inputs")->capture_default_str();
+  add_input_options(*command, options->inputs);
   command->add_option("--max-case-seconds", options->max_case_seconds, "skip cases that are predicted to take longer")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

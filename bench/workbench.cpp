@@ -77,8 +77,8 @@ std::string why_not_cold(const Workload& w, std::int64_t last_level_bytes) {
   return {};
 }
 
-PreparedWorkload::PreparedWorkload(const Workload& w, std::uint64_t seed, std::int64_t last_level_bytes)
-    : workload(w), inputs(w.problem, w.setup, seed), hash(inputs.hash()), seed_(seed) {
+PreparedWorkload::PreparedWorkload(const Workload& w, const InputSource& source, std::int64_t last_level_bytes)
+    : workload(w), inputs(w.problem, w.setup, source), hash(inputs.hash()), seed_(source.seed) {
   const std::int64_t copies = copies_needed(w, last_level_bytes);
   for (std::int64_t copy = 1; copy < copies; ++copy) further_copies.push_back(inputs.copy(w.problem, w.setup));
 }
@@ -212,7 +212,7 @@ PreparedWorkload& Workbench::workload(const Workload& w) {
       for (auto& [name, other] : workloads_) other.reset();
       kept_bytes_ = 0;
     }
-    kept = std::make_unique<PreparedWorkload>(w, seed_, last_level_bytes_);
+    kept = std::make_unique<PreparedWorkload>(w, source_, last_level_bytes_);
     kept_bytes_ += workload_bytes(w, last_level_bytes_);
   }
   return *kept;

@@ -19,7 +19,7 @@ namespace attn::bench {
 
 // Inputs, their hash before any kernel ran, and what is expected of them.
 struct PreparedWorkload {
-  PreparedWorkload(const Workload& workload, std::uint64_t seed,
+  PreparedWorkload(const Workload& workload, const InputSource& source,
                    std::int64_t last_level_bytes = bench::last_level_bytes());
 
   Workload workload;
@@ -101,8 +101,8 @@ class PreparedCase {
 
 class Workbench {
  public:
-  explicit Workbench(std::uint64_t seed, std::int64_t last_level_bytes = bench::last_level_bytes())
-      : seed_(seed), last_level_bytes_(last_level_bytes) {}
+  explicit Workbench(const InputSource& source, std::int64_t last_level_bytes = bench::last_level_bytes())
+      : source_(source), last_level_bytes_(last_level_bytes) {}
 
   // The case, prepared now or in the calls before. Valid until the next call with another case.
   PreparedCase& prepare(const Case& c, std::optional<std::uint64_t> checked_before = std::nullopt);
@@ -113,7 +113,7 @@ class Workbench {
  private:
   PreparedWorkload& workload(const Workload& w);
 
-  std::uint64_t seed_;
+  InputSource source_;
   std::int64_t last_level_bytes_;
   std::map<std::string, std::unique_ptr<PreparedWorkload>> workloads_;
   std::int64_t kept_bytes_ = 0;

@@ -3,7 +3,8 @@
 //
 //   (start)                     {"hello": "attnbench worker", "protocol": 1, "facts": {...}, "variants": [...]}
 //                               or {"error": "..."}, exit 2, when a plugin cannot be loaded
-//   inputs {"seed": 1}          what inputs are made from; the default is seed 1
+//   inputs {"seed": 1}          what inputs are made from; the default is seed 1. With "tensors": "FILE.npz" and their
+//                               "tensors_hash" also those of fill:file
 //   plan CASE                   {"ok": true, "refused": "why", "workspace_bytes": N, "flops_per_second": X}
 //   prep CASE [CHECKSUM]        {"ok": true, "verdict": {...}, "checksum": N}; outputs of that checksum passed elsewhere
 //   run CASE CALLS              {"ok": true, "wall_seconds": ..., ...}: measurement.hpp, one untimed call before
@@ -22,6 +23,7 @@
 #include "calibration.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
+#include "feed.hpp"
 #include "machine.hpp"
 #include "measurement.hpp"
 #include "plugin.hpp"
@@ -70,8 +72,10 @@ class Server {
     std::string verb, name, number;
     words >> verb;
     if (verb == "inputs") {
-      const Json inputs = Json::parse(line.substr(verb.size()));
-      bench_.emplace(inputs.at("seed").get<std::uint64_t>());
+      Feed feed(Json::parse(line.substr(verb.size())));
+      bench_.reset();
+      feed_ = std::move(feed);
+      bench_.emplace(feed_.source());
       return {{"ok", true}};
     }
     words >> name >> number;
@@ -120,7 +124,8 @@ class Server {
   }
 
   std::vector<const Variant*> table_;
-  std::optional<Workbench> bench_{1};
+  Feed feed_{InputOptions{}};  // what bench_ reads
+  std::optional<Workbench> bench_{feed_.source()};
   Calibration calibration_;
 };
 

@@ -3,7 +3,7 @@
 // err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0 demands o = 0.
 // A kernel passes when err <= error_multiple * 3 * err(reference<float>) + 4 eps, and
 // |lse - lse*| <= error_multiple * 3 * yardstick + 4 eps max(1, |lse*|), -inf exactly. Where the oracle is NaN, the
-// kernel must be NaN too. Comparisons are written so that NaN fails. Where f32 itself breaks down (the yardstick is off
+// kernel must be NaN too, where it is infinite infinite alike. Comparisons are written so that NaN fails. Where f32 itself breaks down (the yardstick is off
 // by more than kMaxYardstickError, or overflows), nothing passes: a tolerance made from it would accept anything.
 #pragma once
 
@@ -30,6 +30,7 @@ struct Oracle {
   double yardstick_error = 0;        // err of reference<float>
   double yardstick_lse_error = 0;    // max |lse - lse*| of reference<float>
   std::vector<float> max_abs_value;  // [batch, kv_heads]: max |v|, which bounds |o| of the rows not covered
+  std::vector<char> unbounded;       // [batch, heads, seqlen_q]: sees NaN or infinity, has no such bound; empty: none
 };
 
 // `full_flops`: problems up to this size are covered whole. Work goes over all cores.

@@ -1,11 +1,14 @@
 #include "inputs.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
 
+#include "problem_text.hpp"
 #include "reference.hpp"
 
 namespace attn {
@@ -61,6 +64,15 @@ void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint
       }
 }
 
+void copy_rows(const TensorView& from, const TensorView& to) {
+  const std::int64_t batch = to.shape[0], heads = to.shape[1], rows = to.shape[2], dim = to.shape[3];
+#pragma omp parallel for collapse(3) schedule(static)
+  for (std::int64_t b = 0; b < batch; ++b)
+    for (std::int64_t h = 0; h < heads; ++h)
+      for (std::int64_t i = 0; i < rows; ++i)
+        std::copy_n(row_of<float>(from, b, h, i), dim, row_of<float>(to, b, h, i));
+}
+
 std::uint64_t hash_rows(const TensorView& t, std::uint64_t hash) {
   const auto [batch, heads, rows, dim] = t.shape;
   for (std::int64_t b = 0; b < batch; ++b)
@@ -83,6 +95,20 @@ void validate(const Setup& setup, const Problem& p) {
         "layout:packed needs k equal to q and dv equal to d, got q:{} k:{} d:{} dv:{}; valid: layout:bhsd, layout:bshd",
         p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
 }
+
+void validate_given(const Tensors& given, const Problem& p) {
+  const auto demand = [&](const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape) {
+    if (t.dtype != ATTN_F32) throw std::invalid_argument(fmt::format("{} is not f32", name));
+    if (t.shape != shape)
+      throw std::invalid_argument(fmt::format("{} is [{}], {} needs [{}]", name, fmt::join(t.shape, ", "),
+                                              to_short_string(Workload{.problem = p}), fmt::join(shape, ", ")));
+  };
+  demand("q", given.q, shape_q(p));
+  demand("k", given.k, shape_k(p));
+  demand("v", given.v, shape_v(p));
+}
+
+std::uint64_t hash_values(const Tensors& t) { return hash_rows(t.v, hash_rows(t.k, hash_rows(t.q, 0))); }
 
 std::int64_t inputs_bytes(const Problem& p) { return minimal_bytes(p); }
 
@@ -118,11 +144,19 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) {
   poison_outputs();
 }
 
-Inputs::Inputs(const Problem& p, const Setup& setup, std::uint64_t seed, Placement placement)
+Inputs::Inputs(const Problem& p, const Setup& setup, const InputSource& source, Placement placement)
     : Inputs(p, setup, placement) {
-  fill(tensors_.q, p, setup.fill, Role::q, seed);
-  fill(tensors_.k, p, setup.fill, Role::k, seed);
-  fill(tensors_.v, p, setup.fill, Role::v, seed);
+  if (setup.fill != Fill::file) {
+    fill(tensors_.q, p, setup.fill, Role::q, source.seed);
+    fill(tensors_.k, p, setup.fill, Role::k, source.seed);
+    fill(tensors_.v, p, setup.fill, Role::v, source.seed);
+    return;
+  }
+  if (source.given == nullptr) throw std::invalid_argument("fill:file copies given tensors, and none are given");
+  validate_given(*source.given, p);
+  copy_rows(source.given->q, tensors_.q);
+  copy_rows(source.given->k, tensors_.k);
+  copy_rows(source.given->v, tensors_.v);
 }
 
 Inputs Inputs::copy(const Problem& p, const Setup& setup) const {
@@ -144,7 +178,5 @@ std::string Inputs::overrun() const {
     if (!inputs_[i].slack_is_intact()) return inputs_.size() == 1 ? "qkv" : std::string("qkv").substr(i, 1);
   return {};
 }
-
-std::uint64_t Inputs::hash() const { return hash_rows(tensors_.v, hash_rows(tensors_.k, hash_rows(tensors_.q, 0))); }
 
 }  // namespace attn

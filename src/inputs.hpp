@@ -1,5 +1,5 @@
 // Setup: how a problem's data is laid out and filled. Fills are seeded and counter-based: a value depends on the seed,
-// the tensor and the logical index alone, never on layout, thread count or platform.
+// the tensor and the logical index alone, never on layout, thread count or platform. `file` copies given tensors.
 #pragma once
 
 #include <array>
@@ -19,13 +19,15 @@ namespace attn {
 //   peaked     scores of tens: a few keys take almost all the probability
 //   ascending  scores grow along the keys, so that an online softmax must rescale at every block
 //   descending scores fall along the keys, so that the first block already holds the maximum
-enum class Fill : std::int32_t { normal, uniform, peaked, ascending, descending };
+//   file       a user's own tensors; the one fill that is not seeded
+enum class Fill : std::int32_t { normal, uniform, peaked, ascending, descending, file };
 
 // Where the inputs of a call come from. warm: every call reads the same tensors, which stay in the caches that they fit
 // in. cold: calls go round copies that together exceed every cache.
 enum class CacheState : std::int32_t { warm, cold };
 
-inline constexpr std::array kFillNames = {"normal", "uniform", "peaked", "ascending", "descending"};
+inline constexpr std::array kFillNames = {"normal", "uniform", "peaked", "ascending", "descending", "file"};
+inline constexpr std::size_t kSeededFills = kFillNames.size() - 1;  // the first ones
 inline constexpr std::array kLayoutNames = {"bhsd", "bshd", "packed"};
 inline constexpr std::array kCacheNames = {"warm", "cold"};
 
@@ -39,10 +41,26 @@ struct Setup {
 // Throws std::invalid_argument when the setup does not fit the problem (packed needs k == q and dv == d).
 void validate(const Setup& setup, const Problem& problem);
 
+// What the values of q, k and v are made from: a seed or, for Fill::file, tensors of any strides, which are copied. Their
+// o and lse are not looked at. They must outlive whoever keeps the source.
+struct InputSource {
+  std::uint64_t seed;
+  const Tensors* given;
+  InputSource(std::uint64_t seed, const Tensors* given = nullptr) : seed(seed), given(given) {}
+};
+
+// Throws std::invalid_argument naming the first of q, k and v whose shape or type the problem does not have.
+void validate_given(const Tensors& given, const Problem& problem);
+
+// Of every byte of q, k and v in logical order, whatever their layout.
+std::uint64_t hash_values(const Tensors& tensors);
+
 // The tensors of one problem with the memory behind them. o and lse start poisoned.
 class Inputs {
  public:
-  Inputs(const Problem& problem, const Setup& setup, std::uint64_t seed, Placement placement = Placement::aligned);
+  // Throws std::invalid_argument when setup or given tensors do not fit, or Fill::file has none given.
+  Inputs(const Problem& problem, const Setup& setup, const InputSource& source,
+         Placement placement = Placement::aligned);
 
   // The same q, k and v in other memory, for the problem and setup that this was made with.
   Inputs copy(const Problem& problem, const Setup& setup) const;
@@ -53,8 +71,8 @@ class Inputs {
   void poison_outputs() const;
   // What lies behind the end of one of the tensors that somebody wrote to, "o" say; empty while nobody did.
   std::string overrun() const;
-  // A hash of every byte of q, k and v: changes when a kernel writes an input.
-  std::uint64_t hash() const;
+  // hash_values of them: changes when a kernel writes an input.
+  std::uint64_t hash() const { return hash_values(tensors_); }
 
  private:
   Inputs(const Problem& problem, const Setup& setup, Placement placement);

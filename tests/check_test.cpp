@@ -125,6 +125,18 @@ TEST_CASE("where the oracle is NaN the output must be NaN", "[check]") {
   CHECK_FALSE(s.passes());
 }
 
+TEST_CASE("where the oracle is infinite the output must be infinite alike", "[check]") {
+  Subject s(kSmall);
+  row_of<float>(s.t.v, 0, 1, 3)[5] = -kInfinity;
+  s.oracle = make_oracle(s.p, s.t, 3);
+  s.write_reference();
+  CHECK(s.passes());
+  for (const float wrong : {kInfinity, kNan, 0.5f}) {
+    s.o(1, 3, 5) = wrong;
+    CHECK_FALSE(s.passes());
+  }
+}
+
 TEST_CASE("error_multiple widens the tolerance and nothing else", "[check]") {
   const Subject s(kSmall);
   s.o(1, 4, 2) += 1e-5f;
@@ -167,6 +179,30 @@ TEST_CASE("outside the sample a fault that no convex combination makes is refuse
   const Subject s(kLong, 0);
   REQUIRE(s.passes());
   fault.plant(s);
+  CHECK_FALSE(s.passes());
+}
+
+TEST_CASE("outside the sample rows that see NaN or infinity have no bound, the others have", "[check]") {
+  const auto what = GENERATE(kNan, kInfinity);
+  Subject s("h:2/q:2000/d:2/window:5,5/lse:1", 0);
+  const std::int64_t query = unsampled_query(s);
+  row_of<float>(s.t.q, 0, 0, 500)[1] = kNan;
+  row_of<float>(s.t.k, 0, 1, query)[0] = what;
+  row_of<float>(s.t.v, 0, 1, query)[1] = what;
+  s.oracle = make_oracle(s.p, s.t, 3, 0);
+  s.write_reference();
+  CHECK(s.passes());
+  CHECK(std::count(s.oracle.unbounded.begin(), s.oracle.unbounded.end(), 1) ==
+        1 + query + 5 - std::max<std::int64_t>(0, query - 5) + 1);
+  CHECK(s.oracle.unbounded[500] == 1);
+  CHECK(s.oracle.unbounded[2000 + query + 6] == 0);
+  CHECK(s.oracle.unbounded[2000 + query + 5] == 1);
+  poison(std::as_writable_bytes(std::span(&s.o(1, query, 0), 1)));
+  CHECK_FALSE(s.passes());
+  s.write_reference();
+  s.o(0, query, 1) = kNan;  // the head that sees nothing of it
+  CHECK_FALSE(s.passes());
+  s.o(0, query, 1) = 100;
   CHECK_FALSE(s.passes());
 }
 

@@ -1,0 +1,58 @@
+#include "feed.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "errors.hpp"
+
+namespace attn::bench {
+namespace {
+
+std::string arguments_of(const std::string& seed, const std::string& path) {
+  std::string text = fmt::format(" --seed {}", seed);
+  if (path.empty()) return text;
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@";
+  if (path.find_first_not_of(kPlain) == std::string::npos) return text + " --tensors " + path;
+  text += " --tensors '";
+  for (const char c : path) text += c == '\'' ? "'\\''" : std::string(1, c);
+  return text + "'";
+}
+
+}  // namespace
+
+void add_input_options(CLI::App& command, InputOptions& options) {
+  command.add_option("--seed", options.seed, "of the inputs")->capture_default_str();
+  command
+      .add_option("--tensors", options.tensors,
+                  "q, k and v of your own, f32, in a file of numpy.savez, instead of seeded inputs; without --problem "
+                  "their shapes are the problem")
+      ->check([](const std::string& file) { return file.empty() ? "names no file" : ""; });
+}
+
+Feed::Feed(const InputOptions& options) : seed_(options.seed) {
+  if (options.tensors.empty()) return;
+  file_.emplace(options.tensors);
+  if (!file_->ignored().empty())
+    fmt::print(stderr, "{}: only q, k and v are read, not {}\n", options.tensors, fmt::join(file_->ignored(), ", "));
+}
+
+Feed::Feed(const Json& json) : seed_(json.at("seed").get<std::uint64_t>()) {
+  if (!json.contains("tensors")) return;
+  file_.emplace(json.at("tensors").get<std::string>());
+  if (file_->hash() != json.at("tensors_hash").get<std::string>())
+    throw UsageError(fmt::format("--tensors {}: the file has changed since the command began", file_->path()));
+}
+
+Json Feed::to_json() const {
+  Json json = {{"seed", seed_}};
+  if (file_) json.update({{"tensors", file_->path()}, {"tensors_hash", file_->hash()}});
+  return json;
+}
+
+std::string Feed::arguments() const { return arguments_of(std::to_string(seed_), file_ ? file_->path() : ""); }
+
+std::string feed_arguments(const Json& context) {
+  return arguments_of(context.value("seed", "1"), context.value("tensors", ""));
+}
+
+}  // namespace attn::bench

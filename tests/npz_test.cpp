@@ -1,0 +1,284 @@
+// Tensors of a user's own: the reader of .npz files, against whole and broken ones; and what inputs make of them.
+#include "npz_file.hpp"
+
+#include <fmt/format.h>
+#include <zip.h>
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "catch.hpp"
+#include "errors.hpp"
+#include "feed.hpp"
+#include "folder.hpp"
+#include "support.hpp"
+
+namespace attn::test {
+namespace {
+
+using bench::Feed;
+using bench::NpzFile;
+using bench::UsageError;
+
+struct Member {
+  std::string name, bytes;
+};
+
+// The file that numpy.save would write, for a header and values given.
+std::string npy(const std::string& header, const std::string& values, int version = 1) {
+  std::string text = fmt::format("\x93NUMPY{}{}", static_cast<char>(version), '\0');
+  const std::uint64_t length = header.size() + 1;
+  for (int i = 0; i < (version == 1 ? 2 : 4); ++i) text += static_cast<char>(length >> (8 * i) & 0xff);
+  return text + header + "\n" + values;
+}
+
+std::string header_of(const std::string& shape, const char* descr = "<f4", const char* fortran = "False") {
+  return fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}", descr, fortran, shape);
+}
+
+// 0, 1, 2, ... times `factor`.
+std::string floats(std::int64_t count, float factor) {
+  std::string bytes;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float value = static_cast<float>(i) * factor;
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  return bytes;
+}
+
+void write_archive(const std::string& path, const std::vector<Member>& members, zip_int32_t method = ZIP_CM_STORE) {
+  std::filesystem::remove(path);
+  int code = 0;
+  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_EXCL, &code);
+  REQUIRE(archive != nullptr);
+  for (const Member& member : members) {
+    zip_source_t* source = zip_source_buffer(archive, member.bytes.data(), member.bytes.size(), 0);
+    const zip_int64_t index = zip_file_add(archive, member.name.c_str(), source, 0);
+    REQUIRE(index >= 0);
+    REQUIRE(zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), method, 0) == 0);
+  }
+  REQUIRE(zip_close(archive) == 0);
+}
+
+// b:2/h:4/hkv:2/q:3/k:5/d:6/dv:7.
+constexpr auto kWorkload = "b:2/h:4/hkv:2/q:3/k:5/d:6/dv:7";
+const Member kQ{"q.npy", npy(header_of("(2, 4, 3, 6)"), floats(144, 1))};
+const Member kK{"k.npy", npy(header_of("(2, 2, 5, 6)"), floats(120, 2))};
+const Member kV{"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 3))};
+
+// What the reader says of an archive; empty when it reads it.
+std::string refusal(const std::vector<Member>& members) {
+  const Folder folder;
+  const std::string path = folder.file("x.npz");
+  write_archive(path, members);
+  try {
+    (void)NpzFile(path).problem();
+  } catch (const UsageError& error) {
+    CHECK(contains(error.what(), "x.npz: "));
+    return error.what();
+  }
+  return {};
+}
+
+std::string refusal_of_q(const std::string& bytes) { return refusal({{"q.npy", bytes}, kK, kV}); }
+
+void check_values(const TensorView& t, float factor) {
+  float next = 0;
+  for_each_element(t, [&](float& x, auto...) { CHECK(x == factor * next++); });
+}
+
+}  // namespace
+
+TEST_CASE("arrays are read as they are, stored and compressed, and are the problem of their shapes", "[npz]") {
+  const auto method = GENERATE(ZIP_CM_STORE, ZIP_CM_DEFLATE);
+  const Folder folder;
+  write_archive(folder.file("x.npz"), {kV, kQ, {"scores.npy", "anything"}, kK}, method);
+  const NpzFile file(folder.file("x.npz"));
+  check_values(file.tensors().q, 1);
+  check_values(file.tensors().k, 2);
+  check_values(file.tensors().v, 3);
+  CHECK(file.problem() == parse_problem(kWorkload));
+  CHECK(file.ignored() == std::vector<std::string>{"scores"});
+  CHECK(file.path() == folder.file("x.npz"));
+}
+
+TEST_CASE("three dimensions are those without a batch", "[npz]") {
+  const Folder folder;
+  const std::string array = npy(header_of("(4, 3, 6)"), floats(72, 1));
+  write_archive(folder.file("x.npz"), {{"q.npy", array}, {"k.npy", array}, {"v.npy", array}});
+  CHECK(NpzFile(folder.file("x.npz")).problem() == parse_problem("h:4/q:3/d:6"));
+}
+
+TEST_CASE("every version of the header and every way to write the literal is read", "[npz]") {
+  const auto version = GENERATE(1, 2, 3);
+  CHECK(refusal_of_q(npy(header_of("(2, 4, 3, 6)"), floats(144, 1), version)).empty());
+  const auto header = GENERATE(values<std::string>({
+      R"({"shape":(2,4,3,6),"fortran_order":False,"descr":"<f4"})",
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3, 6)}   ",
+      "{ 'shape' : ( 2 , 4 , 3 , 6 , ) , 'descr':'<f4' ,'fortran_order':False , }",
+  }));
+  CHECK(refusal_of_q(npy(header, floats(144, 1), version)).empty());
+}
+
+TEST_CASE("another type is refused, named, with how to convert it", "[npz]") {
+  const auto [descr, name] = GENERATE(table<const char*, const char*>({
+      {"<f8", "is float64 ('<f8')"},
+      {"<f2", "is float16 ('<f2')"},
+      {">f4", "is big-endian float32 ('>f4')"},
+      {"<i4", "is '<i4'"},
+      {"|O", "is '|O'"},
+      {"|V2", "perhaps bfloat16"},
+      {"", "is ''"},
+  }));
+  CAPTURE(descr);
+  const std::string said = refusal_of_q(npy(header_of("(2, 4, 3, 6)", descr), floats(144, 1)));
+  CHECK(contains(said, name));
+  CHECK(contains(said, "array 'q'"));
+  CHECK(contains(said, "q=numpy.ascontiguousarray(q, dtype='float32')"));
+}
+
+TEST_CASE("a file that is no array of these shapes is refused with what it is", "[npz]") {
+  const std::string values = floats(144, 1);
+  const auto [bytes, said] = GENERATE_COPY(table<std::string, const char*>({
+      {npy(header_of("(2, 4, 3, 6)", "<f4", "True"), values), "is in Fortran order"},
+      {npy(header_of("(2, 4, 18)"), values), "the shapes do not go together"},
+      {npy(header_of("(8, 18)"), values), "has the shape [8, 18]; valid: [batch, heads, seqlen, dim] or"},
+      {npy(header_of("()"), values), "has the shape []"},
+      {npy(header_of("(2, 4, 3, 2, 3)"), values), "has the shape [2, 4, 3, 2, 3]"},
+      {npy(header_of("(2, 0, 3, 6)"), ""), "each size is between 1 and"},
+      {npy(header_of("(2, 4, 3, 7)"), values), "has the shape [2, 4, 3, 7] in f32, but 576 bytes of values"},
+      {npy(header_of("(2, 4, 3, 5)"), values), "but 576 bytes of values"},
+      {npy(header_of("(4294967296, 4294967296, 1, 1)"), values), "but 576 bytes of values"},
+      {npy(header_of("(1099511627776, 1099511627776, 1099511627776)"), values), "but 576 bytes of values"},
+      {npy(header_of("(99999999999999999999, 1, 1, 1)"), values), "header that is not understood"},
+      {npy(header_of("(-2, 4, 3, 6)"), values), "header that is not understood"},
+      {npy("{'descr': '<f4', 'shape': (2, 4, 3, 6)}", values), "header that is not understood"},
+      {npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3, 6)}", values),
+       "header that is not understood"},
+      {npy(header_of("(2, 4, 3, 6)") + "x", values), "header that is not understood"},
+      {npy("{'descr': [('a', '<f4'), ('b', '<i4')], 'fortran_order': False, 'shape': (2, 3)}", values),
+       "is a structured type"},
+      {npy("{'descr': [('a', '<f4'", values), "header that is not understood"},
+      {npy("{'descr': '<f4\033[31m", values), "not understood: {'descr': '<f4?[31m"},
+      {npy("", values), "header that is not understood"},
+      {npy(std::string(70000, ' ') + header_of("(2, 4, 3, 6)"), values, 2), "has a header of 70"},
+      {npy(header_of("(2, 4, 3, 6)"), values, 4), "version 4.0; valid: 1 to 3"},
+      {std::string("\x93NUMPY\2\0\xff\xff\xff\xff{}", 14), "has a header of 4294967295 bytes in 14 bytes"},
+      {std::string("\x93NUMPY\1\0", 8), "is no .npy file: it has 8 bytes"},
+      {"not an array at all", "does not begin with"},
+      {"", "it has 0 bytes"},
+  }));
+  CAPTURE(said);
+  const std::string refused = refusal_of_q(bytes);
+  CAPTURE(refused);
+  CHECK(contains(refused, said));
+}
+
+TEST_CASE("arrays that are missing, twice there or of shapes apart are refused", "[npz]") {
+  CHECK(contains(refusal({kQ, kK}), "has no array 'v'; needed are q, k and v, there are: q.npy, k.npy"));
+  CHECK(contains(refusal({}), "there is no such file"));  // libzip writes no empty archive
+  const Member other_batch{"k.npy", npy(header_of("(1, 2, 5, 6)"), floats(60, 1))};
+  CHECK(
+      contains(refusal({kQ, other_batch, kV}), "k is [1, 2, 5, 6], b:2/h:4/hkv:2/q:3/k:5/d:6/dv:7 needs [2, 2, 5, 6]"));
+  const Member odd_heads{"q.npy", npy(header_of("(2, 3, 4, 6)"), floats(144, 1))};
+  CHECK(contains(refusal({odd_heads, kK, kV}), "hkv=2 does not divide h=3"));
+  // What two writers on one file leave. libzip itself never writes a name twice: the names are made the same afterwards.
+  const Folder folder;
+  write_archive(folder.file("x.npz"), {kQ, kK, kV, {"w.npy", kV.bytes}});
+  std::ifstream in(folder.file("x.npz"), std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(in), {});
+  for (std::size_t at = 0; (at = bytes.find("w.npy", at)) != std::string::npos;) bytes[at] = 'v';
+  std::ofstream(folder.file("x.npz"), std::ios::binary) << bytes;
+  CHECK_THROWS_WITH(NpzFile(folder.file("x.npz")), Catch::Matchers::Contains("has 2 arrays 'v'"));
+}
+
+TEST_CASE("a file cut short anywhere or with any byte flipped never reads as other values", "[npz]") {
+  const Folder folder;
+  const std::string whole = folder.file("x.npz"), broken = folder.file("broken.npz");
+  const auto method = GENERATE(ZIP_CM_STORE, ZIP_CM_DEFLATE);
+  write_archive(whole, {kQ, kK, kV}, method);
+  std::ifstream in(whole, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  const std::string right = NpzFile(whole).hash();
+  int refused = 0;
+  const auto try_reading = [&](const std::string& text) {
+    std::ofstream(broken, std::ios::binary) << text;
+    try {
+      const std::string hash = NpzFile(broken).hash();
+      CHECK(hash == right);
+    } catch (const UsageError&) {
+      ++refused;
+    }
+  };
+  for (std::size_t size = 0; size < bytes.size(); size += 7) try_reading(bytes.substr(0, size));
+  CHECK(refused == static_cast<int>((bytes.size() + 6) / 7));
+  refused = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += 5) {
+    std::string text = bytes;
+    text[at] = static_cast<char>(text[at] ^ 0x55);
+    try_reading(text);
+  }
+  CHECK(refused > static_cast<int>(bytes.size() / 10));
+}
+
+TEST_CASE("a path that is no archive is refused", "[npz]") {
+  const Folder folder;
+  CHECK_THROWS_WITH(NpzFile(folder.file("absent.npz")), Catch::Matchers::Contains("there is no such file"));
+  CHECK_THROWS_WITH(NpzFile(folder.path.string()), Catch::Matchers::Contains("there is no such file"));
+  std::ofstream(folder.file("text.npz")) << "text";
+  CHECK_THROWS_WITH(NpzFile(folder.file("text.npz")), Catch::Matchers::Contains("numpy.savez"));
+}
+
+TEST_CASE("fill:file copies given tensors into every layout and leaves NaN in them", "[npz]") {
+  const Folder folder;
+  std::string values = floats(144, 1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(values.data() + 4 * 17, &nan, 4);
+  const Member array{"q.npy", npy(header_of("(2, 4, 3, 6)"), values)};
+  write_archive(folder.file("x.npz"), {array, {"k.npy", array.bytes}, {"v.npy", array.bytes}});
+  const Feed feed(bench::InputOptions{.seed = 1, .tensors = folder.file("x.npz")});
+  const auto layout = GENERATE("bhsd", "bshd", "packed");
+  const Workload w = parse_workload(std::string("b:2/h:4/q:3/d:6/fill:file/layout:") + layout);
+  const Inputs inputs(w.problem, w.setup, feed.source());
+  CHECK(inputs.hash() == hash_values(feed.file()->tensors()));
+  CHECK(fmt::format("{:016x}", inputs.hash()) == feed.file()->hash());
+  float next = 0;
+  for_each_element(inputs.tensors().k, [&](float& x, auto...) {
+    CHECK((next == 17 ? std::isnan(x) : x == next));
+    ++next;
+  });
+}
+
+TEST_CASE("fill:file without tensors, or with those of another problem, is refused", "[npz]") {
+  const Workload w = parse_workload(std::string(kWorkload) + "/fill:file");
+  CHECK(contains(rejection([&] { Inputs(w.problem, w.setup, 1); }), "none are given"));
+  const Folder folder;
+  write_archive(folder.file("x.npz"), {kQ, kK, kV});
+  const NpzFile file(folder.file("x.npz"));
+  const auto fit = [&](const char* text) {
+    return rejection([&] { Inputs(parse_problem(text), w.setup, {1, &file.tensors()}); });
+  };
+  CHECK(fit(kWorkload).empty());
+  CHECK(fit("b:2/h:4/hkv:2/q:3/k:5/d:6/dv:7/mask:causal/lse:1").empty());
+  CHECK(contains(fit("b:2/h:2/q:3/k:5/d:6/dv:7"), "q is [2, 4, 3, 6], b:2/h:2/q:3/k:5/d:6/dv:7 needs [2, 2, 3, 6]"));
+  CHECK(contains(fit("b:2/h:4/hkv:2/q:3/k:4/d:6/dv:7"), "k is [2, 2, 5, 6]"));
+  CHECK(contains(fit("b:2/h:4/hkv:2/q:3/k:5/d:6"), "v is [2, 2, 5, 7]"));
+}
+
+TEST_CASE("a feed is the same in another process unless the file changed", "[npz]") {
+  const Folder folder;
+  write_archive(folder.file("it's x.npz"), {kQ, kK, kV});
+  const Feed feed(bench::InputOptions{.seed = 7, .tensors = folder.file("it's x.npz")});
+  const Feed there(feed.to_json());
+  CHECK(there.source().seed == 7);
+  CHECK(there.file()->hash() == feed.file()->hash());
+  CHECK(feed.arguments() == fmt::format(" --seed 7 --tensors '{}/it'\\''s x.npz'", folder.path.string()));
+  write_archive(folder.file("it's x.npz"), {kQ, kK, {"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 4))}});
+  CHECK_THROWS_WITH(Feed(feed.to_json()), Catch::Matchers::Contains("has changed"));
+  CHECK(Feed(Feed(bench::InputOptions{.seed = 3}).to_json()).file() == nullptr);
+}
+
+}  // namespace attn::test

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# usage: tensors_test.sh ATTNBENCH PLAIN_C [EMULATOR...]
+# --tensors as a user meets it: files as numpy writes them, what is refused, and what rows and result files say.
+set -u
+attnbench=$(realpath "$1") plugin=$(realpath "$2")
+shift 2
+emulator=("$@")
+[ $# -eq 0 ] || export ATTN_LAUNCHER="$*"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+failures=0 passes=0
+
+run() { ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" >out 2>err; }
+
+# expect CODE FILE 'REGEX' ARGUMENTS...: attnbench must end so, and the file (out or err) match.
+expect() {
+  local want=$1 file=$2 pattern=$3 got
+  shift 3
+  run "$@"
+  got=$?
+  if [ "$got" -eq "$want" ] && grep -qE -- "$pattern" "$file"; then
+    passes=$((passes + 1))
+  else
+    failures=$((failures + 1))
+    echo "FAILED: attnbench $*: exit $got (want $want), $file should match '$pattern':"
+    cat out err
+  fi
+}
+# Refused before any timing: exit 2, nothing overwritten.
+rejects() {
+  local pattern=$1
+  shift
+  echo precious >keep.json
+  expect 2 err "$pattern" run "$@" --benchmark_out=keep.json
+  if [ "$(cat keep.json)" != precious ]; then failures=$((failures + 1)); echo "FAILED: $*: overwrote the file"; fi
+}
+
+# Files as numpy.savez writes them: ZIP64 fields in every member, headers padded to 64 bytes.
+python3 - <<'END_OF_PYTHON' || exit 1
+import array, math, random, struct, zipfile
+
+def npy(shape, values, descr="<f4"):
+    header = str({"descr": descr, "fortran_order": False, "shape": shape})
+    header += " " * (-(10 + len(header) + 1) % 64) + "\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode() + values
+
+def save(path, method=zipfile.ZIP_STORED, **arrays):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in arrays.items():
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                member.write(data)
+
+dice = random.Random(1)
+def values(count, **special):
+    data = [dice.gauss(0, 1) for _ in range(count)]
+    for at, value in special.items():
+        data[int(at[1:])] = value
+    return array.array("f", data).tobytes()
+
+q, k, v = npy((2, 4, 9, 8), values(576)), npy((2, 2, 11, 8), values(352)), npy((2, 2, 11, 8), values(352))
+save("x.npz", q=q, k=k, v=v)
+save("compressed.npz", zipfile.ZIP_DEFLATED, q=q, k=k, v=v, o=b"anything")
+save("nan.npz", q=npy((2, 4, 9, 8), values(576, _9=math.nan)), k=k, v=npy((2, 2, 11, 8), values(352, _5=math.inf)))
+save("huge.npz", q=npy((1, 1, 2, 1), array.array("f", [1e20] * 2).tobytes()),
+     k=npy((1, 1, 3, 1), array.array("f", [1e20, 2e20, 3e20]).tobytes()), v=npy((1, 1, 3, 1), values(3)))
+save("f64.npz", q=npy((2, 4, 9, 8), bytes(576 * 8), "<f8"), k=k, v=v)
+save("missing.npz", q=q, k=k)
+same = npy((3, 7, 8), values(168))
+save("same.npz", q=same, k=same, v=same)
+large = npy((4, 256, 32), values(32768))
+save("large.npz", q=large, k=large, v=large)
+open("short.npz", "wb").write(open("x.npz", "rb").read()[:-30])
+END_OF_PYTHON
+
+fast=--benchmark_min_time=0.001 few=(--variants 'naive,flash')
+row=b:2/h:4/hkv:2/q:9/k:11/d:8/dv:8/dtype:f32
+
+expect 0 out 'naive +.* ok ' verify --tensors x.npz
+expect 0 err 'compressed.npz: only q, k and v are read, not o' verify --tensors compressed.npz "${few[@]}"
+expect 0 out 'ok ' verify --tensors nan.npz
+expect 0 out 'ok ' verify --tensors x.npz --problem h:4/b:2/hkv:2/q:9/k:11/d:8/mask:causal/lse:1/layout:bshd
+expect 0 out 'ok ' verify --tensors same.npz --problem h:3/q:7/d:8/layout:packed/fill:file
+expect 0 out 'ok ' verify --tensors x.npz --plugin "$plugin" --variants plain_c
+expect 1 out 'f32 breaks down on these inputs' verify --tensors huge.npz "${few[@]}"
+expect 1 out "attnbench verify .*/fill:file --variants .* --seed 1 --tensors $folder/huge.npz" verify --tensors huge.npz "${few[@]}"
+expect 1 out "attnbench verify .*/fill:file --variants .* --seed 1 --tensors $folder/huge.npz" \
+  run --tensors huge.npz --variants naive "$fast"
+reproducer=$(grep -o 'verify .*' out | head -n 1)
+# shellcheck disable=SC2086  # a command line
+expect 1 out 'f32 breaks down' $reproducer
+
+rejects 'f64.npz: array .q. is float64' --tensors f64.npz
+rejects "missing.npz: has no array 'v'" --tensors missing.npz
+rejects 'short.npz: cannot be read: ' --tensors short.npz
+rejects 'absent.npz: there is no such file' --tensors absent.npz
+rejects 'tensors: names no file' --tensors ''
+rejects "x.npz does not fit: q is \[2, 4, 9, 8\], h:4/q:9/d:8 needs \[1, 4, 9, 8\]" --tensors x.npz --problem h:4/q:9/d:8
+rejects 'fill:uniform does not go with --tensors' --tensors same.npz --problem h:3/q:7/d:8/fill:uniform
+rejects 'fill:normal does not go with --tensors' --tensors same.npz --problem h:3/q:7/d:8/fill:normal
+rejects 'fill:file are the tensors of a file; name it with --tensors' --problem h:3/q:7/d:8/fill:file
+rejects 'a sweep names many; leave --sweep out' --tensors x.npz --sweep quick
+printf '%s\n' 'title = "t"' 'budget_seconds = 5' 'min_time_seconds = 0.001' '[[problem]]' \
+  'problem = "h:3/q:7/d:8/fill:file"' 'model = "m"' 'source = "s"' >mine.toml
+rejects 'fill:file are the tensors of a file' --sweep mine.toml
+rejects 'nothing to run' --variants naive
+
+expect 0 out 'fill:file' run --tensors x.npz "${few[@]}" "$fast" --benchmark_out=result.json
+# Large enough that its copies can exceed any cache; left out, with the reason, where the system does not tell of caches.
+expect 0 out 'cache:cold' run --tensors large.npz --problem h:4/q:256/d:32 --problem h:4/q:256/d:32/cache:cold \
+  --variants flash "$fast"
+expect 0 out 'plain_c' run --tensors x.npz --plugin "$plugin" --variants 'naive,plain_c' "$fast"
+expect 0 out 'naive' run --tensors x.npz --isolate "${few[@]}" "$fast"
+expect 0 err '' run --tensors x.npz "${few[@]}" "$fast" --benchmark_out=result.json --resume
+expect 2 err "written with tensors '.*x.npz', this run has ''" run --problem h:3/q:7/d:8 --benchmark_out=result.json --resume
+cp compressed.npz other.npz
+expect 2 err "written with tensors '.*/x.npz', this run has '.*/other.npz'" \
+  run --tensors other.npz --benchmark_out=result.json --resume
+cp nan.npz x.npz
+expect 2 err "written with tensors_hash '[0-9a-f]{16}'" run --tensors x.npz --benchmark_out=result.json --resume
+python3 - "$folder" $row <<'END_OF_PYTHON' || { failures=$((failures + 1)); echo "FAILED: result.json"; }
+import json, sys
+document = json.load(open("result.json"))
+assert document["context"]["tensors"] == sys.argv[1] + "/x.npz", document["context"]["tensors"]
+assert len(document["context"]["tensors_hash"]) == 16
+names = [row["name"] for row in document["benchmarks"]]
+assert len(names) == 2 and all(f"/{sys.argv[2]}/mask:none/fill:file/threads:1" in name for name in names), names
+END_OF_PYTHON
+
+echo "$passes passed, $failures failed"
+((failures == 0 && passes > 0))
