@@ -68,7 +68,7 @@ import json
 rows = json.load(open("rows.json"))["benchmarks"]
 assert len(rows) == 3 * 7, len(rows)  # repetitions, mean, median, stddev, cv
 medians = [r for r in rows if r.get("aggregate_name") == "median"]
-assert len(medians) == 3 and all(0.2 < r["cpu_time"] / r["real_time"] < 2 for r in medians), medians
+assert len(medians) == 3 and all(r["cpu_time"] > 0 for r in medians), medians
 END
 then pass; else fail "repetitions"; fi
 
@@ -110,7 +110,7 @@ assert plan["ok"] and plan["refused"] == "" and plan["flops_per_second"] > 0
 assert prep["ok"] and prep["verdict"]["passed"] and prep["verdict"]["rows_checked"] == 8
 for m in run, measure:
     assert m["ok"] and m["verdict"]["passed"] and m["checksum"] == prep["checksum"] and m["wall_seconds"] > 0
-assert measure["threads_used"] in (0, 1) and "threads_used" in measure
+assert measure["threads_used"] >= 0 and measure["pct_bandwidth"] > 0 and "pct_bandwidth" not in run
 wanted = ["there is no absent/sse2", "0 calls; valid: 1 or more", "'x' is no whole number", "row name", "'jump' is no request", "type"]
 for answer, want in zip(errors, wanted, strict=True):
     assert answer["ok"] is False and want in answer["error"], (want, answer)
@@ -128,15 +128,24 @@ then pass; else fail "unknown checksum"; fi
 
 # Between requests a worker does not run, whatever its threads would like to do; and none is left behind.
 if [ ${#emulator[@]} -eq 0 ]; then
-  run run --isolate --plugin "$good" --problem h:4/q:256/d:64 --variants blocked,plain_c --threads 1 --benchmark_min_time=1 &
-  states=''
-  for _ in $(seq 60); do
+  "$attnbench" run --isolate --plugin "$good" --problem h:4/q:256/d:64 --variants blocked,plain_c --benchmark_min_time=1 \
+    >out 2>err &
+  parent=$! states='' workers=''
+  children() { cat /proc/$parent/task/$parent/children 2>/dev/null; }
+  while kill -0 $parent 2>/dev/null; do
     sleep 0.05
-    states+=$(for p in $(pgrep -f "$(basename "$attnbench") worker"); do awk '{print $3}' "/proc/$p/stat" 2>/dev/null; done | sort | tr -d '\n')' '
+    workers+=" $(children)"
+    states+=$(for p in $(children); do awk '{print $3}' "/proc/$p/stat" 2>/dev/null; done | sort | tr -d '\n')' '
   done
   wait
-  if [[ $states == *T* ]] && ! [[ $states == *RR* ]]; then pass; else fail "states of two workers in turns: $states"; fi
-  if pgrep -f "$attnbench worker" >left; then fail "workers left behind: $(cat left)"; else pass; fi
+  # R and T: one at work, the other stopped. Two at work may only be seen before the first request.
+  if [ "$(grep -o 'RT' <<<"$states" | wc -l)" -gt 10 ] && [ "$(grep -o 'RR' <<<"$states" | wc -l)" -le 2 ]; then
+    pass
+  else
+    fail "states of two workers that take turns: $states"
+  fi
+  left=$(for p in $(tr ' ' '\n' <<<"$workers" | sort -u); do [ -d "/proc/$p" ] && echo "$p"; done)
+  if [ -n "$workers" ] && [ -z "$left" ]; then pass; else fail "workers left behind: $left"; fi
 fi
 
 echo "$passes passed, $failures failed"
