@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "installation.hpp"
 #include "peers_table.hpp"
 
 namespace attn::bench {
@@ -11,11 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where `cmake --install` puts plugins, seen from the program.
+// Where `cmake --install` puts plugins; empty for a program in its build tree.
 fs::path installed_file(const std::string& name) {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return program.parent_path().parent_path() / "lib" / "attnbench" / (name + ".so");
+  const std::optional<fs::path> prefix = installation();
+  return prefix ? *prefix / "lib" / "attnbench" / (name + ".so") : fs::path();
 }
 
 }  // namespace

@@ -6,11 +6,15 @@
 #include <filesystem>
 
 #include "errors.hpp"
+#include "installation.hpp"
 #include "machine.hpp"
 
 namespace attn::bench {
 
 std::string record_folder(std::string_view who) {
+  if (installation() || !std::filesystem::is_directory(ATTN_RESULTS_DIR))
+    throw UsageError(fmt::format("{}: results/ belongs to a checkout, and this program {}; name a file of your own",
+                                 who, installation() ? "is installed, run that of a build" : "is of one that is gone"));
   if (revision() == "unknown" || revision().find("-dirty") != std::string::npos)
     throw UsageError(fmt::format("{}: the build is of revision '{}'; commit, build, and record that", who, revision()));
   const auto folder = std::filesystem::path(ATTN_RESULTS_DIR) / machine_folder();

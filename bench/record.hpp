@@ -7,7 +7,7 @@
 namespace attn::bench {
 
 // results/<machine> of the source tree, made when it is not there. Throws UsageError in the name of `who` unless this is
-// a build of a clean commit: a recorded number must lead back to the code that gave it.
+// a build of a clean commit, in its checkout: a recorded number must lead back to the code that gave it.
 std::string record_folder(std::string_view who);
 
 // Today, as in file names: 2026-11-23.

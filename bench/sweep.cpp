@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "errors.hpp"
+#include "installation.hpp"
 #include "isa.hpp"
 #include "toml_reader.hpp"
 
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 std::vector<std::string> built_in_names() {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(ATTN_SWEEP_DIR, error))
+  for (const auto& entry : fs::directory_iterator(sweep_folder(), error))
     if (entry.path().extension() == ".toml") names.push_back(entry.path().stem());
   std::sort(names.begin(), names.end());
   return names;
@@ -28,10 +29,10 @@ std::vector<std::string> built_in_names() {
 
 fs::path find_file(const std::string& name) {
   if (fs::is_regular_file(name)) return name;
-  const fs::path built_in = fs::path(ATTN_SWEEP_DIR) / (name + ".toml");
+  const fs::path built_in = sweep_folder() / (name + ".toml");
   if (fs::is_regular_file(built_in)) return built_in;
-  throw UsageError(fmt::format("sweep '{}' is neither a file nor a name in {}; valid names: {}", name, ATTN_SWEEP_DIR,
-                               fmt::join(built_in_names(), ", ")));
+  throw UsageError(fmt::format("sweep '{}' is neither a file nor a name in {}; valid names: {}", name,
+                               sweep_folder().string(), fmt::join(built_in_names(), ", ")));
 }
 
 // What a table says, and what holds where it says nothing.
