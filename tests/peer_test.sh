@@ -45,11 +45,11 @@ case $peer in
     ;;
   onednn)
     for problem in "$empty_rows" "${windows[@]}" "$value_dim"; do computes "$problem"; done
-    refuses "$lse" 'onednn does not support: lse'
+    refuses "$lse" "$peer does not support: lse"
     ;;
-  torch)
+  torch | ggml)
     for problem in "$empty_rows" "${windows[@]}" "$value_dim"; do computes "$problem"; done
-    refuses "$lse" 'torch does not support: lse'
+    refuses "$lse" "$peer does not support: lse"
     ;;
   *) failures=1; echo "FAILED: nothing is known of $peer" ;;
 esac

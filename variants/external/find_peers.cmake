@@ -92,3 +92,28 @@ function(attn_find_torch)
 auto* use = &at::_ops::scaled_dot_product_attention::call;]])
   set(absent "${absent}" PARENT_SCOPE)
 endfunction()
+
+# ggml where somebody installed it; no distribution package has it yet.
+function(attn_find_ggml)
+  set(get_peers "build it with shared libraries, install it and configure with CMAKE_PREFIX_PATH there")
+  find_path(ATTN_GGML_INCLUDE_DIR ggml-cpu.h HINTS ${ggml_DIR}/../../../include)
+  find_library(ATTN_GGML_BASE_LIBRARY ggml-base HINTS ${ggml_DIR}/../../../lib)
+  find_library(ATTN_GGML_CPU_LIBRARY ggml-cpu HINTS ${ggml_DIR}/../../../lib)
+  if(NOT ATTN_GGML_INCLUDE_DIR OR NOT ATTN_GGML_BASE_LIBRARY OR NOT ATTN_GGML_CPU_LIBRARY)
+    set(absent "ggml not found; ${get_peers}" PARENT_SCOPE)
+    return()
+  endif()
+  set(absent "")
+  add_library(attn_library_ggml INTERFACE IMPORTED)
+  target_include_directories(attn_library_ggml INTERFACE ${ATTN_GGML_INCLUDE_DIR})
+  target_link_libraries(attn_library_ggml INTERFACE ${ATTN_GGML_CPU_LIBRARY} ${ATTN_GGML_BASE_LIBRARY})
+  # While masks had to be padded, it was another interface.
+  attn_probe(ggml [[
+#include <ggml-cpu.h>
+#ifdef GGML_KQ_MASK_PAD
+#error "this ggml is too old"
+#endif
+auto* use = &ggml_graph_compute;
+auto* version = &ggml_version;]])
+  set(absent "${absent}" PARENT_SCOPE)
+endfunction()
