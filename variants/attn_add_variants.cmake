@@ -1,4 +1,4 @@
-# attn_add_variants(<target> [PLUGIN] FILES <file>... [ISAS <isa>...]
+# attn_add_variants(<target> [PLUGIN [VERSION <text>]] FILES <file>... [ISAS <isa>...] [LIBRARIES <library>...]
 #                   [TYPE Variant] [HEADER variant.hpp] [TABLE variant_table])
 #
 # Compiles each file once per ISA into <target>, a static library that also defines
@@ -6,7 +6,10 @@
 # listing one row per file and ISA. `stem.cpp` is built for every ISA but amx and defines attn::<isa>::<stem>;
 # `stem.<isa>.cpp` is built for that ISA only, where it replaces `stem.cpp`.
 #
-# PLUGIN: <target> is <target>.so, a module for `attnbench run --plugin` that exports attn_plugin_table() instead.
+# PLUGIN: <target> is <target>.so, a module for `attnbench run --plugin` that exports attn_plugin_table() instead. VERSION
+# is of a library behind the kernels, for the result file.
+#
+# LIBRARIES: what the files are compiled and linked with. Their inline code is sealed with the rest.
 #
 # Each ISA's objects are sealed: linked into one relocatable file whose only global symbols are its rows. Otherwise the
 # linker would keep one copy of an inline function for all ISAs, perhaps the AVX-512 one, and the program would die on
@@ -77,7 +80,7 @@ function(attn_seal target isa symbols)
 endfunction()
 
 function(attn_add_variants target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "PLUGIN" "TYPE;HEADER;TABLE" "FILES;ISAS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "PLUGIN" "VERSION;TYPE;HEADER;TABLE" "FILES;ISAS;LIBRARIES")
   foreach(default IN ITEMS "TYPE Variant" "HEADER variant.hpp" "TABLE variant_table")
     separate_arguments(default)
     list(POP_FRONT default name value)
@@ -104,13 +107,17 @@ function(attn_add_variants target)
   if(arg_PLUGIN)
     add_library(${target} MODULE ${CMAKE_CURRENT_BINARY_DIR}/${target}_table.cpp)
     set_target_properties(${target} PROPERTIES PREFIX "")
-    set(plugin "static const attn_plugin kPlugin{ATTN_PLUGIN_ABI, std::size(attn::kRows), attn::kRows, nullptr};\n")
+    set(version nullptr)
+    if(arg_VERSION)
+      set(version "\"${arg_VERSION}\"")
+    endif()
+    set(plugin "static const attn_plugin kPlugin{ATTN_PLUGIN_ABI, std::size(attn::kRows), attn::kRows, ${version}};\n")
     string(APPEND plugin "const attn_plugin* attn_plugin_table() { return &kPlugin; }\n")
   else()
     add_library(${target} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${target}_table.cpp)
     set(plugin "")
   endif()
-  target_link_libraries(${target} PUBLIC OpenMP::OpenMP_CXX PRIVATE attn_baseline)
+  target_link_libraries(${target} PUBLIC OpenMP::OpenMP_CXX PRIVATE attn_baseline ${arg_LIBRARIES})
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${ATTN_HEADER_DIRECTORIES})
   target_compile_features(${target} PRIVATE cxx_std_20)
   set(externs "")
@@ -133,7 +140,7 @@ function(attn_add_variants target)
     target_compile_definitions(${target}_${isa} PRIVATE ATTN_ISA=${isa} ATTN_ISA_NAME="${isa}")
     target_compile_options(${target}_${isa} PRIVATE ${ATTN_FLAGS_${isa}} ${ATTN_KERNEL_OPTIONS})
     target_include_directories(${target}_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${ATTN_HEADER_DIRECTORIES})
-    target_link_libraries(${target}_${isa} PRIVATE attn_warnings OpenMP::OpenMP_CXX xsimd)
+    target_link_libraries(${target}_${isa} PRIVATE attn_warnings OpenMP::OpenMP_CXX xsimd ${arg_LIBRARIES})
     target_compile_features(${target}_${isa} PRIVATE cxx_std_20)
     set_target_properties(${target}_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ${arg_PLUGIN})
     attn_seal(${target} ${isa} "${symbols}")

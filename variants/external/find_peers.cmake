@@ -93,6 +93,18 @@ auto* use = &at::_ops::scaled_dot_product_attention::call;]])
   set(absent "${absent}" PARENT_SCOPE)
 endfunction()
 
+function(attn_find_eigen)
+  find_package(Eigen3 3.4 CONFIG QUIET)
+  if(NOT Eigen3_FOUND)
+    set(absent "Eigen 3.4 not found (libeigen3-dev); ${get_peers}" PARENT_SCOPE)
+    return()
+  endif()
+  add_library(attn_library_eigen INTERFACE IMPORTED)
+  target_link_libraries(attn_library_eigen INTERFACE Eigen3::Eigen)
+  set(ATTN_EIGEN_VERSION ${Eigen3_VERSION} PARENT_SCOPE)
+  set(absent "" PARENT_SCOPE)
+endfunction()
+
 # ggml where somebody installed it; no distribution package has it yet.
 function(attn_find_ggml)
   set(get_peers "build it with shared libraries, install it and configure with CMAKE_PREFIX_PATH there")
