@@ -149,7 +149,8 @@ void RunReporter::ReportRuns(const std::vector<Run>& runs) {
     skipped_.push_back({name, first.error_message.substr(std::string_view(kNotRun).size())});
     return;
   }
-  progress_.finish(name, outcome_of(first));
+  // Aggregates come apart from the repetitions that they are of.
+  if (first.run_type != Run::RT_Aggregate) progress_.finish(name, outcome_of(first));
   const std::vector<Run> own = as_they_go_into_the_file(runs);
   if (next_ != nullptr) next_->ReportRuns(own);
   if (!file_error_.empty()) return;

@@ -71,6 +71,7 @@ medians = [r for r in rows if r.get("aggregate_name") == "median"]
 assert len(medians) == 3 and all(r["cpu_time"] > 0 for r in medians), medians
 END
 then pass; else fail "repetitions"; fi
+if grep -q '^\[3/3\]' err && ! grep -q '^\[4/3\]' err; then pass; else fail "three cases, each finished once"; fi
 
 # Built-in kernels in a worker: same rows, and one that crashes there leaves the others alone.
 run run --isolate --problem $small --variants naive,blocked --benchmark_min_time=0.001 --benchmark_out=rows.json
