@@ -72,6 +72,16 @@ shows variants/README.md '| second | 4.0 | 1.5 % | 2.0x | 2.0x | 4.0e-07 |'
 exits 0 '^`h:2/q:8/d:4/mask:causal`, avx2' --problem mask:causal/d:4/q:8/h:2
 shows variants/README.md '| second | 4.0 | 1.5 % | 2.0x | 2.0x | 4.0e-07 |'
 
+# Peers: the newest file of that sweep, one and two threads, rows of workers too, ours named.
+printf '%s\n' '<!-- peers: written by tools/ladder from a recorded run; do not edit -->' 'old' \
+  '<!-- peers: end of what tools/ladder writes -->' >>README.md
+record results/here/2026-01-05-abc-peers.json 2026-01-05T00:00:00+00:00 'second 6' 'torch 2' 'blas 3'
+sed -i 's#/real_time#/manual_time#g' results/here/2026-01-05-abc-peers.json
+exits 0 'wrote README.md' results/here/b.json
+shows README.md '| problem | `best` | blas | torch | `best` over the fastest peer |'
+shows README.md '| `h:12/q:1024/d:64` | 6 / - (second) | 3 / - | 2 / - | 2.00x / - |'
+[ "$(grep -c '^| `h:12/q:1024/d:64`.*(second)' README.md)" -eq 1 ] && note ok || note failed 'a problem has one row'
+
 exits 2 'cannot read .*absent.json' absent.json
 echo '{"context": {}' >results/here/torn.json
 exits 2 'torn.json: not a result file' results/here/torn.json
