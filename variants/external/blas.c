@@ -75,7 +75,8 @@ static const char* limits(const attn_problem* p) {
   const int64_t dims[] = {p->seqlen_q, p->seqlen_k, p->head_dim, p->value_dim};
   for (int i = 0; i < 4; ++i)
     if (dims[i] > INT_MAX) return "CBLAS takes dimensions of 32 bits";
-  return 0;
+  /* Leaves room for the largest team and the size of a float. */
+  return p->seqlen_q > ((int64_t)1 << 48) / p->seqlen_k ? "its score matrix exceeds 64-bit sizes" : 0;
 }
 
 /* OpenBLAS chooses its kernels by the CPU when it is loaded: the instruction set of what it chose. Other libraries do
