@@ -5,6 +5,7 @@ set -u
 attnbench=$1 peer=$2 plugin=$3
 shift 3
 emulator=("$@")
+[ $# -eq 0 ] || export ATTN_LAUNCHER="$*"
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 failures=0 passes=0
