@@ -16,7 +16,7 @@ namespace {
 
 volatile sig_atomic_t stop_requested = 0;
 std::array<char, 1024> activity{};
-constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+[[maybe_unused]] constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 void request_stop(int) {
   if (stop_requested) _exit(kExitInterrupted);
