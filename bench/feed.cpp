@@ -4,18 +4,13 @@
 #include <fmt/ranges.h>
 
 #include "errors.hpp"
+#include "shell_word.hpp"
 
 namespace attn::bench {
 namespace {
 
 std::string arguments_of(const std::string& seed, const std::string& path) {
-  std::string text = fmt::format(" --seed {}", seed);
-  if (path.empty()) return text;
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@";
-  if (path.find_first_not_of(kPlain) == std::string::npos) return text + " --tensors " + path;
-  text += " --tensors '";
-  for (const char c : path) text += c == '\'' ? "'\\''" : std::string(1, c);
-  return text + "'";
+  return fmt::format(" --seed {}{}", seed, path.empty() ? "" : " --tensors " + shell_word(path));
 }
 
 }  // namespace

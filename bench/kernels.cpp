@@ -8,6 +8,7 @@
 #include "errors.hpp"
 #include "plan.hpp"
 #include "registry.hpp"
+#include "shell_word.hpp"
 #include "worker.hpp"
 
 namespace attn::bench {
@@ -143,7 +144,7 @@ void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_
   }
   const std::string path = library.at("path"), version = library.at("version");
   plugins_.push_back(fmt::format("{}{}: {}", path, version.empty() ? "" : " (" + version + ")", fmt::join(rows, ", ")));
-  arguments_ += " --plugin " + path;
+  arguments_ += " --plugin " + shell_word(path);
 }
 
 Station* Kernels::station_of(const Variant& variant) const {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -223,6 +224,7 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
   if (flags.format.empty())
     fmt::print("{}",
                format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
+  std::fflush(stdout);  // in a file with both, the table comes whole
   if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", file.path());
   if (interrupted()) return kExitInterrupted;
   file.complete();

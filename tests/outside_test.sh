@@ -3,29 +3,13 @@
 # The installed package, as somebody else's project meets it: BUILD is installed into a prefix that is then moved, the
 # project of tests/outside is configured and built outside the checkout, its plugins and its program are run.
 set -u
+# shellcheck source-path=SCRIPTDIR source=program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/program.sh"
 cmake=$1 build=$2 source=$3 cc=$4 cxx=$5 baseline_isa=$6
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-failures=0 passes=0
+begin
 attnbench=$folder/moved/bin/attnbench
 
 must() { "$@" >log 2>&1 || { echo "FAILED: $*:"; cat log; exit 1; }; }
-
-# expect CODE FILE 'REGEX' COMMAND...: the command must end so, and the file (out or err) match.
-expect() {
-  local want=$1 file=$2 pattern=$3 got
-  shift 3
-  "$@" >out 2>err
-  got=$?
-  if [ "$got" -eq "$want" ] && grep -qE -- "$pattern" "$file"; then
-    passes=$((passes + 1))
-  else
-    failures=$((failures + 1))
-    echo "FAILED: $*: exit $got (want $want), $file should match '$pattern':"
-    cat out err
-  fi
-}
 
 must "$cmake" --install "$build" --prefix "$folder/prefix"
 mv prefix moved
@@ -36,37 +20,37 @@ configure=("$cmake" -DCMAKE_PREFIX_PATH="$folder/moved" -DCMAKE_BUILD_TYPE=Relea
 must "${configure[@]}" -S outside -B built
 must "$cmake" --build built
 # Nothing of the checkout is in the package.
-if grep -rlF -e "$source" -e "$build" moved/lib/cmake; then failures=$((failures + 1)); echo "FAILED: paths of the checkout"; fi
+if grep -rlF -e "$source" -e "$build" moved/lib/cmake; then fail "paths of the checkout"; fi
 
 # The program finds its sweeps beside itself, and knows that it is in no checkout.
-expect 0 out 'cases, .* predicted' "$attnbench" run --sweep quick --dry-run --variants naive
-expect 2 err "neither a file nor a name in $folder/moved/share/attnbench/sweeps; valid names: .*quick" \
+expect_of 0 out 'cases, .* predicted' "$attnbench" run --sweep quick --dry-run --variants naive
+expect_of 2 err "neither a file nor a name in $folder/moved/share/attnbench/sweeps; valid names: .*quick" \
   "$attnbench" run --sweep absent
-expect 2 err '--record: results/ belongs to a checkout, and this program is installed' \
+expect_of 2 err '--record: results/ belongs to a checkout, and this program is installed' \
   "$attnbench" run --problem h:1/q:8/d:4 --record
 
 # The library.
-expect 0 out 'attention is right; threads = 0: ' built/program
+expect_of 0 out 'attention is right; threads = 0: ' built/program
 
 # Plugins: good ones are listed, verified and timed beside the built-in variants.
 good=(--plugin built/paired_queries.so --plugin built/plugin_in_c/plain_c.so)
-expect 0 out 'paired_queries +two queries' "$attnbench" list "${good[@]}"
-expect 0 out 'plain_c .* ok ' "$attnbench" verify "${good[@]}" --variants 'paired_queries,plain_c'
-expect 0 out "paired_queries +$baseline_isa +ok" "$attnbench" verify "${good[@]}" --variants paired_queries --isa all
-expect 0 err 'naive.*' "$attnbench" run "${good[@]}" --problem h:4/hkv:2/q:33/k:40/d:32 --variants \
+expect_of 0 out 'paired_queries +two queries' "$attnbench" list "${good[@]}"
+expect_of 0 out 'plain_c .* ok ' "$attnbench" verify "${good[@]}" --variants 'paired_queries,plain_c'
+expect_of 0 out "paired_queries +$baseline_isa +ok" "$attnbench" verify "${good[@]}" --variants paired_queries --isa all
+expect_of 0 err 'naive.*' "$attnbench" run "${good[@]}" --problem h:4/hkv:2/q:33/k:40/d:32 --variants \
   'naive,paired_queries,plain_c' --benchmark_min_time=0.001 --benchmark_out=rows.json
-python3 - <<'END_OF_PYTHON' || { failures=$((failures + 1)); echo "FAILED: rows.json"; }
+python3 - <<'END_OF_PYTHON' || fail rows.json
 import json
 rows = json.load(open("rows.json"))["benchmarks"]
 assert {row["name"].split("/")[1] for row in rows} == {"naive", "paired_queries", "plain_c"}, rows
 assert all(row["flops"] > 0 and row["max_scaled_err"] <= row["tolerance"] for row in rows), rows
 END_OF_PYTHON
-expect 0 out 'needs d and dv that are multiples of 16' \
+expect_of 0 out 'needs d and dv that are multiples of 16' \
   "$attnbench" verify "${good[@]}" --problem h:1/q:8/d:20 --variants 'naive,paired_queries'
 
 # Bad ones are refused, or cost their row.
 bad() { # bad CODE FILE 'REGEX' FAULT
-  expect "$1" "$2" "$3" "$attnbench" run --plugin "built/plugin_in_c/$4.so" --problem h:1/q:8/d:4 --variants 'naive,faulty' \
+  expect_of "$1" "$2" "$3" "$attnbench" run --plugin "built/plugin_in_c/$4.so" --problem h:1/q:8/d:4 --variants 'naive,faulty' \
     --hang-seconds 1 --benchmark_min_time=0.001
 }
 bad 2 err 'wrong_abi.so: speaks version' wrong_abi
@@ -79,11 +63,10 @@ bad 1 out 'it wrote past the end of o' writes_past_o
 # A project in C alone, as a package of which only the headers can be used.
 must "${configure[@]}" -S outside/plugin_in_c -B built_c
 must "$cmake" --build built_c --target plain_c
-expect 0 out 'plain_c .* ok ' "$attnbench" verify --plugin built_c/plain_c.so --variants plain_c --problem h:1/q:8/d:4
+expect_of 0 out 'plain_c .* ok ' "$attnbench" verify --plugin built_c/plain_c.so --variants plain_c --problem h:1/q:8/d:4
 
 # Another version is not taken for this one.
 sed 's/attnbench 0.1/attnbench 0.2/' outside/CMakeLists.txt >other.txt && mv other.txt outside/CMakeLists.txt
-expect 1 err 'compatible with requested version "0.2"' "${configure[@]}" -S outside -B built_other
+expect_of 1 err 'compatible with requested version "0.2"' "${configure[@]}" -S outside -B built_other
 
-echo "$passes passed, $failures failed"
-((failures == 0 && passes > 0))
+finish

@@ -2,39 +2,11 @@
 # usage: tensors_test.sh ATTNBENCH PLAIN_C [EMULATOR...]
 # --tensors as a user meets it: files as numpy writes them, what is refused, and what rows and result files say.
 set -u
+# shellcheck source-path=SCRIPTDIR source=program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/program.sh"
 attnbench=$(realpath "$1") plugin=$(realpath "$2")
 shift 2
-emulator=("$@")
-[ $# -eq 0 ] || export ATTN_LAUNCHER="$*"
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-failures=0 passes=0
-
-run() { ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" >out 2>err; }
-
-# expect CODE FILE 'REGEX' ARGUMENTS...: attnbench must end so, and the file (out or err) match.
-expect() {
-  local want=$1 file=$2 pattern=$3 got
-  shift 3
-  run "$@"
-  got=$?
-  if [ "$got" -eq "$want" ] && grep -qE -- "$pattern" "$file"; then
-    passes=$((passes + 1))
-  else
-    failures=$((failures + 1))
-    echo "FAILED: attnbench $*: exit $got (want $want), $file should match '$pattern':"
-    cat out err
-  fi
-}
-# Refused before any timing: exit 2, nothing overwritten.
-rejects() {
-  local pattern=$1
-  shift
-  echo precious >keep.json
-  expect 2 err "$pattern" run "$@" --benchmark_out=keep.json
-  if [ "$(cat keep.json)" != precious ]; then failures=$((failures + 1)); echo "FAILED: $*: overwrote the file"; fi
-}
+begin "$@"
 
 # Files as numpy.savez writes them: ZIP64 fields in every member, headers padded to 64 bytes.
 python3 - <<'END_OF_PYTHON' || exit 1
@@ -118,7 +90,7 @@ expect 2 err "written with tensors '.*/x.npz', this run has '.*/other.npz'" \
   run --tensors other.npz --benchmark_out=result.json --resume
 cp nan.npz x.npz
 expect 2 err "written with tensors_hash '[0-9a-f]{16}'" run --tensors x.npz --benchmark_out=result.json --resume
-python3 - "$folder" $row <<'END_OF_PYTHON' || { failures=$((failures + 1)); echo "FAILED: result.json"; }
+python3 - "$folder" $row <<'END_OF_PYTHON' || fail result.json
 import json, sys
 document = json.load(open("result.json"))
 assert document["context"]["tensors"] == sys.argv[1] + "/x.npz", document["context"]["tensors"]
@@ -127,5 +99,4 @@ names = [row["name"] for row in document["benchmarks"]]
 assert len(names) == 2 and all(f"/{sys.argv[2]}/mask:none/fill:file/threads:1" in name for name in names), names
 END_OF_PYTHON
 
-echo "$passes passed, $failures failed"
-((failures == 0 && passes > 0))
+finish

@@ -2,17 +2,11 @@
 # usage: worker_test.sh ATTNBENCH ATTNBENCH_MUTANTS PLAIN_C FAULTY_FOLDER [EMULATOR...]
 # Kernels in worker processes: what goes wrong there costs one row, never the sweep; and the protocol itself.
 set -u
+# shellcheck source-path=SCRIPTDIR source=program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/program.sh"
 attnbench=$(realpath "$1") mutants=$(realpath "$2") good=$(realpath "$3") faulty=$(realpath "$4")
 shift 4
-emulator=("$@")
-[ $# -eq 0 ] || export ATTN_LAUNCHER="$*"
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-failures=0 passes=0
-fail() { failures=$((failures + 1)); echo "FAILED: $1"; cat out err; }
-pass() { passes=$((passes + 1)); }
-run() { ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" >out 2>err; }
+begin "$@"
 
 # rows FILE: "variant failure-or-ok" of each row.
 rows() {
@@ -149,5 +143,4 @@ if [ ${#emulator[@]} -eq 0 ]; then
   if [ -n "$workers" ] && [ -z "$left" ]; then pass; else fail "workers left behind: $left"; fi
 fi
 
-echo "$passes passed, $failures failed"
-((failures == 0 && passes > 0))
+finish
