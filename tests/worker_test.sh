@@ -82,6 +82,18 @@ for where in '' --isolate; do
   then pass; else fail "a kernel that is right only when it is checked $where"; fi
 done
 
+# Ctrl-C while a worker hangs ends the command at once, long before its patience does; 130.
+python3 - ${emulator[@]+"${emulator[@]}"} "$attnbench" run --plugin "$faulty/hangs.so" --problem $small --variants faulty \
+  --hang-seconds 300 >out 2>err <<'END'
+import signal, subprocess, sys, time
+process = subprocess.Popen(sys.argv[1:])
+time.sleep(1)
+process.send_signal(signal.SIGINT)
+sys.exit(process.wait(timeout=60))
+END
+got=$?
+if [ $got -eq 130 ]; then pass; else fail "an interrupt while a worker hangs: exit $got"; fi
+
 # The protocol: a hello, answers in order, errors that leave the process alive, the end by quit or end of input.
 case_name=attention/plain_c/$(run list --json --plugin "$good"; python3 -c 'import json; print([r["isa"] for r in json.load(open("out")) if r["name"] == "plain_c"][0])')/$small/threads:1
 cat >requests <<END
