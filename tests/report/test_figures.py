@@ -1,0 +1,277 @@
+"""What the plots and the answer at the top say, in numbers that can be worked out by hand."""
+
+import math
+
+import plotly.graph_objects
+import pytest
+from attn_report import interval, results, styles, verdict
+from attn_report.frame import frame_of
+from attn_report.plots import SECTIONS, accuracy, figures_of, heatmap, ladder, peers, roofline, runs, seqlen, threads
+from attn_report.problem import parse_row_name
+from attn_report.to_plotly import plotly_of
+from fixtures import LONG, OTHER_MACHINE, RECORDED, document, recorded, repeated, rich, row, write
+
+
+@pytest.fixture
+def load(tmp_path):
+    def read(*documents):
+        loaded = results.load_all([write(tmp_path, made, f"{index}.json") for index, made in enumerate(documents)])
+        return loaded, frame_of(loaded)
+
+    return read
+
+
+def first(section, loaded, frame):
+    return figures_of(section, loaded, frame)[0]
+
+
+def items(figure, panel=0):
+    return {item.variant: item for item in figure.panels[panel].content if hasattr(item, "variant")}
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("attention/flash/avx2/b:1/h:8/hkv:8/q:64/k:64/d:32/dv:32/dtype:f32/mask:none/threads:2/real_time",
+     ("attention", "flash", "avx2", "h:8/q:64/d:32", 2)),
+    ("attention/torch/avx2/h:8/hkv:2/q:64/d:32/cache:cold/threads:1/manual_time/repeats:5_median",
+     ("attention", "torch", "avx2", "h:8/hkv:2/q:64/d:32/cache:cold", 1)),
+    ("attention/flash_backward/amx/h:8/q:64/d:32/pass:bwd/threads:1/real_time_cv",
+     ("attention", "flash_backward", "amx", "h:8/q:64/d:32/pass:bwd", 1)),
+    ("layer/mha/flash/b:2/h:8/q:64/d:32/new_key:7/threads:4/real_time",
+     ("layer", "mha/flash", "-", "b:2/h:8/q:64/d:32/new_key:7", 4)),
+    ("BM_copy", ("row", "BM_copy", "-", "", 1)),
+])
+def test_a_row_name_is_read_whatever_comes_with_it(name, expected):
+    parsed = parse_row_name(name)
+    assert (parsed.kind, parsed.variant, parsed.isa, parsed.problem, parsed.threads) == expected
+
+
+def test_the_interval_of_a_median_is_made_of_order_statistics():
+    assert interval.of_median([3, 1, 2]) == (1, 3, interval.RANGE)
+    assert interval.of_median([1, 2, 3, 4, 5])[2] == interval.RANGE  # 1 - 2/32 is below 95 %
+    assert interval.of_median(range(6)) == (0, 5, interval.OF_MEDIAN)  # 1 - 2/64 is above
+    assert interval.of_median(range(9)) == (1, 7, interval.OF_MEDIAN)  # 1 - 2 (1 + 9)/512 = 96.1 %
+    assert interval.of_median(range(20))[:2] == (5, 14)  # as in the tables: 6th and 15th
+    assert interval.median([4, 1, 3, 2]) == 2.5
+
+
+def test_cases_of_an_interleaved_run_stand_in_the_order_of_the_sweep(load):
+    names = ["naive", "flash", "blocked"]
+    rows = [row(name, family_index=index) for index, name in enumerate(names)]
+    loaded, _ = load(document(rows[::-1]))
+    assert [case.name.variant for case in loaded[0].cases] == names
+
+
+def test_repetitions_become_a_median_with_an_interval(load):
+    loaded, frame = load(document(repeated([row("flash", gflops=100)], 7)))
+    case, = loaded[0].measured()
+    assert case.repetitions == 7 and case.low < case.gflops < case.high and 98 <= case.low and case.high <= 102
+    only = [made for made in repeated([row("flash", gflops=100)], 7) if made["run_type"] == "aggregate"]
+    case, = load(document(only))[0][0].measured()
+    assert case.repetitions == 7 and 98 < case.gflops < 102 and math.isnan(case.low)
+
+
+def test_files_of_one_run_are_joined_and_others_are_not(load):
+    one, other = document([row("flash")]), document([row("naive", gflops=10)])
+    assert len(load(one, other)[0]) == 1
+    assert len(load(one, one)[0]) == 2  # the same case again: another measurement
+    assert len(load(one, document([row("naive")], revision="ffff"))[0]) == 2
+    assert len(results.load_all([RECORDED, RECORDED])) == 1
+
+
+def test_the_verdict_names_the_fastest_its_lead_and_its_ceiling(load):
+    short = LONG.replace("1024", "128")
+    _, frame = load(document([
+        row("naive", gflops=10), row("flash", gflops=100, pct_peak=50.0), row("lazy_max", gflops=80),
+        row("naive", short, 10), row("flash", short, 90, pct_peak=40.0), row("lazy_max", short, 180)]))
+    judged, = verdict.verdicts(frame)
+    assert (judged.winner, judged.runner_up, judged.wins, judged.problems) == ("lazy_max", "flash", 1, 2)
+    assert judged.lead == pytest.approx(math.sqrt(80 * 180 / (100 * 90)))
+    assert judged.over_naive == pytest.approx(math.sqrt(8 * 18))
+    assert "1.26x over flash" in verdict.lead_text(judged)
+
+
+def test_a_failed_kernel_never_wins(load):
+    _, frame = load(document([row("naive", gflops=10),
+                              row("flash", gflops=900, error_occurred=True, error_message="wrong")]))
+    assert verdict.verdicts(frame)[0].winner == "naive"
+
+
+def test_a_variant_of_fewer_problems_does_not_beat_one_of_all(load):
+    short = LONG.replace("1024", "128")
+    _, frame = load(document([row("flash", gflops=100), row("flash", short, 100), row("blas", short, 999)]))
+    judged, = verdict.verdicts(frame)
+    assert (judged.winner, judged.wins) == ("flash", 1)
+
+
+def test_a_library_that_lacks_one_shape_is_still_seen_to_win(load):
+    lengths = [LONG.replace("1024", str(length)) for length in (64, 128, 256)]
+    _, frame = load(document([row("flash", problem, 100) for problem in lengths]
+                             + [row("torch", problem, 125) for problem in lengths[:2]]))
+    judged, = verdict.verdicts(frame)
+    assert (judged.winner, judged.wins, judged.problems, judged.lead) == ("torch", 2, 3, pytest.approx(1.25))
+
+
+@pytest.mark.parametrize("rows, level", [
+    ([row("flash", gflops=102), row("lazy_max", gflops=100)], True),
+    ([row("flash", gflops=110), row("lazy_max", gflops=100)], False),
+    (repeated([row("flash", gflops=110), row("lazy_max", gflops=100)], 7, spread=0.2), True),
+    (repeated([row("flash", gflops=102), row("lazy_max", gflops=100)], 7, spread=0.001), False),
+])
+def test_a_lead_within_the_noise_is_called_level(load, rows, level):
+    assert verdict.verdicts(load(document(rows))[1])[0].level == level
+
+
+def test_decode_is_measured_against_bandwidth(load):
+    decode = "b:1/h:8/hkv:8/q:1/k:4096/d:64/dv:64/dtype:f32/mask:none"
+    _, frame = load(document([row("split_kv", decode, 50, pct_bandwidth=70.0), row("flash", decode, 10)]))
+    assert "70 % of read bandwidth" in verdict.share_text(verdict.verdicts(frame)[0])
+
+
+def test_a_curve_has_one_shape_and_its_lengths(load):
+    rows = [row(variant, LONG.replace("1024", str(length)), 10 + length / 100)
+            for length in (64, 256, 1024, 4096) for variant in ("naive", "flash")]
+    rows.append(row("flash", LONG.replace("1024", "512").replace("h:12/hkv:12", "h:3/hkv:3")))
+    loaded, frame = load(document(rows, caches="L1 32 KiB, L2 1 MiB, L3 32 MiB"))
+    figure = first(seqlen, loaded, frame)
+    assert items(figure)["flash"].x == [64, 256, 1024, 4096]
+    title, factor = figure.panels[0].right
+    assert factor == pytest.approx(100 / loaded[0].fma_peak("avx512", 1))
+    # K and V of one head: 64 + 64 floats a key. L1 holds those of 64 keys, L2 of 2048; L3's mark is off the plot.
+    marks = {item.text: item.x[0] for item in figure.panels[0].content if getattr(item, "x", 0) and not hasattr(item, "ids")}
+    assert marks == {"K, V = L1": 64, "K, V = L2": 2048}
+
+
+def test_speedups_are_over_naive_on_one_thread_of_the_same_isa(load):
+    loaded, frame = load(document([
+        row("naive", gflops=10), row("naive", gflops=4, isa="avx2"), row("flash", gflops=100),
+        row("flash", gflops=60, isa="avx2"), row("flash", gflops=190, threads=2), row("split_kv", gflops=50, threads=2)]))
+    found = {figure.title: figure.panels[0].content[0] for figure in figures_of(ladder, loaded, frame)}
+    by_isa = {title: dict(zip(bars.variants, bars.values)) for title, bars in found.items()}
+    assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 1 thread"] == {"naive": 1, "flash": 10}
+    assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx2, 1 thread"] == {"naive": 1, "flash": 15}
+    assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 2 threads"] == {"flash": 19, "split_kv": 5}
+
+
+def test_a_layer_is_not_compared_with_the_naive_kernel(load):
+    layer = {**row("x"), "name": f"layer/mha/flash/{LONG}/threads:1/real_time"}
+    other = {**row("x"), "name": f"layer/mha/blas/{LONG}/threads:1/real_time"}
+    loaded, frame = load(document([row("naive", gflops=10), layer, other]))
+    assert figures_of(ladder, loaded, frame) == []
+    assert [judged.over_naive for judged in verdict.verdicts(frame) if "layer" in judged.family] == [pytest.approx(
+        math.nan, nan_ok=True)]
+
+
+def test_rungs_come_in_the_order_of_the_ladder_and_libraries_last(load):
+    loaded, frame = load(document([row(variant, gflops=10) for variant in
+                                   ("torch", "split_kv", "flash", "blocked", "blas", "naive", "my_idea")]))
+    assert first(ladder, loaded, frame).panels[0].content[0].variants == [
+        "naive", "blocked", "flash", "my_idea", "split_kv", "blas", "torch"]
+
+
+def test_libraries_are_compared_with_our_fastest(load):
+    loaded, frame = load(document([
+        row("naive", gflops=10), row("flash", gflops=100), row("torch", gflops=50, isa="avx2"),
+        row("torch", gflops=80), row("blas", gflops=200)]))
+    series = items(first(peers, loaded, frame))
+    assert series["torch"].x == [1.25] and series["blas"].x == [0.5]
+
+
+def test_the_roofline_has_the_measured_roofs_and_every_case(load):
+    loaded, frame = load(recorded())
+    figure = first(roofline, loaded, frame)
+    roofs = [item.text for item in figure.panels[0].content if not hasattr(item, "ids")]
+    assert roofs[0] == "FMA peak 286 GFLOP/s" and [text.split()[0] for text in roofs[1:]] == ["L1", "L2", "L3", "memory"]
+    assert sum(len(series.x) for series in items(figure).values()) == 80
+    # 4 d FLOP for each of q k pairs, 4 bytes for each element of q, k, v and o: q / 4.
+    assert max(items(figure)["flash"].x) == pytest.approx(256, rel=1e-3)
+
+
+def test_efficiency_is_speed_per_thread_over_that_of_the_smallest_team(load):
+    loaded, frame = load(document([row("flash", gflops=100), row("flash", gflops=180, threads=2),
+                                   row("flash", gflops=300, threads=4), row("naive", gflops=9),
+                                   row("lazy_max", gflops=100, threads=2), row("lazy_max", gflops=160, threads=4)]))
+    figure = first(threads, loaded, frame)
+    assert items(figure, 1)["flash"].y == [100, 90, 75] and items(figure, 1)["lazy_max"].y == [100, 80]
+    assert "naive" not in items(figure)
+
+
+def test_the_heat_map_is_relative_to_the_fastest_of_the_row(load):
+    loaded, frame = load(document([row("naive", gflops=10), row("flash", gflops=100), row("lazy_max", gflops=50),
+                                   row("flash", LONG + "/cache:cold", 40), row("naive", LONG + "/cache:cold", 10)]))
+    heat = first(heatmap, loaded, frame).panels[0].content[0]
+    assert heat.columns == ["naive", "lazy_max", "flash"]
+    assert heat.values == [[0.1, 0.5, 1], [0.25, None, 1]] and heat.texts[1][1] == ""
+
+
+def test_the_pareto_front_leaves_out_who_is_slower_and_less_accurate(load):
+    _, frame = load(document([row("naive", gflops=10, max_scaled_err=3e-7), row("blocked", gflops=9, max_scaled_err=3e-7),
+                              row("flash", gflops=100, max_scaled_err=5e-7), row("lazy_max", gflops=90, max_scaled_err=6e-7)]))
+    assert list(frame.loc[accuracy.pareto_front(frame)]["variant"]) == ["flash", "naive"]
+
+
+def test_runs_are_compared_on_what_they_share(load):
+    loaded = results.load_all([RECORDED, OTHER_MACHINE])
+    assert [run.fact("cpu") for run in loaded] == ["Intel(R) Xeon(R) Processor", "AMD EPYC"]  # the oldest first
+    figure = first(runs, loaded, frame_of(loaded))
+    assert items(figure)["naive"].x == [0, 1] and items(figure)["flash"].x == [1]
+    assert all(run.provenance() in figure.provenance for run in loaded)
+
+
+def test_every_figure_says_where_it_is_from_and_is_valid_plotly(load):
+    loaded, frame = load(rich(), recorded(OTHER_MACHINE))
+    count = 0
+    for section in SECTIONS:
+        found = figures_of(section, loaded, frame)
+        assert found, section.KEY
+        assert len({figure.choice for figure in found}) == len(found), "choices that look the same"
+        for figure in found:
+            count += 1
+            for word in ("model", "revision", "GNU 12.2.0", "seed 1", "cases", "repetition"):
+                assert word in figure.provenance
+            drawn = plotly_of(figure)
+            for trace in drawn["data"]:
+                trace.pop("ids_", None)
+            plotly.graph_objects.Figure({"data": drawn["data"], "layout": drawn["layout"]})
+    assert count > 50
+
+
+def test_figures_of_repeated_cases_have_intervals(load):
+    loaded, frame = load(document(repeated([row("naive", gflops=10), row("flash")], 6)))
+    bars = first(ladder, loaded, frame).panels[0].content[0]
+    assert bars.low[1] < bars.values[1] < bars.high[1]
+    assert "95 % interval of the median" in first(ladder, loaded, frame).note
+
+
+def test_every_known_variant_has_a_look_of_its_own_everywhere():
+    looks = [(style.marker, style.peer) for style in styles.FIXED.values()]
+    assert len(set(looks)) == len(looks)
+    assert len({style.colour for style in styles.FIXED.values()}) == len(looks)
+    assert styles.assign(["flash", "my_idea"])["flash"] == styles.assign(["naive", "flash"])["flash"]
+    assert styles.assign(["flash", "my_idea"])["my_idea"] == styles.assign(["my_idea"])["my_idea"]
+    unknown = styles.assign([f"idea_{index}" for index in range(40)])
+    fixed = {(style.colour, style.marker) for style in styles.FIXED.values()}
+    assert len({(style.colour, style.marker) for style in unknown.values()} | fixed) == 40 + len(fixed)
+
+
+def distances_for(matrix):
+    """Of all pairs of fixed colours, how far apart they are in CIELAB as seen through this matrix (linear RGB)."""
+    def seen(colour):
+        linear = [((int(colour[at:at + 2], 16) / 255 + 0.055) / 1.055) ** 2.4 for at in (1, 3, 5)]
+        r, g, b = (min(1, max(0, sum(a * c for a, c in zip(line, linear)))) for line in matrix)
+        x, y, z = ((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505, 0.2126 * r + 0.7152 * g + 0.0722 * b,
+                   (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089)
+        fx, fy, fz = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
+        return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
+
+    ours = [style.colour for style in styles.FIXED.values() if not style.peer]
+    return {(a, b): math.dist(seen(a), seen(b)) for a in ours for b in ours if a < b}
+
+
+@pytest.mark.parametrize("matrix", [
+    # Machado, Oliveira, Fernandes 2009, full deuteranopia and protanopia.
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+])
+def test_colours_of_our_variants_differ_for_colour_blind_eyes(matrix):
+    distances = distances_for(matrix)
+    assert min(distances.values()) > 6, min(distances, key=distances.get)

@@ -1,0 +1,63 @@
+"""Reads the result files once and writes what was asked for."""
+
+import sys
+from pathlib import Path
+
+from . import command_line, markdown
+from .errors import BadInput, EnvironmentFault
+from .frame import frame_of
+from .results import load_all
+
+
+def write(path, content):
+    """All or nothing: a half-written page looks like a page."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
+        temporary.replace(path)
+    except OSError as error:
+        try:
+            temporary.unlink(missing_ok=True)
+        except OSError:
+            pass
+        raise EnvironmentFault(f"cannot write {path}: {error.strerror}") from error
+
+
+def report(options):
+    runs = load_all(options.results)
+    frame = frame_of(runs)
+    if options.output:
+        from .page import page_of
+
+        write(options.output, page_of(runs, frame))
+        print(f"tools/report: wrote {options.output}", file=sys.stderr)
+    if options.plots:
+        from .files import first_plots
+
+        for name, content in first_plots(runs, frame, options.format or "svg"):
+            write(Path(options.plots) / name, content)
+            print(f"tools/report: wrote {Path(options.plots) / name}", file=sys.stderr)
+    if options.markdown:
+        print(markdown.short_form(runs, frame))
+    return 0
+
+
+def main():
+    options = command_line.parse(sys.argv[1:])
+    return report(options)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BadInput as error:
+        print(f"tools/report: {error}", file=sys.stderr)
+        sys.exit(2)
+    except EnvironmentFault as fault:
+        print(f"tools/report: {fault}", file=sys.stderr)
+        sys.exit(3)
+    except BrokenPipeError:  # `| head` has read enough
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,32 @@
+"""The short form, for a pull request."""
+
+from . import verdict
+from .plots.common import labels_of
+
+SHOWN_FAILURES = 5
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows])
+
+
+def short_form(runs, frame):
+    labels = labels_of(runs)
+    judged = verdict.verdicts(frame) if len(frame) else []
+    parts = []
+    for index, run in enumerate(runs):
+        if len(runs) > 1:
+            parts.append(f"### {labels[index]}")
+        own = [v for v in judged if v.run == index]
+        parts.append(table(verdict.HEADER, map(verdict.cells, own)) if own
+                     else "No case was measured and correct.")
+        failed = [case for case in run.cases if case.status == "failed"]
+        if failed:
+            lines = [f"**{len(failed)} failed:**", ""]
+            lines += [f"- `{case.full_name}`: {case.reason}" for case in failed[:SHOWN_FAILURES]]
+            lines += [f"- and {len(failed) - SHOWN_FAILURES} more"] if len(failed) > SHOWN_FAILURES else []
+            parts.append("\n".join(lines))
+        skipped = sum(case.status == "skipped" for case in run.cases)
+        parts.append(run.provenance() + (f"; {skipped} cases skipped" if skipped else ""))
+    return "\n\n".join(parts)

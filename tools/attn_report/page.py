@@ -1,0 +1,129 @@
+"""The page: one HTML file that needs nothing else. Text is made here, what depends on the screen in page.js."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from . import cases, verdict
+from .plots import SECTIONS, figures_of
+from .plots.common import labels_of
+from .styles import assign
+from .to_plotly import plotly_of
+
+HERE = Path(__file__).parent
+SHOWN_FAILURES = 5
+
+
+def page_of(runs, frame):
+    styles = assign(list(dict.fromkeys(frame["variant"])))
+    figures, sections = {}, []
+    for section in SECTIONS:
+        found = [plotly_of(figure, styles) for figure in figures_of(section, runs, frame)]
+        if found:
+            figures[section.KEY] = found
+        sections.append(section_html(section, found))
+    parts = {
+        "title": html.escape(title_of(runs)),
+        "style": (HERE / "page.css").read_text(encoding="utf-8"),
+        "head": head_html(runs, frame),
+        "contents": "".join(f'<a href="#{section.KEY}">{html.escape(section.QUESTION)}</a>' for section in SECTIONS),
+        "sections": "\n".join(sections),
+        "figures": as_script(figures),
+        "cases": as_script({"columns": cases.COLUMNS, "rows": cases.rows_of(runs)}),
+        "plotly": get_plotlyjs().replace("</script", "<\\/script"),
+        "script": (HERE / "page.js").read_text(encoding="utf-8"),
+    }
+    page = (HERE / "page.html").read_text(encoding="utf-8")
+    # Split once, so that nothing that is put in is taken for a slot.
+    pieces = re.split(r"\{\{(\w+)\}\}", page)
+    return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def title_of(runs):
+    machines = list(dict.fromkeys(run.fact("cpu") for run in runs))
+    return f"Attention on {' and '.join(machines)}"
+
+
+def as_script(value):
+    # Inside a script element only its end tag and comments have a meaning.
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def section_html(section, figures):
+    body = [f'<section id="{section.KEY}"><h2>{html.escape(section.QUESTION)}</h2>']
+    if not figures:
+        body.append(f'<p class="missing">{html.escape(section.MISSING)}</p></section>')
+        return "".join(body)
+    body.append(f"<p>{html.escape(section.HOW)}</p>")
+    if len(figures) > 1:
+        options = "".join(f'<option value="{index}">{html.escape(figure["choice"])}</option>'
+                          for index, figure in enumerate(figures))
+        body.append(f'<label class="choice">Show <select data-section="{section.KEY}">{options}</select> '
+                    f"<span>one of {len(figures)}</span></label>")
+    body.append(f'<div class="scroll"><div class="plot" data-section="{section.KEY}"></div></div></section>')
+    return "".join(body)
+
+
+def head_html(runs, frame):
+    labels = labels_of(runs)
+    judged = verdict.verdicts(frame) if len(frame) else []
+    parts = []
+    for index, run in enumerate(runs):
+        if len(runs) > 1:
+            parts.append(f"<h2>{html.escape(labels[index])}</h2>")
+        own = [v for v in judged if v.run == index]
+        if own:
+            parts.append(verdict_table(own))
+        else:
+            parts.append('<p class="missing">This run has no case that was measured and correct.</p>')
+        parts += [problems_html(run), facts_html(run)]
+    if any(v.level for v in judged):
+        parts.append('<p class="small">Level: the intervals overlap on most problems, or, of single runs, the lead is '
+                     f"below {verdict.LEVEL:.2f}x.</p>")
+    return "\n".join(parts)
+
+
+def verdict_table(verdicts):
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in verdict.HEADER)
+    rows = ""
+    for judged in verdicts:
+        texts = [html.escape(text) for text in verdict.cells(judged)]
+        texts[2] = f"<strong>{texts[2]}</strong>"
+        rows += "<tr>" + "".join(f'<td data-label="{html.escape(label)}">{text}</td>'
+                                 for label, text in zip(verdict.HEADER, texts)) + "</tr>"
+    return f'<table class="verdict"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def problems_html(run):
+    """What keeps a reader from trusting the run: failures in full view, skipped cases by number."""
+    failed = [case for case in run.cases if case.status == "failed"]
+    skipped = sum(case.status == "skipped" for case in run.cases)
+    faults = [case for case in run.measured() if "ruler_fault" in case.label]
+    text = ""
+    if failed:
+        items = "".join(f"<li><code>{html.escape(case.full_name)}</code>: {html.escape(case.reason)}</li>"
+                        for case in failed[:SHOWN_FAILURES])
+        more = f"<li>and {len(failed) - SHOWN_FAILURES} more</li>" if len(failed) > SHOWN_FAILURES else ""
+        text += f'<div class="failed"><b>{len(failed)} failed</b><ul>{items}{more}</ul></div>'
+    if faults:
+        text += (f'<div class="failed">Rows above 100 % of their ceiling (ruler_fault, marked !): {len(faults)}. '
+                 "The ruler was disturbed; repeat the run on a quieter machine.</div>")
+    if skipped:
+        text += f'<p class="small">{skipped} cases were skipped; the table at the end has the reasons.</p>'
+    return text
+
+
+def facts_html(run):
+    facts = [("machine", run.machine()), ("revision", run.fact("revision")), ("build", run.build()),
+             ("libraries", run.fact("libraries")), ("plugins", run.context.get("plugins")), ("seed", run.fact("seed")),
+             ("recorded", run.fact("date")), ("caches", run.fact("caches")),
+             ("hypervisor, SMT, governor, THP",
+              ", ".join(run.fact(key) for key in ("hypervisor", "smt", "governor", "thp")))]
+    facts += [(key.replace("_", " "), value) for key, value in sorted(run.context.items())
+              if key.startswith(("fma_peak_", "amx_bf16_peak_", "read_bandwidth_", "exp2_rate_"))]
+    facts += [("files", ", ".join(str(path) for path in run.paths))]
+    rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>" for key, value in facts if value)
+    return f'<details><summary>{html.escape(run.provenance())}</summary><dl>{rows}</dl></details>'
