@@ -90,7 +90,7 @@ def test_a_page_that_cannot_be_written_is_an_environment_fault(report, tmp_path)
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["--nonsense"], ["--setup", "x.json"], ["x.json", "--format", "svg"],
+    [], ["--nonsense"], ["--check", "x.json"], ["--check", "--readme"], ["x.json", "--format", "svg"],
     ["x.json", "--plots", "p", "--format", "bmp"],
 ])
 def test_a_wrong_command_line_is_explained(report, arguments):

@@ -46,6 +46,10 @@ def report(options):
 
 def main():
     options = command_line.parse(sys.argv[1:])
+    if options.readme or options.check:
+        from . import readme
+
+        return readme.check() if options.check else readme.regenerate(write)
     return report(options)
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 USAGE = """usage: tools/report RESULT.json... [-o report.html] [--plots DIR [--format svg|png]] [--markdown]
+       tools/report --readme | --check
 
 Makes a page from result files of `attnbench run`: one file that needs no network, with the answer first, then plots,
 then every row. Files of one machine, revision, build and seed that share no case are read as one run.
@@ -11,12 +12,14 @@ then every row. Files of one machine, revision, build and seed that share no cas
   --plots DIR    write the plot that each section of the page shows first into DIR, for a text or a pull request
   --format F     of these: svg (default) or png
   --markdown     print the short form for a pull request
+  --readme       write the plot and the tables of README.md and variants/README.md from the recorded runs in results/
+  --check        change nothing; exit 1 with what differs if --readme would write something else
   --setup        only make the environment that the report runs in
   -h, --help
 
 pandas, plotly and matplotlib are installed into .venv/ of the project at the first call.
 
-exit: 0 good, 2 usage or bad input, 3 environment (installation, disk)
+exit: 0 good, 1 not as it would be written (--check), 2 usage or bad input, 3 environment (installation, disk)
 """
 
 
@@ -28,11 +31,13 @@ def parse(arguments):
     parser.add_argument("-o", "--output")
     parser.add_argument("--plots")
     parser.add_argument("--format", choices=["svg", "png"])
-    for flag in ("markdown", "setup"):
+    for flag in ("markdown", "readme", "check", "setup"):
         parser.add_argument(f"--{flag}", action="store_true")
     options = parser.parse_args(arguments)
 
-    alone = [f"--{name}" for name in ("setup",) if getattr(options, name)]
+    alone = [f"--{name}" for name in ("readme", "check", "setup") if getattr(options, name)]
+    if len(alone) > 1:
+        parser.error(f"{' and '.join(alone)} do not go together")
     if alone and (options.results or options.output or options.plots or options.format or options.markdown):
         parser.error(f"{alone[0]} goes alone")
     if not alone and not options.results:

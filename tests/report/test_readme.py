@@ -1,0 +1,130 @@
+"""The one command that writes README's plot and tables, in a small tree of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from fixtures import ROOT, document, row
+
+BEGIN = "<!-- written by tools/report --readme from recorded runs; do not edit -->"
+END = "<!-- end of what tools/report --readme writes -->"
+PROBLEM = "b:1/h:12/hkv:12/q:{0}/k:{0}/d:64/dv:64/dtype:f32/mask:none"
+
+
+class Tree:
+    def __init__(self, folder):
+        self.folder = folder
+        shutil.copytree(ROOT / "tools/attn_report", folder / "tools/attn_report")
+        (folder / "variants").mkdir()
+        (folder / "results/here").mkdir(parents=True)
+        (folder / "variants/README.md").write_text(
+            "| rung | idea |\n|---|---|\n| [naive](naive.cpp) | a |\n| [second](second.cpp) | b |\n"
+            f"| [third](third.avx2.cpp) | c |\n\n{BEGIN}\n{END}\nafter\n")
+        (folder / "README.md").write_text(f"# Title\n{BEGIN}\nold\n{END}\n")
+
+    def record(self, name, date, lengths=(1024,), **gflops):
+        rows = [row(variant, PROBLEM.format(length), speed, isa="avx2", pct_peak=1.5, max_scaled_err=4e-7)
+                for length in lengths for variant, speed in gflops.items()]
+        made = document(rows, date=date, cpu="A CPU", cpu_model="1", stepping="2", cores="3", revision="abc")
+        (self.folder / "results/here" / name).write_text(json.dumps(made))
+
+    def call(self, option, exits=0):
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "tools"), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "-m", "attn_report", option], capture_output=True, text=True,
+                              env=environment, cwd=self.folder, check=False)
+        assert "Traceback" not in done.stderr and done.returncode == exits, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def lines(self, name):
+        return (self.folder / name).read_text().splitlines()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    made = Tree(tmp_path)
+    made.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 1024), naive=2, third=8)
+    (tmp_path / "results/here/other.json").write_text('{"points": []}')
+    return made
+
+
+def test_the_files_are_written_from_the_run_that_they_name(tree):
+    assert "+| third | 8.0 | 1.5 % | 4.0x | 4.0x | 4.0e-07 |" in tree.call("--check", exits=1)
+    assert "old" in tree.lines("README.md"), "--check changes nothing"
+    assert "wrote variants/README.md" in tree.call("--readme")
+    ladder = tree.lines("variants/README.md")
+    for line in ("| naive | 2.0 | 1.5 % | 1.0x | - | 4.0e-07 |", "| second | - | - | - | - | - |",
+                 "| third | 8.0 | 1.5 % | 4.0x | 4.0x | 4.0e-07 |", "after",
+                 "`h:12/q:1024/d:64`, avx2, one thread; A CPU (model 1, stepping 2, 3 cores), revision `abc`, in "
+                 "[this recorded run](../results/here/a.json):"):
+        assert line in ladder
+    readme = tree.lines("README.md")
+    assert "| `h:12/q:1024/d:64` | 2.0, 2 % | **8.0, 2 %** |" in readme
+    assert any(line.endswith("(results/here/a.svg)") for line in readme)
+    assert tree.call("--check") == "" and tree.call("--readme") == ""
+
+
+def test_most_rungs_count_first_then_the_newest_by_its_own_date(tree):
+    tree.record("b.json", "2026-01-01T00:00:00+00:00", naive=2, second=4, third=8)
+    tree.record("c.json", "2026-01-03T00:00:00+00:00", naive=2, second=5, third=8)
+    tree.record("d.json", "2026-01-04T00:00:00+00:00", naive=2, third=9)
+    tree.call("--readme")
+    assert "| second | 5.0 | 1.5 % | 2.5x | 2.5x | 4.0e-07 |" in tree.lines("variants/README.md")
+    assert (tree.folder / "results/here/a.svg").exists(), "the curve is that of the only run with several lengths"
+
+
+def test_the_newest_sweep_of_peers_is_a_table_with_our_fastest_named(tree):
+    tree.record("2026-01-04-abc-peers.json", "2026-01-04T00:00:00+00:00", second=1, torch=1)
+    tree.record("2026-01-05-abc-peers.json", "2026-01-05T00:00:00+00:00", naive=2, second=6, torch=2, blas=3)
+    assert "README.md: needs the lines '<!-- peers:" in tree.call("--check", exits=2)
+    with open(tree.folder / "README.md", "a", encoding="utf-8") as readme:
+        readme.write("<!-- peers: written by tools/report --readme from a recorded run; do not edit -->\nold\n"
+                     "<!-- peers: end of what tools/report --readme writes -->\n")
+    tree.call("--readme")
+    lines = tree.lines("README.md")
+    assert "| problem | `best` | blas | torch | `best` over the fastest peer |" in lines
+    assert "| `h:12/q:1024/d:64` | 6 / - (second) | 3 / - | 2 / - | 2.00x / - |" in lines and "old" not in lines
+
+
+def test_a_newer_recorded_run_makes_the_files_stale(tree):
+    tree.call("--readme")
+    tree.record("e.json", "2026-02-01T00:00:00+00:00", (256, 512, 1024), naive=2, third=8)
+    assert "e.svg: is missing" in tree.call("--check", exits=1)
+    assert "removed results/here/a.svg" in tree.call("--readme")
+    assert tree.call("--check") == ""
+
+
+@pytest.mark.parametrize("spoil, said", [
+    (lambda tree: (tree.folder / "results/here/a.svg").write_text("<svg/>"), "a.svg: is another picture"),
+    (lambda tree: (tree.folder / "results/here/a.svg").unlink(), "a.svg: is missing"),
+    (lambda tree: tree.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 1024), naive=2, third=8.4),
+     "a.svg: is another picture"),
+    (lambda tree: (tree.folder / "README.md").write_text(
+        (tree.folder / "README.md").read_text().replace("8.0", "9.0")), "-| `h:12/q:1024/d:64` | 2.0, 2 % | **9.0, 2 %** |"),
+])
+def test_what_was_changed_by_hand_is_seen(tree, spoil, said):
+    tree.call("--readme")
+    spoil(tree)
+    assert said in tree.call("--check", exits=1)
+
+
+def test_a_picture_is_the_same_bytes_every_time(tree):
+    tree.call("--readme")
+    before = (tree.folder / "results/here/a.svg").read_bytes()
+    (tree.folder / "results/here/a.svg").unlink()
+    tree.call("--readme")
+    assert (tree.folder / "results/here/a.svg").read_bytes() == before
+
+
+def test_what_is_missing_is_named(tree):
+    (tree.folder / "results/here/a.json").unlink()
+    assert "no file in results/ has rows of naive and another rung" in tree.call("--check", exits=2)
+    tree.record("a.json", "2026-01-02T00:00:00+00:00", naive=2, third=8)
+    assert "at 3 lengths" in tree.call("--check", exits=2)
+    (tree.folder / "README.md").write_text(f"{BEGIN}\n")
+    tree.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 1024), naive=2, third=8)
+    assert "README.md: needs the lines" in tree.call("--check", exits=2)
+    (tree.folder / "variants/README.md").write_text("nothing\n")
+    assert "no table of rungs" in tree.call("--check", exits=2)

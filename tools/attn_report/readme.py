@@ -1,0 +1,212 @@
+"""The plot and the tables of README.md and variants/README.md, from recorded runs."""
+
+import difflib
+import os
+import sys
+
+from . import readme_peers
+from .environment import ROOT
+from .errors import BadInput, EnvironmentFault
+from .frame import frame_of
+from .ladder import rungs
+from .markdown import table
+from .plots import figures_of, seqlen
+from .problem import ISAS
+from .results import load
+from .to_matplotlib import bytes_of
+
+PROBLEM = "h:12/q:1024/d:64"  # of the ladder
+BEGIN = "<!-- written by tools/report --readme from recorded runs; do not edit -->"
+END = "<!-- end of what tools/report --readme writes -->"
+PEERS_BEGIN = "<!-- peers: written by tools/report --readme from a recorded run; do not edit -->"
+PEERS_END = "<!-- peers: end of what tools/report --readme writes -->"
+README, LADDER = ROOT / "README.md", ROOT / "variants/README.md"
+LEAST_LENGTHS = 3  # of a curve
+BY_COMMAND = "tools/report --readme"
+
+
+class Recorded:
+    """A recorded run's cases of one thread by (ISA, problem, variant)."""
+
+    def __init__(self, run):
+        self.run, self.path = run, run.paths[0]
+        single = [case for case in run.measured() if case.name.kind == "attention" and case.name.threads == 1]
+        self.cases = {(case.name.isa, case.name.problem, case.name.variant): case for case in single}
+        self.problems = list(dict.fromkeys((isa, problem) for isa, problem, _ in self.cases))
+
+    def rungs(self, isa, problem, ladder):
+        return [rung for rung in ladder if (isa, problem, rung) in self.cases]
+
+    def isa_of(self, problem, ladder):
+        """The ISA with the most rungs at this problem, of several the highest; None unless naive is among them."""
+        known = [isa for isa in ISAS if (isa, problem, "naive") in self.cases]
+        return max(known, key=lambda isa: (len(self.rungs(isa, problem, ladder)), ISAS.index(isa)), default=None)
+
+    def source(self, folder):
+        """Where figures are from, for a text in this folder."""
+        link = os.path.relpath(self.path, folder)
+        return f"{self.run.machine()}, revision `{self.run.fact('revision')}`, in [this recorded run]({link})"
+
+
+def shown(path):
+    """A path as a person would type it at the root."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def recorded_runs():
+    runs = []
+    for path in sorted((ROOT / "results").glob("*/*.json")):
+        try:
+            runs.append(Recorded(load(path)))
+        except BadInput:
+            continue  # results/ holds other files too
+    return runs
+
+
+def run_of_tables(runs, ladder):
+    """Most rungs at the ladder's problem first, then the newest by its own date."""
+    candidates = []
+    for recorded in runs:
+        isa = recorded.isa_of(PROBLEM, ladder)
+        count = len(recorded.rungs(isa, PROBLEM, ladder)) if isa else 0
+        if count > 1:
+            candidates.append((count, recorded.run.seconds(), recorded))
+    if not candidates:
+        raise BadInput(f"no file in results/ has rows of naive and another rung at {PROBLEM}; "
+                       "tools/bench --record makes one")
+    return max(candidates, key=lambda candidate: candidate[:2])[2]
+
+
+def plot_of(runs, ladder):
+    """(run, figure): the fullest curve over length that has naive, of several the newest."""
+    candidates = []
+    for recorded in runs:
+        for figure in figures_of(seqlen, [recorded.run], frame_of([recorded.run], ladder)):
+            series = {item.variant: item for item in figure.panels[0].content if hasattr(item, "variant")}
+            lengths = len({x for item in series.values() for x in item.x})
+            if "naive" in series and len(series) > 1 and lengths >= LEAST_LENGTHS:
+                candidates.append((len(series), lengths, recorded.run.seconds(), recorded, figure))
+                break
+    if not candidates:
+        raise BadInput(f"no file in results/ has naive and another variant at {LEAST_LENGTHS} lengths; "
+                       "tools/bench --record --sweep seqlen makes one")
+    return max(candidates, key=lambda candidate: candidate[:3])[3:]
+
+
+def ladder_table(recorded, isa, ladder):
+    naive = recorded.cases[isa, PROBLEM, "naive"].gflops
+    rows, before = [], None
+    for rung in ladder:
+        case = recorded.cases.get((isa, PROBLEM, rung))
+        if case is None:
+            rows.append([rung] + ["-"] * 5)
+            continue
+        step = f"{case.gflops / before:.1f}x" if before else "-"
+        rows.append([rung, f"{case.gflops:.1f}", number(case.pct_peak, ".1f", " %"), f"{case.gflops / naive:.1f}x", step,
+                     number(case.error, ".1e")])
+        before = case.gflops
+    header = ["rung", "GFLOP/s", "of the FMA peak", "over naive", "over the rung before", "scaled error"]
+    return f"`{PROBLEM}`, {isa}, one thread; {recorded.source(LADDER.parent)}:\n\n" + table(header, rows)
+
+
+def number(value, style, unit=""):
+    return "-" if value != value else f"{value:{style}}{unit}"
+
+
+def overview(recorded, isa, ladder):
+    """Every problem of the run on one ISA: a row per problem, a column per rung."""
+    own = [problem for row_isa, problem in recorded.problems if row_isa == isa]
+    columns = [rung for rung in ladder if any((isa, problem, rung) in recorded.cases for problem in own)]
+    rows = []
+    for problem in own:
+        cases = [recorded.cases.get((isa, problem, rung)) for rung in columns]
+        fastest = max((case.gflops for case in cases if case), default=0)
+        rows.append([f"`{problem}`"] + [overview_cell(case, fastest) for case in cases])
+    return f"{isa}, one thread; {recorded.source(README.parent)}:\n\n" + table(["problem"] + columns, rows)
+
+
+def overview_cell(case, fastest):
+    if case is None:
+        return "-"
+    share = "" if case.pct_peak != case.pct_peak else f", {case.pct_peak:.0f} %"
+    text = f"{case.gflops:.1f}{share}"
+    return f"**{text}**" if case.gflops == fastest else text
+
+
+def between_markers(path, text, generated, first=BEGIN, last=END):
+    """The text with what stands between its marker lines replaced."""
+    begin, end = text.find(first + "\n"), text.find(last)
+    if begin < 0 or end < begin or text.count(first) != 1 or text.count(last) != 1:
+        raise BadInput(f"{shown(path)}: needs the lines '{first}' and '{last}', each once, in this order")
+    return text[:begin] + first + "\n" + generated + "\n" + text[end:]
+
+
+def read(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read {shown(path)}: {error}") from error
+
+
+def wanted_files():
+    """{path: bytes} of everything that is generated."""
+    before = {path: read(path) for path in (README, LADDER)}
+    ladder = rungs(before[LADDER])
+    runs = recorded_runs()
+    recorded = run_of_tables(runs, ladder)
+    isa = recorded.isa_of(PROBLEM, ladder)
+    drawn, figure = plot_of(runs, ladder)
+    picture = drawn.path.with_suffix(".svg")
+    caption = f"{figure.title}; {drawn.source(ROOT)}:"
+    text = f"{caption}\n\n![{figure.title}]({shown(picture)})\n\n{overview(recorded, isa, ladder)}"
+    readme = between_markers(README, before[README], text)
+    if peers := readme_peers.newest(runs):
+        readme = between_markers(README, readme, readme_peers.peers_table(peers, ROOT), PEERS_BEGIN, PEERS_END)
+    return {
+        README: readme.encode(),
+        LADDER: between_markers(LADDER, before[LADDER], ladder_table(recorded, isa, ladder)).encode(),
+        picture: bytes_of(figure, "svg", f"{BY_COMMAND}, from {drawn.path.name}. {figure.provenance}"),
+    }
+
+
+def strays(wanted):
+    """Pictures that this command made of runs that are no longer shown."""
+    made = [path for path in sorted((ROOT / "results").glob("*/*.svg")) if BY_COMMAND in read(path)]
+    return [path for path in made if path not in wanted]
+
+
+def regenerate(write):
+    wanted = wanted_files()
+    for path, content in wanted.items():
+        if not path.is_file() or path.read_bytes() != content:
+            write(path, content)
+            print(f"tools/report: wrote {shown(path)}")
+    for path in strays(wanted):
+        try:
+            path.unlink()
+        except OSError as error:
+            raise EnvironmentFault(f"cannot remove {shown(path)}: {error.strerror}") from error
+        print(f"tools/report: removed {shown(path)}")
+    return 0
+
+
+def check():
+    wanted = wanted_files()
+    differs = False
+    for path, content in wanted.items():
+        before = path.read_bytes() if path.is_file() else b""
+        if before == content:
+            continue
+        differs = True
+        if path.suffix == ".svg":
+            print(f"{shown(path)}: {'is another picture than' if before else 'is missing; wanted is'} that of the run")
+        else:
+            sys.stdout.writelines(difflib.unified_diff(
+                before.decode().splitlines(True), content.decode().splitlines(True), f"{shown(path)}",
+                f"{shown(path)} as {BY_COMMAND} writes it"))
+    for path in strays(wanted):
+        differs = True
+        print(f"{shown(path)}: a picture that nothing shows")
+    if differs:
+        print(f"tools/report: the files are not those of the recorded runs; {BY_COMMAND} writes them", file=sys.stderr)
+    return 1 if differs else 0
