@@ -21,7 +21,7 @@ namespace attn::bench {
 namespace {
 
 // What is verified when no problem is named: every mask, both directions of seqlen_q != seqlen_k, grouped
-// heads, odd sizes, every fill and layout.
+// heads, odd sizes, every fill and layout, dropout, the backward pass.
 constexpr std::array kDefaultProblems = {
     "h:2/q:128/d:64/lse:1",
     "b:2/h:3/q:197/d:64/layout:packed",
@@ -37,6 +37,10 @@ constexpr std::array kDefaultProblems = {
     "h:2/q:150/k:400/d:48/fill:ascending",
     "h:1/q:1/d:1",
     "h:3/q:17/k:3/d:3/mask:causal/lse:1",
+    "b:2/h:4/hkv:2/q:100/k:131/d:40/mask:causal/lse:1/dropout:0.2",
+    "h:2/q:200/d:64/pass:bwd",
+    "b:2/h:6/hkv:2/q:97/k:203/d:48/dv:33/mask:causal/dropout:0.1/pass:bwd/layout:bshd",
+    "h:3/q:260/d:80/window:40,7/pass:bwd/layout:packed/fill:peaked",
 };
 
 struct Options {

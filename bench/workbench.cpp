@@ -29,10 +29,12 @@ std::int64_t saturated(double bytes) {
   return bytes >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(bytes);
 }
 
-// Oracle and yardstick: o and abs_value in double and in float for every row that is checked.
+// Oracle and yardstick: every output and its scale in double and in float for every row that is checked.
 std::int64_t oracle_bytes(const Problem& p) {
   const double share = static_cast<double>(oracle_flops(p)) / static_cast<double>(std::max<std::int64_t>(flops(p), 1));
-  return static_cast<std::int64_t>(static_cast<double>(elements(shape_o(p))) * std::min(1.0, share) * 24);
+  const std::int64_t outputs =
+      p.backward ? elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p)) : elements(shape_o(p));
+  return static_cast<std::int64_t>(static_cast<double>(outputs) * std::min(1.0, share) * 24);
 }
 
 std::int64_t workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
@@ -142,7 +144,7 @@ void PreparedCase::judge(std::size_t copy) {
     verdict_.passed = false;
     verdict_.failure = std::move(failure);
   };
-  if (!workload_.inputs_are_intact()) fail("it wrote to q, k or v");
+  if (!workload_.inputs_are_intact()) fail("it wrote to an input");
   if (const std::string where = overrun(); !where.empty()) fail("it wrote past the end of " + where);
 }
 
@@ -179,12 +181,7 @@ std::size_t PreparedCase::skip_copies(std::int64_t count) const {
   return first;
 }
 
-std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const {
-  std::vector<std::byte> bytes;
-  for (const auto part : {inputs(copy).output_bytes(), inputs(copy).lse_bytes()})
-    bytes.insert(bytes.end(), part.begin(), part.end());
-  return bytes;
-}
+std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const { return inputs(copy).output_bits(); }
 
 PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> checked_before) {
   const std::string name = case_name(c);
@@ -201,7 +198,7 @@ PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> che
 std::int64_t Workbench::bytes_needed(const Case& c, std::int64_t last_level_bytes) {
   const Problem& p = c.workload.problem;
   const auto workspace = static_cast<double>(attn::workspace_bytes(*c.variant, p, c.threads));
-  const double output = 2.0 * static_cast<double>(elements(shape_o(p)) * element_bytes(p));
+  const double output = 2.0 * static_cast<double>(elements(shape_o(p)) * element_bytes(p)) * (p.backward ? 3 : 1);
   return saturated(static_cast<double>(workload_bytes(c.workload, last_level_bytes)) + workspace + output);
 }
 

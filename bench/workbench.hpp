@@ -31,7 +31,7 @@ struct PreparedWorkload {
   const Oracle& oracle();
   std::size_t copies() const { return 1 + further_copies.size(); }
   const Inputs& copy(std::size_t i) const { return i == 0 ? inputs : further_copies[i - 1]; }
-  // No kernel wrote to q, k or v of any copy.
+  // No kernel wrote to an input of any copy.
   bool inputs_are_intact() const;
 
  private:

@@ -14,6 +14,9 @@ struct AttentionOptions {
   std::int64_t window_right = -1;  // -1: unlimited; with causal 0 or -1
   float* lse = nullptr;            // [batch, heads, seqlen_q] contiguous, or null
   int threads = 1;
+  double dropout = 0;             // probability with which a weight is dropped, in [0, 1)
+  std::uint64_t seed = 0;         // of the dropout mask (src/dropout.hpp)
+  std::int64_t first_head = 0;    // number that the mask gives to head 0: where a call does some heads of a layer
   std::string_view variant = "";  // empty: select() chooses
 };
 
@@ -23,5 +26,10 @@ struct AttentionOptions {
 // no input. Allocates workspace. Thread-safe. Throws std::invalid_argument naming what does not fit, std::bad_alloc.
 void attention(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& o,
                const AttentionOptions& options = {});
+
+// The gradients dq, dk and dv of a loss from do_, its gradient with respect to o: `tensors` holds q, k, v, do_, the o and
+// lse that attention() wrote under the same options, and dq, dk, dv, shaped as q, k, v, which alias no input. The options'
+// lse, the tensors' seed and first_head are not looked at. Otherwise as attention(); lse missing is std::invalid_argument.
+void attention_backward(const Tensors& tensors, const AttentionOptions& options = {});
 
 }  // namespace attn

@@ -21,7 +21,9 @@ enum attn_feature {
   ATTN_GQA = 1 << 2,        /* kv_heads < heads */
   ATTN_DV_DIFFERS = 1 << 3, /* value_dim != head_dim */
   ATTN_LSE = 1 << 4,        /* writes the log-sum-exp of every row when asked */
-  ATTN_THREADS = 1 << 5     /* uses more than one thread when given them */
+  ATTN_THREADS = 1 << 5,    /* uses more than one thread when given them */
+  ATTN_DROPOUT = 1 << 6,    /* drops weights by the formula of src/dropout.hpp */
+  ATTN_BACKWARD = 1 << 7    /* computes the backward pass, and only that: one row does one pass */
 };
 
 /* What is computed. Every field is set; defaults belong to the text form (src/problem_text.hpp). */
@@ -33,7 +35,9 @@ typedef struct attn_problem {
   int64_t window_left;  /* keys before a query's own position that it sees; -1: all */
   int64_t window_right; /* keys after it; -1: all, 0: causal */
   int32_t dtype;        /* attn_dtype */
-  int32_t lse;          /* 1: lse is an output too */
+  int32_t lse;          /* 1: lse is an output too; 0 in the backward pass, where it is always an input */
+  double dropout;       /* probability with which a weight is dropped, in [0, 1); 0: none */
+  int32_t backward;     /* 1: dq, dk and dv from q, k, v, o, lse and do_; 0: o from q, k and v */
 #if defined(__cplusplus) && __cplusplus >= 202002L
   friend bool operator==(const attn_problem&, const attn_problem&) = default;
 #endif
@@ -57,10 +61,17 @@ typedef struct attn_args {
   attn_input q;        /* [batch, heads, seqlen_q, head_dim] */
   attn_input k;        /* [batch, kv_heads, seqlen_k, head_dim]; query head h reads kv head h / (heads / kv_heads) */
   attn_input v;        /* [batch, kv_heads, seqlen_k, value_dim] */
-  attn_output o;       /* [batch, heads, seqlen_q, value_dim]; aliases no input */
-  float* lse;          /* [batch, heads, seqlen_q] contiguous; null unless problem->lse */
+  attn_output o;       /* [batch, heads, seqlen_q, value_dim]; aliases no input; an input in the backward pass */
+  float* lse;          /* [batch, heads, seqlen_q] contiguous; null unless problem->lse or problem->backward */
   void* workspace;     /* workspace_bytes(problem, threads) bytes, 64-byte aligned, contents undefined */
   void* state;         /* what the kernel's prepare returned for these arguments; null without prepare */
+  uint64_t seed;       /* key of the dropout mask; of no meaning unless problem->dropout > 0 */
+  int64_t first_head;  /* number that the mask gives to query head 0: a call may do some heads of a layer */
+  /* The backward pass; null data in the forward pass. */
+  attn_input do_; /* [batch, heads, seqlen_q, value_dim]: gradient of a loss with respect to o */
+  attn_output dq; /* shaped as q; aliases no input, as the next two */
+  attn_output dk; /* shaped as k: summed over the query heads that read a kv head */
+  attn_output dv; /* shaped as v */
 } attn_args;
 
 typedef struct attn_variant {
@@ -75,7 +86,8 @@ typedef struct attn_variant {
   const char* (*limits)(const attn_problem* problem);
   /* Bytes of scratch for a call. May be null: none. */
   size_t (*workspace_bytes)(const attn_problem* problem, int32_t threads);
-  /* Writes all of o (and lse), never an input; allocates nothing, throws nothing, prints nothing. */
+  /* Writes all of o (and lse), backward all of dq, dk and dv, never an input; allocates nothing, throws nothing, prints
+   * nothing. */
   void (*run)(const attn_args* args);
 
   /* For kernels around libraries with tensors and plans of their own; null elsewhere. None of them is timed as the

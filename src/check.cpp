@@ -19,23 +19,24 @@ constexpr double kMaxYardstickLseError = 1;
 constexpr double kHuge = std::numeric_limits<double>::max();
 
 // Rows at which kernels go wrong: both ends, and around multiples of the usual block sizes.
-std::vector<std::int64_t> sample_queries(std::int64_t seqlen_q, std::uint64_t seed) {
-  std::set<std::int64_t> queries = {0, seqlen_q - 1};
-  for (std::int64_t block = 16; block < seqlen_q; block *= 2)
-    for (const std::int64_t edge : {block, seqlen_q / block * block})
-      for (const std::int64_t query : {edge - 1, edge, edge + 1})
-        if (query >= 0 && query < seqlen_q) queries.insert(query);
+std::vector<std::int64_t> sample_positions(std::int64_t count, std::uint64_t seed) {
+  std::set<std::int64_t> positions = {0, count - 1};
+  for (std::int64_t block = 16; block < count; block *= 2)
+    for (const std::int64_t edge : {block, count / block * block})
+      for (const std::int64_t position : {edge - 1, edge, edge + 1})
+        if (position >= 0 && position < count) positions.insert(position);
   std::mt19937_64 random(seed);
   for (int i = 0; i < 64; ++i)
-    queries.insert(static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(seqlen_q)));
-  return {queries.begin(), queries.end()};
+    positions.insert(static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(count)));
+  return {positions.begin(), positions.end()};
 }
 
-std::vector<Row> sample_rows(const Problem& p, std::uint64_t seed) {
+// Queries of all heads, or keys of all kv heads.
+std::vector<Row> sample_rows(std::int64_t batch, std::int64_t heads, std::int64_t count, std::uint64_t seed) {
   std::vector<Row> rows;
-  for (std::int64_t b = 0; b < p.batch; ++b)
-    for (std::int64_t h = 0; h < p.heads; ++h)
-      for (const std::int64_t i : sample_queries(p.seqlen_q, seed + static_cast<std::uint64_t>(b * p.heads + h)))
+  for (std::int64_t b = 0; b < batch; ++b)
+    for (std::int64_t h = 0; h < heads; ++h)
+      for (const std::int64_t i : sample_positions(count, seed + static_cast<std::uint64_t>(b * heads + h)))
         rows.push_back({b, h, i});
   return rows;
 }
@@ -61,8 +62,54 @@ float* lse_of(const Problem& p, const Tensors& t, const Row& row) {
   return t.lse + (row.batch * p.heads + row.head) * p.seqlen_q + row.query;
 }
 
-std::string where(const Row& row, std::int64_t d) {
-  return fmt::format("o[b={}, h={}, q={}, d={}]", row.batch, row.head, row.query, d);
+// A tensor that is judged: how its rows are called, and its expected values in the order of the rows.
+struct Judged {
+  const char* name;
+  const char* row_name;
+  const TensorView& actual;
+  const std::vector<Row>& rows;
+  const std::vector<double>& expected;
+  const std::vector<double>& denominator;
+};
+
+std::string where(const Judged& t, const Row& row, std::int64_t d) {
+  return fmt::format("{}[b={}, h={}, {}={}, d={}]", t.name, row.batch, row.head, t.row_name, row.query, d);
+}
+
+std::vector<Judged> judged_tensors(const Oracle& oracle, const Tensors& t) {
+  if (!oracle.problem.backward) return {{"o", "q", t.o, oracle.rows, oracle.expected.o, oracle.expected.abs_value}};
+  const ReferenceGradients<double>& g = oracle.gradients;
+  return {{"dq", "q", t.dq, oracle.rows, g.dq, g.abs_dq},
+          {"dk", "k", t.dk, oracle.keys, g.dk, g.abs_dk},
+          {"dv", "k", t.dv, oracle.keys, g.dv, g.abs_dv}};
+}
+
+double worst_error(const std::vector<float>& actual, const std::vector<double>& expected,
+                   const std::vector<double>& denominator) {
+  double worst = 0;
+  for (std::size_t e = 0; e < actual.size(); ++e)
+    worst = std::max(worst, scaled_error(actual[e], expected[e], denominator[e]));
+  return worst;
+}
+
+void add_forward(Oracle& oracle, const Tensors& inputs) {
+  const Problem& p = oracle.problem;
+  oracle.expected = reference<double>(p, inputs, oracle.rows);
+  const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows);
+  oracle.yardstick_error = worst_error(yardstick.o, oracle.expected.o, oracle.expected.abs_value);
+  for (std::size_t r = 0; r < oracle.rows.size(); ++r)
+    oracle.yardstick_lse_error =
+        std::max(oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]));
+}
+
+void add_backward(Oracle& oracle, const Tensors& inputs) {
+  const Problem& p = oracle.problem;
+  oracle.gradients = reference_gradients<double>(p, inputs, oracle.rows, oracle.keys);
+  const ReferenceGradients<double>& g = oracle.gradients;
+  const ReferenceGradients<float> yardstick = reference_gradients<float>(p, inputs, oracle.rows, oracle.keys);
+  oracle.yardstick_error =
+      std::max({worst_error(yardstick.dq, g.dq, g.abs_dq), worst_error(yardstick.dk, g.dk, g.abs_dk),
+                worst_error(yardstick.dv, g.dv, g.abs_dv)});
 }
 
 std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
@@ -106,20 +153,35 @@ std::vector<char> unbounded_rows(const Problem& p, const Tensors& in) {
   return any ? result : std::vector<char>{};
 }
 
-// Elements that the sample does not cover must at least be written and, where all that they are made from is finite, be
-// finite and a convex combination of v.
-std::string check_unsampled(const Oracle& oracle, const Tensors& t) {
+// Elements that the sample does not cover must at least be written and, where all that they are made from is finite, finite.
+// `bounded` tells of a row whether it is so.
+template <class Bounded>
+std::string check_unsampled(const Judged& t, const Bounded& bounded) {
+  for (std::int64_t b = 0; b < t.actual.shape[0]; ++b)
+    for (std::int64_t h = 0; h < t.actual.shape[1]; ++h)
+      for (std::int64_t i = 0; i < t.actual.shape[2]; ++i) {
+        const float* row = row_of<float>(t.actual, b, h, i);
+        for (std::int64_t d = 0; d < t.actual.shape[3]; ++d) {
+          if (std::bit_cast<std::uint32_t>(row[d]) == kPoison) return where(t, {b, h, i}, d) + " was not written";
+          if (!std::isfinite(row[d]) && bounded(Row{b, h, i}))
+            return fmt::format("{} = {} is not finite", where(t, {b, h, i}, d), row[d]);
+        }
+      }
+  return {};
+}
+
+// Those of o must then be a convex combination of v, times the scale of dropout, too.
+std::string check_unsampled_output(const Oracle& oracle, const Tensors& t, const Judged& judged) {
   const Problem& p = oracle.problem;
-  constexpr float kSlack = 1 + 64 * std::numeric_limits<float>::epsilon();
+  const float kSlack = (1 + 64 * std::numeric_limits<float>::epsilon()) / static_cast<float>(1 - p.dropout);
   for (const Row& row : all_rows(p)) {
     const float bound = kSlack * oracle.max_abs_value[row.batch * p.kv_heads + kv_head_of(p, row.head)];
     const std::int64_t r = (row.batch * p.heads + row.head) * p.seqlen_q + row.query;
     const bool bounded = oracle.unbounded.empty() || !oracle.unbounded[r];
     const float* o = row_of<float>(t.o, row.batch, row.head, row.query);
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
-      if (std::bit_cast<std::uint32_t>(o[d]) == kPoison) return where(row, d) + " was not written";
       if (bounded && !(std::fabs(o[d]) <= bound))
-        return fmt::format("{} = {} exceeds max|v| = {}", where(row, d), o[d], bound);
+        return fmt::format("{} = {} exceeds max|v| = {}", where(judged, row, d), o[d], bound);
     }
     if (!p.lse) continue;
     const float lse = *lse_of(p, t, row);
@@ -137,23 +199,25 @@ std::string check_unsampled(const Oracle& oracle, const Tensors& t) {
 
 std::int64_t oracle_flops(const Problem& p) {
   const std::int64_t whole = flops(p);
-  if (whole <= kFullOracleFlops) return whole;
-  const double share = static_cast<double>(sample_queries(p.seqlen_q, 0).size()) / static_cast<double>(p.seqlen_q);
-  return static_cast<std::int64_t>(static_cast<double>(whole) * std::min(1.0, share));
+  const auto share_of = [](std::int64_t count) {
+    return std::min(1.0, static_cast<double>(sample_positions(count, 0).size()) / static_cast<double>(count));
+  };
+  double share = whole <= kFullOracleFlops ? 1 : share_of(p.seqlen_q);
+  double forward = 0;
+  if (p.backward) {
+    // Queries and keys each go through all pairs of theirs.
+    share += whole <= kFullOracleFlops ? 1 : share_of(p.seqlen_k);
+    forward = static_cast<double>(flops(forward_of(p)));
+  }
+  return static_cast<std::int64_t>(static_cast<double>(whole) * share + forward);
 }
 
 Oracle make_oracle(const Problem& p, const Tensors& inputs, std::uint64_t seed, std::int64_t full_flops) {
   Oracle oracle{.problem = p};
   oracle.sampled = flops(p) > full_flops;
-  oracle.rows = oracle.sampled ? sample_rows(p, seed) : all_rows(p);
-  oracle.expected = reference<double>(p, inputs, oracle.rows);
-  const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows);
-  for (std::size_t e = 0; e < yardstick.o.size(); ++e)
-    oracle.yardstick_error = std::max(oracle.yardstick_error,
-                                      scaled_error(yardstick.o[e], oracle.expected.o[e], oracle.expected.abs_value[e]));
-  for (std::size_t r = 0; r < oracle.rows.size(); ++r)
-    oracle.yardstick_lse_error =
-        std::max(oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]));
+  oracle.rows = oracle.sampled ? sample_rows(p.batch, p.heads, p.seqlen_q, seed) : all_rows(p);
+  if (p.backward) oracle.keys = oracle.sampled ? sample_rows(p.batch, p.kv_heads, p.seqlen_k, seed) : all_keys(p);
+  p.backward ? add_backward(oracle, inputs) : add_forward(oracle, inputs);
   if (oracle.sampled) {
     oracle.max_abs_value = max_abs_values(p, inputs.v);
     oracle.unbounded = unbounded_rows(p, inputs);
@@ -164,25 +228,29 @@ Oracle make_oracle(const Problem& p, const Tensors& inputs, std::uint64_t seed, 
 Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multiple) {
   const Problem& p = oracle.problem;
   Verdict verdict{.tolerance = error_multiple * 3 * oracle.yardstick_error + 4 * kEps,
-                  .rows_checked = static_cast<std::int64_t>(oracle.rows.size())};
+                  .rows_checked = static_cast<std::int64_t>(oracle.rows.size() + oracle.keys.size())};
   if (!(oracle.yardstick_error <= kMaxYardstickError) || !(oracle.yardstick_lse_error <= kMaxYardstickLseError)) {
     verdict.failure =
         "f32 breaks down on these inputs: the reference in float is itself far off, so nothing can be judged";
     verdict.tolerance = 0;
     return verdict;
   }
-  for (std::size_t r = 0; r < oracle.rows.size(); ++r) {
-    const Row& row = oracle.rows[r];
-    const float* o = row_of<float>(outputs.o, row.batch, row.head, row.query);
-    for (std::int64_t d = 0; d < p.value_dim; ++d) {
-      const std::size_t e = r * p.value_dim + d;
-      const double error = scaled_error(o[d], oracle.expected.o[e], oracle.expected.abs_value[e]);
-      if (!(error <= verdict.tolerance) && !(error <= verdict.max_scaled_err))
-        verdict.failure = fmt::format("{} = {}, expected {:.9g}, scaled error {:.3g} > {:.3g}", where(row, d), o[d],
-                                      oracle.expected.o[e], error, verdict.tolerance);
-      verdict.max_scaled_err = std::max(verdict.max_scaled_err, std::min(error, kHuge));
+  const std::vector<Judged> tensors = judged_tensors(oracle, outputs);
+  for (const Judged& t : tensors)
+    for (std::size_t r = 0; r < t.rows.size(); ++r) {
+      const Row& row = t.rows[r];
+      const float* actual = row_of<float>(t.actual, row.batch, row.head, row.query);
+      for (std::int64_t d = 0; d < t.actual.shape[3]; ++d) {
+        const std::size_t e = r * t.actual.shape[3] + d;
+        const double error = scaled_error(actual[d], t.expected[e], t.denominator[e]);
+        if (!(error <= verdict.tolerance) && !(error <= verdict.max_scaled_err))
+          verdict.failure = fmt::format("{} = {}, expected {:.9g}, scaled error {:.3g} > {:.3g}", where(t, row, d),
+                                        actual[d], t.expected[e], error, verdict.tolerance);
+        verdict.max_scaled_err = std::max(verdict.max_scaled_err, std::min(error, kHuge));
+      }
     }
-    if (!p.lse) continue;
+  for (std::size_t r = 0; r < oracle.rows.size() && p.lse; ++r) {
+    const Row& row = oracle.rows[r];
     const double expected = oracle.expected.lse[r];
     const double actual = *lse_of(p, outputs, row);
     const double magnitude = std::isfinite(expected) ? std::max(1.0, std::fabs(expected)) : 1.0;
@@ -191,7 +259,15 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
       verdict.failure = fmt::format("lse[b={}, h={}, q={}] = {}, expected {:.9g} +- {:.3g}", row.batch, row.head,
                                     row.query, actual, expected, tolerance);
   }
-  if (oracle.sampled && verdict.failure.empty()) verdict.failure = check_unsampled(oracle, outputs);
+  if (oracle.sampled)
+    for (const Judged& t : tensors)
+      if (verdict.failure.empty())
+        verdict.failure = check_unsampled(t, [&](const Row& row) {
+          if (p.backward) return oracle.unbounded.empty();  // a row reaches every key that it sees
+          return oracle.unbounded.empty() || !oracle.unbounded[(row.batch * p.heads + row.head) * p.seqlen_q + row.query];
+        });
+  if (oracle.sampled && !p.backward && verdict.failure.empty())
+    verdict.failure = check_unsampled_output(oracle, outputs, tensors[0]);
   verdict.passed = verdict.failure.empty();
   return verdict;
 }

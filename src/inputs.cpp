@@ -34,7 +34,7 @@ float normal(std::uint64_t bits) {
   return (static_cast<float>(sum) - kMean) * kInverseDeviation;
 }
 
-enum class Role { q, k, v };
+enum class Role { q, k, v, do_ };
 
 // ascending and descending: the first feature of q is positive and that of k a ramp over the keys, which adds
 // 0 ... kRampScore to the scores.
@@ -58,7 +58,7 @@ void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint
           const float value = kind == Fill::uniform ? uniform(bits) : normal(bits);
           row[d] = kind == Fill::peaked && role == Role::q ? kPeakedGain * value : value;
         }
-        if (!ramp || role == Role::v) continue;
+        if (!ramp || role == Role::v || role == Role::do_) continue;
         const double along = (kind == Fill::ascending ? i + 1.0 : static_cast<double>(rows - i)) / rows;
         row[0] = role == Role::q ? ramp_query : static_cast<float>(kRampScore * along);
       }
@@ -110,50 +110,89 @@ void validate_given(const Tensors& given, const Problem& p) {
 
 std::uint64_t hash_values(const Tensors& t) { return hash_rows(t.v, hash_rows(t.k, hash_rows(t.q, 0))); }
 
+namespace {
+
+// o and lse of the forward pass, from the oracle.
+void compute_forward(const Problem& p, const Tensors& t) {
+  const Problem forward = forward_of(p);
+  const std::vector<Row> rows = all_rows(forward);
+  const ReferenceRows<double> expected = reference<double>(forward, t, rows);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    t.lse[r] = static_cast<float>(expected.lse[r]);
+    float* o = row_of<float>(t.o, rows[r].batch, rows[r].head, rows[r].query);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = static_cast<float>(expected.o[r * p.value_dim + d]);
+  }
+}
+
+// Views of a packed buffer, whose rows hold a token's heads of q, then its kv_heads of k, then of v.
+void set_packed_views(const Problem& p, float* base, TensorView& q, TensorView& k, TensorView& v) {
+  const std::int64_t token = (p.heads + 2 * p.kv_heads) * p.head_dim;
+  const std::array<std::int64_t, 4> stride = {p.seqlen_q * token, p.head_dim, token, 1};
+  q = {base, ATTN_F32, shape_q(p), stride};
+  k = {base + p.heads * p.head_dim, ATTN_F32, shape_k(p), stride};
+  v = {base + (p.heads + p.kv_heads) * p.head_dim, ATTN_F32, shape_v(p), stride};
+}
+
+}  // namespace
+
 std::int64_t inputs_bytes(const Problem& p) { return minimal_bytes(p); }
 
-Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) {
+Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : problem_(p) {
   validate(p);
   validate(setup, p);
-  const auto allocate = [&](std::int64_t count) {
-    return AlignedBuffer(static_cast<std::size_t>(count) * sizeof(float), placement);
+  const bool packed = setup.layout == Layout::packed;
+  const Layout unpacked = packed ? Layout::bshd : setup.layout;  // of what is never packed
+  const auto allocate = [&](std::vector<Buffer>& owner, const char* name, std::int64_t count) {
+    owner.push_back({name, AlignedBuffer(static_cast<std::size_t>(count) * sizeof(float), placement)});
+    return reinterpret_cast<float*>(owner.back().memory.data());
   };
-  o_ = allocate(elements(shape_o(p)));
-  if (p.lse) lse_ = allocate(p.batch * p.heads * p.seqlen_q);
-  if (setup.layout == Layout::packed) {
-    // Row of a token: heads of q, then kv_heads of k, then kv_heads of v.
-    const std::int64_t token = (p.heads + 2 * p.kv_heads) * p.head_dim;
-    inputs_.push_back(allocate(p.batch * p.seqlen_q * token));
-    float* base = reinterpret_cast<float*>(inputs_[0].data());
-    const std::array<std::int64_t, 4> stride = {p.seqlen_q * token, p.head_dim, token, 1};
-    tensors_.q = {base, ATTN_F32, shape_q(p), stride};
-    tensors_.k = {base + p.heads * p.head_dim, ATTN_F32, shape_k(p), stride};
-    tensors_.v = {base + (p.heads + p.kv_heads) * p.head_dim, ATTN_F32, shape_v(p), stride};
-    tensors_.o = dense_view(o_.data(), shape_o(p), Layout::bshd);
+  const auto dense = [&](std::vector<Buffer>& owner, const char* name, const std::array<std::int64_t, 4>& shape) {
+    return dense_view(allocate(owner, name, elements(shape)), shape, unpacked);
+  };
+  if (packed) {
+    const std::int64_t count = elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p));
+    set_packed_views(p, allocate(inputs_, "qkv", count), tensors_.q, tensors_.k, tensors_.v);
+    if (p.backward) set_packed_views(p, allocate(outputs_, "dqkv", count), tensors_.dq, tensors_.dk, tensors_.dv);
   } else {
-    const auto dense = [&](const std::array<std::int64_t, 4>& shape) {
-      inputs_.push_back(allocate(elements(shape)));
-      return dense_view(inputs_.back().data(), shape, setup.layout);
-    };
-    tensors_.q = dense(shape_q(p));
-    tensors_.k = dense(shape_k(p));
-    tensors_.v = dense(shape_v(p));
-    tensors_.o = dense_view(o_.data(), shape_o(p), setup.layout);
+    tensors_.q = dense(inputs_, "q", shape_q(p));
+    tensors_.k = dense(inputs_, "k", shape_k(p));
+    tensors_.v = dense(inputs_, "v", shape_v(p));
+    if (p.backward) {
+      tensors_.dq = dense(outputs_, "dq", shape_q(p));
+      tensors_.dk = dense(outputs_, "dk", shape_k(p));
+      tensors_.dv = dense(outputs_, "dv", shape_v(p));
+    }
   }
-  if (p.lse) tensors_.lse = reinterpret_cast<float*>(lse_.data());
+  std::vector<Buffer>& of_forward = p.backward ? inputs_ : outputs_;
+  tensors_.o = dense(of_forward, "o", shape_o(p));
+  if (p.lse || p.backward) tensors_.lse = allocate(of_forward, "lse", p.batch * p.heads * p.seqlen_q);
+  if (p.backward) tensors_.do_ = dense(inputs_, "do", shape_o(p));
   poison_outputs();
 }
 
 Inputs::Inputs(const Problem& p, const Setup& setup, const InputSource& source, Placement placement)
     : Inputs(p, setup, placement) {
+  tensors_.seed = source.seed;
   if (setup.fill != Fill::file) {
     fill(tensors_.q, p, setup.fill, Role::q, source.seed);
     fill(tensors_.k, p, setup.fill, Role::k, source.seed);
     fill(tensors_.v, p, setup.fill, Role::v, source.seed);
-    return;
+  } else {
+    copy_given(source);
   }
+  if (!p.backward) return;
+  // The gradient of o is nobody's file: it is made from the seed.
+  fill(tensors_.do_, p, setup.fill, Role::do_, source.seed);
+  update_forward();
+}
+
+void Inputs::update_forward() const {
+  if (problem_.backward) compute_forward(problem_, tensors_);
+}
+
+void Inputs::copy_given(const InputSource& source) const {
   if (source.given == nullptr) throw std::invalid_argument("fill:file copies given tensors, and none are given");
-  validate_given(*source.given, p);
+  validate_given(*source.given, problem_);
   copy_rows(source.given->q, tensors_.q);
   copy_rows(source.given->k, tensors_.k);
   copy_rows(source.given->v, tensors_.v);
@@ -161,22 +200,42 @@ Inputs::Inputs(const Problem& p, const Setup& setup, const InputSource& source, 
 
 Inputs Inputs::copy(const Problem& p, const Setup& setup) const {
   Inputs copy(p, setup, Placement::aligned);
+  copy.tensors_.seed = tensors_.seed;
   for (std::size_t i = 0; i < inputs_.size(); ++i)
-    std::memcpy(copy.inputs_[i].data(), inputs_[i].data(), inputs_[i].size());
+    std::memcpy(copy.inputs_[i].memory.data(), inputs_[i].memory.data(), inputs_[i].memory.size());
   return copy;
 }
 
-void Inputs::poison_outputs() const {
-  poison(o_.bytes());
-  poison(lse_.bytes());
+std::vector<std::span<std::byte>> Inputs::outputs() const {
+  std::vector<std::span<std::byte>> spans;
+  for (const Buffer& output : outputs_) spans.push_back(output.memory.bytes());
+  return spans;
 }
 
 std::string Inputs::overrun() const {
-  if (!o_.slack_is_intact()) return "o";
-  if (!lse_.slack_is_intact()) return "lse";
-  for (std::size_t i = 0; i < inputs_.size(); ++i)
-    if (!inputs_[i].slack_is_intact()) return inputs_.size() == 1 ? "qkv" : std::string("qkv").substr(i, 1);
+  for (const std::vector<Buffer>* buffers : {&outputs_, &inputs_})
+    for (const Buffer& buffer : *buffers)
+      if (!buffer.memory.slack_is_intact()) return buffer.name;
   return {};
+}
+
+std::vector<std::byte> Inputs::output_bits() const {
+  std::vector<std::byte> bits;
+  for (const std::span<std::byte> bytes : outputs()) bits.insert(bits.end(), bytes.begin(), bytes.end());
+  return bits;
+}
+
+void Inputs::poison_outputs() const {
+  for (const Buffer& output : outputs_) poison(output.memory.bytes());
+}
+
+std::uint64_t Inputs::hash() const {
+  std::uint64_t hash = hash_values(tensors_);
+  if (tensors_.do_.data == nullptr) return hash;
+  const std::int64_t rows = tensors_.o.shape[0] * tensors_.o.shape[1] * tensors_.o.shape[2];
+  const TensorView lse = dense_view(tensors_.lse, {1, 1, 1, rows}, Layout::bhsd);
+  for (const TensorView& t : {tensors_.o, tensors_.do_, lse}) hash = hash_rows(t, hash);
+  return hash;
 }
 
 }  // namespace attn

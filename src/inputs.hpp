@@ -55,30 +55,43 @@ void validate_given(const Tensors& given, const Problem& problem);
 // Of every byte of q, k and v in logical order, whatever their layout.
 std::uint64_t hash_values(const Tensors& tensors);
 
-// The tensors of one problem with the memory behind them. o and lse start poisoned.
+// The tensors of one problem with the memory behind them; outputs start poisoned. The seed is that of the dropout mask
+// too. For a backward pass o and lse are the oracle's, rounded to float: every kernel is fed the same, and an error of a
+// forward kernel is never counted as the backward kernel's.
 class Inputs {
  public:
   // Throws std::invalid_argument when setup or given tensors do not fit, or Fill::file has none given.
   Inputs(const Problem& problem, const Setup& setup, const InputSource& source,
          Placement placement = Placement::aligned);
 
-  // The same q, k and v in other memory, for the problem and setup that this was made with.
+  // The same inputs in other memory, for the problem and setup that this was made with.
   Inputs copy(const Problem& problem, const Setup& setup) const;
 
   const Tensors& tensors() const { return tensors_; }
-  std::span<std::byte> output_bytes() const { return o_.bytes(); }
-  std::span<std::byte> lse_bytes() const { return lse_.bytes(); }
+  // Computes o and lse of a backward pass again, after an edit of q, k or v.
+  void update_forward() const;
+
+  // The memory of every output: o and, when it is one, lse; backward dq, dk and dv.
+  std::vector<std::span<std::byte>> outputs() const;
+  // All of them one after the other.
+  std::vector<std::byte> output_bits() const;
   void poison_outputs() const;
   // What lies behind the end of one of the tensors that somebody wrote to, "o" say; empty while nobody did.
   std::string overrun() const;
-  // hash_values of them: changes when a kernel writes an input.
-  std::uint64_t hash() const { return hash_values(tensors_); }
+  // A hash of every byte of the inputs: changes when a kernel writes one.
+  std::uint64_t hash() const;
 
  private:
   Inputs(const Problem& problem, const Setup& setup, Placement placement);
+  void copy_given(const InputSource& source) const;
 
-  std::vector<AlignedBuffer> inputs_;  // q, k, v; or one packed buffer
-  AlignedBuffer o_, lse_;
+  struct Buffer {
+    const char* name;
+    AlignedBuffer memory;
+  };
+  std::vector<Buffer> inputs_;  // q, k, v, or one packed buffer; backward o, lse and do too
+  std::vector<Buffer> outputs_;
+  Problem problem_;
   Tensors tensors_;
 };
 

@@ -51,14 +51,17 @@ Wide saturating_product(std::initializer_list<Wide> factors) {
 }
 
 Wide wide_flops(const Problem& p) {
-  return saturating_product({2, p.batch, p.heads, wide_pairs(p), Wide{p.head_dim} + p.value_dim});
+  const Wide products = p.backward ? 3 * Wide{p.head_dim} + 2 * Wide{p.value_dim} : Wide{p.head_dim} + p.value_dim;
+  return saturating_product({2, p.batch, p.heads, wide_pairs(p), products});
 }
 
 Wide wide_bytes(const Problem& p) {
   const Wide query_elements = saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
   const Wide key_elements = saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
-  const Wide lse_bytes = p.lse ? saturating_product({p.batch, p.heads, p.seqlen_q, sizeof(float)}) : 0;
-  return (query_elements + key_elements) * element_bytes(p) + lse_bytes;
+  const bool has_lse = p.lse || p.backward;
+  const Wide lse_bytes = has_lse ? saturating_product({p.batch, p.heads, p.seqlen_q, sizeof(float)}) : 0;
+  const Wide tensor_bytes = (query_elements + key_elements) * element_bytes(p);
+  return (p.backward ? 2 : 1) * tensor_bytes + lse_bytes;  // backward: each tensor and its gradient
 }
 
 [[noreturn]] void reject(const std::string& message) { throw std::invalid_argument(message); }
@@ -76,6 +79,13 @@ void validate(const Problem& p) {
                          kMaxDimension));
   if (p.dtype != ATTN_F32) reject(fmt::format("dtype={} is not known; valid: f32", p.dtype));
   if (p.lse != 0 && p.lse != 1) reject(fmt::format("lse={} is not 0 or 1", p.lse));
+  if (p.backward != 0 && p.backward != 1) reject(fmt::format("backward={} is not 0 or 1", p.backward));
+  if (p.backward && p.lse) reject("lse=1 asks for an output, in the backward pass lse is an input; valid: lse=0");
+  if (!(p.dropout >= 0 && p.dropout < 1)) reject(fmt::format("dropout={} is not in [0, 1)", p.dropout));
+  for (const auto field : {&Problem::batch, &Problem::heads, &Problem::seqlen_q, &Problem::seqlen_k})
+    if (p.dropout > 0 && p.*field > kMaxDropoutDimension)
+      reject(fmt::format("dropout={} needs b, h, q and k of at most {}, which its counters hold", p.dropout,
+                         kMaxDropoutDimension));
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
   if (wide_flops(p) > kMax || wide_bytes(p) > kMax)
     reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads, p.seqlen_q,
@@ -101,6 +111,8 @@ std::uint64_t required_features(const Problem& p) {
   if (p.kv_heads != p.heads) features |= ATTN_GQA;
   if (p.value_dim != p.head_dim) features |= ATTN_DV_DIFFERS;
   if (p.lse) features |= ATTN_LSE;
+  if (p.dropout > 0) features |= ATTN_DROPOUT;
+  if (p.backward) features |= ATTN_BACKWARD;
   return features;
 }
 

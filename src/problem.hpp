@@ -12,6 +12,8 @@ using Problem = attn_problem;
 
 // Largest value of any dimension or window: keeps every index computation inside int64 without further thought.
 inline constexpr std::int64_t kMaxDimension = std::int64_t{1} << 40;
+// The same with dropout, whose random generator counts in 32 bits.
+inline constexpr std::int64_t kMaxDropoutDimension = std::int64_t{1} << 32;
 
 // Throws std::invalid_argument naming field, value and rule. Accepts exactly what every function below can handle.
 void validate(const Problem& problem);
@@ -37,7 +39,7 @@ constexpr KeyRange needed_keys(const Problem& p) {
 
 // Few queries for each key that is read: the cache of keys and values goes by once, and reading it is the limit rather
 // than arithmetic. Where that ends depends on machine, dtype and the heads of a group; 16 is below it everywhere.
-constexpr bool is_decode(const Problem& p) { return p.seqlen_q < 16; }
+constexpr bool is_decode(const Problem& p) { return p.backward == 0 && p.seqlen_q < 16; }
 
 // The kv head that query head `head` reads.
 constexpr std::int64_t kv_head_of(const Problem& p, std::int64_t head) { return head / (p.heads / p.kv_heads); }
@@ -47,10 +49,17 @@ constexpr std::int64_t element_bytes(const Problem&) { return sizeof(float); }
 // Unmasked (query, key) pairs of one head.
 std::int64_t visible_pairs(const Problem& problem);
 
-// 2 * head_dim + 2 * value_dim per unmasked pair, over all heads and batches. Softmax is not counted.
+// Per unmasked pair 2 head_dim + 2 value_dim forward (q k^T, p v) and 6 head_dim + 4 value_dim backward (q k^T again,
+// ds k, ds^T q; do v^T, p^T do), over all heads and batches. Softmax and dropout are not counted.
 std::int64_t flops(const Problem& problem);
 
-// Bytes of q, k, v, o and lse, each moved once.
+// The forward pass on the same tensors, whose o and lse a backward pass takes.
+constexpr Problem forward_of(Problem problem) {
+  if (problem.backward != 0) problem.backward = 0, problem.lse = 1;
+  return problem;
+}
+
+// Bytes of q, k, v, o and lse, and backward of do, dq, dk and dv, each moved once.
 std::int64_t minimal_bytes(const Problem& problem);
 
 // The part of that which are keys and values that some query sees.

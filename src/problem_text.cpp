@@ -12,8 +12,8 @@
 namespace attn {
 namespace {
 
-constexpr std::array kKeys = {"b",     "h",    "hkv",    "q",   "k",    "d",      "dv",
-                              "dtype", "mask", "window", "lse", "fill", "layout", "cache"};
+constexpr std::array kKeys = {"b",    "h",      "hkv", "q",       "k",    "d",    "dv",     "dtype",
+                              "mask", "window", "lse", "dropout", "pass", "fill", "layout", "cache"};
 
 [[noreturn]] void reject(std::string_view text, const std::string& message) {
   throw std::invalid_argument(fmt::format("problem '{}': {}", text, message));
@@ -46,6 +46,17 @@ std::int64_t parse_integer(std::string_view text, std::string_view key, std::str
     reject(text, fmt::format("{}:{} does not fit into 64 bits; valid: 1 to {}", key, value, kMaxDimension));
   if (error != std::errc() || end != value.data() + value.size())
     reject(text, fmt::format("{}:{} is not an integer", key, value));
+  return number;
+}
+
+double parse_number(std::string_view text, const Keys& keys, std::string_view key) {
+  const auto found = keys.find(key);
+  if (found == keys.end()) return 0;
+  const std::string& value = found->second;
+  double number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size())
+    reject(text, fmt::format("{}:{} is not a number; example: {}:0.1", key, value, key));
   return number;
 }
 
@@ -88,6 +99,8 @@ std::string further_keys(const Workload& w) {
   const Problem& p = w.problem;
   if (prints_window(p)) text += fmt::format("/window:{},{}", p.window_left, p.window_right);
   if (p.lse) text += "/lse:1";
+  if (p.dropout > 0) text += fmt::format("/dropout:{}", p.dropout);
+  if (p.backward) text += "/pass:bwd";
   if (w.setup.fill != Setup{}.fill) text += fmt::format("/fill:{}", kFillNames[static_cast<int>(w.setup.fill)]);
   if (w.setup.layout != Setup{}.layout)
     text += fmt::format("/layout:{}", kLayoutNames[static_cast<int>(w.setup.layout)]);
@@ -116,6 +129,8 @@ Workload parse_workload(std::string_view text) {
   p.value_dim = number("dv", p.head_dim);
   p.dtype = parse_name(text, keys, "dtype", std::array{"f32"});
   p.lse = parse_name(text, keys, "lse", std::array{"0", "1"});
+  p.dropout = parse_number(text, keys, "dropout");
+  p.backward = parse_name(text, keys, "pass", std::array{"fwd", "bwd"});
   parse_mask(text, keys, p);
   w.setup.fill = static_cast<Fill>(parse_name(text, keys, "fill", kFillNames));
   w.setup.layout = static_cast<Layout>(parse_name(text, keys, "layout", kLayoutNames));

@@ -3,8 +3,19 @@
 #include <cmath>
 #include <limits>
 
+#include "dropout.hpp"
+
 namespace attn {
 namespace {
+
+// What multiplies weight (i, j) of a head.
+template <class T>
+T dropout(const Problem& p, const Tensors& in, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
+  if (p.dropout == 0) return 1;
+  return dropout_factor(make_dropout(p.dropout, in.seed, in.first_head), b, h, i, j) == 0
+             ? T{0}
+             : static_cast<T>(1 / (1 - p.dropout));
+}
 
 template <class T>
 void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T* abs_value, T* lse) {
@@ -33,7 +44,7 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   std::fill(abs_value, abs_value + p.value_dim, T{0});
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const float* v = row_of<float>(in.v, row.batch, kv_head, j);
-    const T prob = probs[j - keys.begin] / row_sum;
+    const T prob = probs[j - keys.begin] / row_sum * dropout<T>(p, in, row.batch, row.head, row.query, j);
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
       o[d] += prob * static_cast<T>(v[d]);
       abs_value[d] += prob * static_cast<T>(std::fabs(v[d]));
@@ -42,18 +53,104 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   *lse = probs.empty() ? -std::numeric_limits<T>::infinity() : row_max + std::log(row_sum);
 }
 
+// One pair of the backward pass: its weight as dv meets it, its dS, and the scales of their errors.
+template <class T>
+struct Pair {
+  T weight, abs_weight, ds, abs_ds;
+};
+
+// A weight below 2^-126 may become 0 in f32. In the scales of errors 2^-102 is added to each, of which that is an eps: a
+// key that has hardly any weight would otherwise be judged by the digits that f32 does not have.
+constexpr double kLeastWeight = 0x1p-102;
+
+template <class T>
+Pair<T> reference_pair(const Problem& p, const Tensors& in, const Row& query, std::int64_t j, T delta, T abs_delta) {
+  const std::int64_t kv_head = kv_head_of(p, query.head);
+  const float* q = row_of<float>(in.q, query.batch, query.head, query.query);
+  const float* k = row_of<float>(in.k, query.batch, kv_head, j);
+  const float* v = row_of<float>(in.v, query.batch, kv_head, j);
+  const float* d_o = row_of<float>(in.do_, query.batch, query.head, query.query);
+  T score = 0, dp = 0, abs_dp = 0;
+  for (std::int64_t d = 0; d < p.head_dim; ++d) score += static_cast<T>(q[d]) * static_cast<T>(k[d]);
+  for (std::int64_t d = 0; d < p.value_dim; ++d) {
+    const T product = static_cast<T>(d_o[d]) * static_cast<T>(v[d]);
+    dp += product;
+    abs_dp += std::fabs(product);
+  }
+  const T lse = in.lse[(query.batch * p.heads + query.head) * p.seqlen_q + query.query];
+  const T prob = std::exp(score * static_cast<T>(softmax_scale(p)) - lse);
+  const T factor = dropout<T>(p, in, query.batch, query.head, query.query, j);
+  const T abs_prob = prob + static_cast<T>(kLeastWeight);
+  return {prob * factor, abs_prob * factor, prob * (factor * dp - delta), abs_prob * (factor * abs_dp + abs_delta)};
+}
+
+// do . o and the sum of the products' absolute values.
+template <class T>
+std::pair<T, T> reference_delta(const Problem& p, const Tensors& in, const Row& query) {
+  const float* o = row_of<float>(in.o, query.batch, query.head, query.query);
+  const float* d_o = row_of<float>(in.do_, query.batch, query.head, query.query);
+  T sum = 0, abs_sum = 0;
+  for (std::int64_t d = 0; d < p.value_dim; ++d) {
+    const T product = static_cast<T>(d_o[d]) * static_cast<T>(o[d]);
+    sum += product;
+    abs_sum += std::fabs(product);
+  }
+  return {sum, abs_sum};
+}
+
+// sum[d] += factor * row[d] and the same in absolute values.
+template <class T>
+void accumulate(T* sum, T* abs_sum, T factor, T abs_factor, const float* row, std::int64_t n) {
+  for (std::int64_t d = 0; d < n; ++d) {
+    sum[d] += factor * static_cast<T>(row[d]);
+    abs_sum[d] += abs_factor * static_cast<T>(std::fabs(row[d]));
+  }
+}
+
+template <class T>
+void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, T* abs_dq) {
+  const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
+  const KeyRange keys = visible_keys(p, query.query);
+  const T scale = static_cast<T>(softmax_scale(p));
+  for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+    const Pair<T> pair = reference_pair(p, in, query, j, delta, abs_delta);
+    const float* k = row_of<float>(in.k, query.batch, kv_head_of(p, query.head), j);
+    accumulate(dq, abs_dq, scale * pair.ds, scale * pair.abs_ds, k, p.head_dim);
+  }
+}
+
+template <class T>
+void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk, T* abs_dk, T* dv, T* abs_dv) {
+  const T scale = static_cast<T>(softmax_scale(p));
+  const std::int64_t group = p.heads / p.kv_heads;
+  for (std::int64_t h = key.head * group; h < (key.head + 1) * group; ++h)
+    for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+      const KeyRange keys = visible_keys(p, i);
+      if (key.query < keys.begin || key.query >= keys.end) continue;
+      const Row query{key.batch, h, i};
+      const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
+      const Pair<T> pair = reference_pair(p, in, query, key.query, delta, abs_delta);
+      accumulate(dk, abs_dk, scale * pair.ds, scale * pair.abs_ds, row_of<float>(in.q, key.batch, h, i), p.head_dim);
+      accumulate(dv, abs_dv, pair.weight, pair.abs_weight, row_of<float>(in.do_, key.batch, h, i), p.value_dim);
+    }
+}
+
+std::vector<Row> rows_of_heads(std::int64_t batch, std::int64_t heads, std::int64_t count) {
+  std::vector<Row> rows;
+  rows.reserve(static_cast<std::size_t>(batch * heads * count));
+  for (std::int64_t b = 0; b < batch; ++b)
+    for (std::int64_t h = 0; h < heads; ++h)
+      for (std::int64_t i = 0; i < count; ++i) rows.push_back({b, h, i});
+  return rows;
+}
+
 }  // namespace
 
 double softmax_scale(const Problem& p) { return 1.0 / std::sqrt(static_cast<double>(p.head_dim)); }
 
-std::vector<Row> all_rows(const Problem& p) {
-  std::vector<Row> rows;
-  rows.reserve(static_cast<std::size_t>(p.batch * p.heads * p.seqlen_q));
-  for (std::int64_t b = 0; b < p.batch; ++b)
-    for (std::int64_t h = 0; h < p.heads; ++h)
-      for (std::int64_t i = 0; i < p.seqlen_q; ++i) rows.push_back({b, h, i});
-  return rows;
-}
+std::vector<Row> all_rows(const Problem& p) { return rows_of_heads(p.batch, p.heads, p.seqlen_q); }
+
+std::vector<Row> all_keys(const Problem& p) { return rows_of_heads(p.batch, p.kv_heads, p.seqlen_k); }
 
 template <class T>
 ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::vector<Row>& rows) {
@@ -67,7 +164,29 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
   return result;
 }
 
+template <class T>
+ReferenceGradients<T> reference_gradients(const Problem& p, const Tensors& inputs, const std::vector<Row>& queries,
+                                          const std::vector<Row>& keys) {
+  ReferenceGradients<T> result;
+  const std::int64_t d = p.head_dim, dv = p.value_dim;
+  for (std::vector<T>* of_queries : {&result.dq, &result.abs_dq}) of_queries->resize(queries.size() * d);
+  for (std::vector<T>* of_keys : {&result.dk, &result.abs_dk}) of_keys->resize(keys.size() * d);
+  for (std::vector<T>* of_keys : {&result.dv, &result.abs_dv}) of_keys->resize(keys.size() * dv);
+#pragma omp parallel for schedule(dynamic, 8)
+  for (std::size_t r = 0; r < queries.size(); ++r)
+    reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d]);
+#pragma omp parallel for schedule(dynamic, 8)
+  for (std::size_t r = 0; r < keys.size(); ++r)
+    reference_dk_dv(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
+                    &result.abs_dv[r * dv]);
+  return result;
+}
+
 template ReferenceRows<float> reference(const Problem&, const Tensors&, const std::vector<Row>&);
 template ReferenceRows<double> reference(const Problem&, const Tensors&, const std::vector<Row>&);
+template ReferenceGradients<float> reference_gradients(const Problem&, const Tensors&, const std::vector<Row>&,
+                                                       const std::vector<Row>&);
+template ReferenceGradients<double> reference_gradients(const Problem&, const Tensors&, const std::vector<Row>&,
+                                                        const std::vector<Row>&);
 
 }  // namespace attn

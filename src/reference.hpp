@@ -8,9 +8,16 @@
 //  - A row that sees no key gives o = 0 and lse = -inf.
 //  - NaN in a query row makes that output row NaN and no other. NaN in a masked key or value never reaches an output:
 //    masked pairs are not computed, rather than multiplied by zero.
-//  - lse is the natural logarithm of sum_j exp(softmax_scale * q.k_j) over the visible keys.
+//  - lse is the natural logarithm of sum_j exp(softmax_scale * q.k_j) over the visible keys, without dropout.
+//  - Backward, the same pairs are left out: NaN in a row of q, o or do reaches dk and dv of the keys that it sees and its
+//    own dq; a row that sees no key has dq = 0, a key that no query sees dk = dv = 0.
+//  - A dropped weight (src/dropout.hpp) is 0, and is multiplied like any other.
 //
-// Source: Vaswani et al., "Attention Is All You Need", section 3.2.1.
+// Backward: with P the weights, C = 0 or 1 / (1 - p) where dropped or kept, delta_i = do_i . o_i:
+//   dv_j = sum_i P_ij C_ij do_i,  dS_ij = P_ij (C_ij do_i . v_j - delta_i),
+//   dq_i = softmax_scale sum_j dS_ij k_j,  dk_j = softmax_scale sum_i dS_ij q_i, i over all heads of the group.
+//
+// Source: Vaswani et al., "Attention Is All You Need", section 3.2.1; backward: Dao et al., FlashAttention, appendix B.2.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +28,7 @@
 
 namespace attn {
 
-// One query row of the problem.
+// One query row of the problem; or a key, then `head` is a kv head and `query` the key.
 struct Row {
   std::int64_t batch, head, query;
 };
@@ -38,11 +45,25 @@ struct ReferenceRows {
 // The softmax scale of a problem, 1 / sqrt(head_dim).
 double softmax_scale(const Problem& problem);
 
-// All rows of a problem, in [batch, head, query] order.
+// All rows of a problem, in [batch, head, query] order; and all keys.
 std::vector<Row> all_rows(const Problem& problem);
+std::vector<Row> all_keys(const Problem& problem);
 
 // Computes the given rows from f32 inputs in T arithmetic, over all cores. Defined for float and double.
 template <class T>
 ReferenceRows<T> reference(const Problem& problem, const Tensors& inputs, const std::vector<Row>& rows);
+
+// Gradients of some queries and some keys, in the order asked for. The scale of a gradient's rounding error is the same
+// sum with every product replaced by its absolute value, and every weight raised by what f32 loses to underflow.
+template <class T>
+struct ReferenceGradients {
+  std::vector<T> dq, abs_dq;              // [queries, head_dim]
+  std::vector<T> dk, abs_dk, dv, abs_dv;  // [keys, head_dim], [keys, value_dim]
+};
+
+// The backward pass, from the o and lse among the inputs. Weights are recomputed from lse.
+template <class T>
+ReferenceGradients<T> reference_gradients(const Problem& problem, const Tensors& inputs,
+                                          const std::vector<Row>& queries, const std::vector<Row>& keys);
 
 }  // namespace attn

@@ -15,9 +15,10 @@ struct FeatureName {
 };
 
 constexpr std::array kFeatureNames = {
-    FeatureName{ATTN_CAUSAL, "causal"}, FeatureName{ATTN_WINDOW, "window"},
-    FeatureName{ATTN_GQA, "gqa"},       FeatureName{ATTN_DV_DIFFERS, "dv_differs"},
-    FeatureName{ATTN_LSE, "lse"},       FeatureName{ATTN_THREADS, "threads"},
+    FeatureName{ATTN_CAUSAL, "causal"},   FeatureName{ATTN_WINDOW, "window"},
+    FeatureName{ATTN_GQA, "gqa"},         FeatureName{ATTN_DV_DIFFERS, "dv_differs"},
+    FeatureName{ATTN_LSE, "lse"},         FeatureName{ATTN_THREADS, "threads"},
+    FeatureName{ATTN_DROPOUT, "dropout"}, FeatureName{ATTN_BACKWARD, "backward"},
 };
 
 }  // namespace
@@ -37,6 +38,8 @@ Isa isa_of(const Variant& variant) {
 
 std::string why_not(const Variant& variant, const Problem& problem, int threads) {
   if (const std::string& missing = missing_for(isa_of(variant)); !missing.empty()) return missing;
+  if ((variant.features & ATTN_BACKWARD) && !problem.backward)
+    return fmt::format("{} computes the backward pass only", variant.name);
   const std::uint64_t needed = required_features(problem) | (threads > 1 ? std::uint64_t{ATTN_THREADS} : 0);
   if (const std::uint64_t lacking = needed & ~variant.features; lacking != 0)
     return fmt::format("{} does not support: {}", variant.name, feature_names(lacking));

@@ -26,6 +26,26 @@ void check_tensor(const char* name, const TensorView& t, const std::array<std::i
 
 attn_input input(const TensorView& t) { return {t.data, t.stride[0], t.stride[1], t.stride[2]}; }
 
+attn_output output(const TensorView& t) { return {t.data, t.stride[0], t.stride[1], t.stride[2]}; }
+
+void check_lse(const Problem& p, const float* lse) {
+  if (p.backward && lse == nullptr)
+    throw std::invalid_argument("the backward pass needs lse of the forward pass, and no lse buffer is given");
+  if (p.lse && lse == nullptr) throw std::invalid_argument("lse=1 but no lse buffer is given");
+  if (!p.lse && !p.backward && lse != nullptr) throw std::invalid_argument("an lse buffer is given but lse=0");
+}
+
+void check_gradients(const Problem& p, const Tensors& t) {
+  if (p.backward) {
+    check_tensor("do", t.do_, shape_o(p));
+    check_tensor("dq", t.dq, shape_q(p));
+    check_tensor("dk", t.dk, shape_k(p));
+    check_tensor("dv", t.dv, shape_v(p));
+  } else if (t.do_.data || t.dq.data || t.dk.data || t.dv.data) {
+    throw std::invalid_argument("do, dq, dk or dv is given, which only the backward pass has");
+  }
+}
+
 }  // namespace
 
 void validate_threads(int threads) {
@@ -47,8 +67,8 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
   check_tensor("k", t.k, shape_k(p));
   check_tensor("v", t.v, shape_v(p));
   check_tensor("o", t.o, shape_o(p));
-  if ((t.lse != nullptr) != (p.lse == 1))
-    throw std::invalid_argument(p.lse ? "lse=1 but no lse buffer is given" : "an lse buffer is given but lse=0");
+  check_lse(p, t.lse);
+  check_gradients(p, t);
   if (const std::size_t needed = workspace_bytes(variant, p, threads); workspace.size() < needed)
     throw std::invalid_argument(
         fmt::format("workspace of {} bytes is too small, {} needs {}", workspace.size(), variant.name, needed));
@@ -61,10 +81,16 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
               .q = input(t.q),
               .k = input(t.k),
               .v = input(t.v),
-              .o = {t.o.data, t.o.stride[0], t.o.stride[1], t.o.stride[2]},
+              .o = output(t.o),
               .lse = t.lse,
               .workspace = workspace.data(),
-              .state = nullptr};
+              .state = nullptr,
+              .seed = t.seed,
+              .first_head = t.first_head,
+              .do_ = input(t.do_),
+              .dq = output(t.dq),
+              .dk = output(t.dk),
+              .dv = output(t.dv)};
 }
 
 PreparedArgs::PreparedArgs(const Variant& variant, const Args& args) : variant_(&variant), args_(args) {

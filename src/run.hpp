@@ -21,7 +21,7 @@ std::size_t workspace_bytes(const Variant& variant, const Problem& problem, int 
 
 // Arguments of a kernel, ready to be called again and again; points into `problem`, which must outlive it.
 // Throws std::invalid_argument when the problem is invalid, the tensors' shapes, types or strides do not fit it, lse
-// is missing or superfluous, the team size is out of range, the workspace is too small or misaligned, or the kernel
+// or a gradient is missing or superfluous, the team size is out of range, the workspace is too small or misaligned, or the kernel
 // refuses (why_not).
 Args prepare(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
              std::span<std::byte> workspace);

@@ -22,6 +22,9 @@ constexpr std::array kDecode = {"split_kv"sv,       "parallel_heads"sv, "vectori
 constexpr std::array kFewTasks = {"split_kv"sv,   "flash"sv,   "online_softmax"sv, "parallel_heads"sv,
                                   "vectorized"sv, "blocked"sv, "naive"sv};
 
+// Each pass has kernels of its own: those that refuse the pass are passed over.
+constexpr std::array kBackward = {"flash_backward"sv, "naive_backward"sv};
+
 // Rows that do not fill a vector of 16 lanes, whatever the keys.
 constexpr std::int64_t kFewRows = 16;
 // Over long contexts, which come from memory, flash catches up with split_kv at 48 to 64 rows per kv head, since it
@@ -32,6 +35,7 @@ constexpr std::int64_t kLongContext = 1024;
 constexpr std::int64_t kRowsPerTask = 48;
 
 constexpr std::array kRules = {
+    Rule{.name = "backward", .backward = true, .preference = kBackward},
     Rule{.name = "decode", .rows_per_kv_head_below = kFewRows, .preference = kDecode},
     Rule{.name = "few rows, long context",
          .rows_per_kv_head_below = kSomeRows,
@@ -49,7 +53,7 @@ constexpr std::array kRules = {
 std::int64_t rows_per_kv_head(const Problem& p) { return p.seqlen_q * (p.heads / p.kv_heads); }
 
 bool holds(const Rule& rule, const Problem& p, int threads) {
-  return rows_per_kv_head(p) < rule.rows_per_kv_head_below &&
+  return (p.backward != 0) == rule.backward && rows_per_kv_head(p) < rule.rows_per_kv_head_below &&
          independent_tasks(p) / threads < rule.tasks_per_thread_below && p.seqlen_k >= rule.seqlen_k_from &&
          threads >= rule.threads_from;
 }

@@ -25,10 +25,11 @@ struct Rule {
   std::int64_t tasks_per_thread_below = kAny;  // independent_tasks / threads
   std::int64_t seqlen_k_from = 1;
   int threads_from = 1;
+  bool backward = false;
   std::span<const std::string_view> preference;
 };
 
-// The rules in the order in which they are asked; the last one holds for every problem.
+// The rules in the order in which they are asked; the last one holds for every forward problem.
 std::span<const Rule> rules();
 
 // Blocks of query rows over all batches and kv heads: what can be shared out without splitting the keys.

@@ -16,10 +16,14 @@ struct TensorView {
   std::array<std::int64_t, 4> stride{};  // in elements
 };
 
-// The tensors of one call. lse: [batch, heads, seqlen_q] contiguous, null unless the problem asks for it.
+// The tensors of one call. Forward: o and, if the problem asks for it, lse are outputs, the gradients are empty.
+// Backward: o, lse and do_ are inputs, dq, dk and dv outputs, shaped as q, k and v.
 struct Tensors {
   TensorView q, k, v, o;
-  float* lse = nullptr;
+  float* lse = nullptr;         // [batch, heads, seqlen_q] contiguous, else null
+  std::uint64_t seed = 0;       // of the dropout mask; of no meaning without dropout
+  std::int64_t first_head = 0;  // number that the mask gives to query head 0
+  TensorView do_ = {}, dq = {}, dk = {}, dv = {};
 };
 
 // bhsd: each head's rows together. bshd: each token's heads together. packed: q, k and v of a token side by side in

@@ -62,11 +62,28 @@ std::string run_and_judge(const Variant& v, const Fixture& f, int threads = 1) {
   return judge(v, f, threads, f.inputs.tensors());
 }
 
+// The workload in the pass that the kernel computes: a backward kernel meets the tables as backward problems.
+Workload in_pass_of(const Variant& v, Workload w) {
+  if (v.features & ATTN_BACKWARD) w.problem.backward = 1, w.problem.lse = 0;
+  return w;
+}
+
+// Tensors that a kernel reads, and that it writes.
+std::vector<TensorView Tensors::*> read_tensors(const Problem& p) {
+  if (!p.backward) return {&Tensors::q, &Tensors::k, &Tensors::v};
+  return {&Tensors::q, &Tensors::k, &Tensors::v, &Tensors::o, &Tensors::do_};
+}
+std::vector<TensorView Tensors::*> written_tensors(const Problem& p) {
+  if (!p.backward) return {&Tensors::o};
+  return {&Tensors::dq, &Tensors::dk, &Tensors::dv};
+}
+
 // Runs every workload of a table that the kernel accepts; at least one must be.
 std::string run_table(const Variant& v, Fixtures& fixtures, const std::vector<Workload>& table,
                       Placement placement = Placement::aligned) {
   std::size_t ran = 0;
-  for (const Workload& w : table) {
+  for (const Workload& entry : table) {
+    const Workload w = in_pass_of(v, entry);
     if (!why_not(v, w.problem, 1).empty()) continue;
     ++ran;
     if (std::string failure = run_and_judge(v, fixtures.get(w, 1, placement)); !failure.empty()) return failure;
@@ -77,6 +94,12 @@ std::string run_table(const Variant& v, Fixtures& fixtures, const std::vector<Wo
 std::vector<Workload> parse_all(std::initializer_list<const char*> texts) {
   std::vector<Workload> table;
   for (const char* text : texts) table.push_back(parse_workload(text));
+  return table;
+}
+
+std::vector<Workload> parse_all(const Variant& v, std::initializer_list<const char*> texts) {
+  std::vector<Workload> table = parse_all(texts);
+  for (Workload& w : table) w = in_pass_of(v, w);
   return table;
 }
 
@@ -178,23 +201,27 @@ struct Gapped {
 };
 
 std::string check_strides(const Variant& v, Fixtures& fixtures) {
-  for (const Workload& w : parse_all({"b:2/h:4/hkv:2/q:19/k:37/d:21/dv:13/lse:1", "h:2/q:33/d:64/mask:causal",
-                                      "b:2/h:2/q:5/k:66/d:16/window:9,3", "b:2/h:1/q:1/k:40/d:8"}))
+  for (const Workload& w : parse_all(v, {"b:2/h:4/hkv:2/q:19/k:37/d:21/dv:13/lse:1", "h:2/q:33/d:64/mask:causal",
+                                         "b:2/h:2/q:5/k:66/d:16/window:9,3", "b:2/h:1/q:1/k:40/d:8"}))
     for (const bool rows_outermost : {false, true}) {
       const Fixture& f = fixtures.get(w);
       if (!can_run(v, f, 1)) continue;
       const Tensors& t = f.inputs.tensors();
-      const Gapped q(t.q, rows_outermost), k(t.k, rows_outermost), val(t.v, rows_outermost), o(t.o, rows_outermost);
-      copy_elements(t.q, q.view);
-      copy_elements(t.k, k.view);
-      copy_elements(t.v, val.view);
+      Tensors gapped = t;
+      std::vector<Gapped> read, written;
+      for (const auto tensor : read_tensors(w.problem)) {
+        gapped.*tensor = read.emplace_back(t.*tensor, rows_outermost).view;
+        copy_elements(t.*tensor, gapped.*tensor);
+      }
+      for (const auto tensor : written_tensors(w.problem))
+        gapped.*tensor = written.emplace_back(t.*tensor, rows_outermost).view;
       f.inputs.poison_outputs();
-      const Tensors gapped{q.view, k.view, val.view, o.view, t.lse};
       const Workspace workspace(workspace_bytes(v, w.problem, 1));
       run(v, w.problem, gapped, 1, workspace.usable());
       if (std::string failure = judge(v, f, 1, gapped); !failure.empty())
         return failure + (rows_outermost ? " (gapped bshd strides)" : " (gapped bhsd strides)");
-      if (o.gaps_written()) return reproducer(v, w, f.seed, 1, "wrote between the rows of o");
+      for (const Gapped& output : written)
+        if (output.gaps_written()) return reproducer(v, w, f.seed, 1, "wrote between the rows of an output");
     }
   return {};
 }
@@ -211,8 +238,8 @@ std::string check_guard(const Variant& v, Fixtures& fixtures) {
 }
 
 std::string check_inputs_unwritten(const Variant& v, Fixtures&) {
-  for (const Workload& w : parse_all(
-           {"h:2/q:33/k:40/d:20/mask:causal/lse:1", "b:2/h:4/hkv:2/q:9/d:64/layout:packed", "h:1/q:1/k:70/d:3/dv:5"})) {
+  for (const Workload& w : parse_all(v, {"h:2/q:33/k:40/d:20/mask:causal/lse:1", "b:2/h:4/hkv:2/q:9/d:64/layout:packed",
+                                         "h:1/q:1/k:70/d:3/dv:5"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     const Inputs inputs(w.problem, w.setup,
                         2);  // not shared: a kernel that writes them would spoil other checks
@@ -224,22 +251,16 @@ std::string check_inputs_unwritten(const Variant& v, Fixtures&) {
   return {};
 }
 
-std::vector<std::byte> output_bits(const Fixture& f) {
-  std::vector<std::byte> bits(f.inputs.output_bytes().begin(), f.inputs.output_bytes().end());
-  bits.insert(bits.end(), f.inputs.lse_bytes().begin(), f.inputs.lse_bytes().end());
-  return bits;
-}
-
 // Two calls whose outputs and workspace held different bytes before.
 std::string run_twice(const Variant& v, const Fixture& f, int threads) {
   if (std::string failure = run_and_judge(v, f, threads); !failure.empty()) return failure;
-  const std::vector<std::byte> first = output_bits(f);
+  const std::vector<std::byte> first = f.inputs.output_bits();
   const Workspace workspace(workspace_bytes(v, f.problem(), threads));
   workspace.fill(std::byte{0x3f});  // floats of 0.75: no kernel may count on finding NaN, or on finding zero
-  for (const auto& bytes : {f.inputs.output_bytes(), f.inputs.lse_bytes()})
-    std::fill(bytes.begin(), bytes.end(), std::byte{0x3f});
+  for (const auto bytes : f.inputs.outputs()) std::fill(bytes.begin(), bytes.end(), std::byte{0x3f});
   run(v, f.problem(), f.inputs.tensors(), threads, workspace.usable());
-  return output_bits(f) == first ? "" : reproducer(v, f.workload, f.seed, threads, "two runs gave different bits");
+  return f.inputs.output_bits() == first ? ""
+                                         : reproducer(v, f.workload, f.seed, threads, "two runs gave different bits");
 }
 
 const std::vector<Workload>& repeat_table() {
@@ -251,7 +272,7 @@ const std::vector<Workload>& repeat_table() {
 
 std::string check_twice(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w : repeat_table()) {
-    const Fixture& f = fixtures.get(w);
+    const Fixture& f = fixtures.get(in_pass_of(v, w));
     if (!can_run(v, f, 1)) continue;
     if (std::string failure = run_twice(v, f, 1); !failure.empty()) return failure;
   }
@@ -261,7 +282,7 @@ std::string check_twice(const Variant& v, Fixtures& fixtures) {
 std::string check_threads(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w : repeat_table())
     for (const int threads : {2, 3}) {
-      const Fixture& f = fixtures.get(w);
+      const Fixture& f = fixtures.get(in_pass_of(v, w));
       if (!can_run(v, f, threads)) continue;
       if (std::string failure = run_twice(v, f, threads); !failure.empty()) return failure;
     }
@@ -272,11 +293,25 @@ std::string check_threads(const Variant& v, Fixtures& fixtures) {
 // first chunks a row does not see, in odd layouts; on one thread and on several.
 std::string check_long_contexts(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w :
-       parse_all({"h:4/hkv:2/q:1/k:1024/d:20/lse:1", "b:2/h:3/hkv:1/q:1/k:777/d:64/dv:33/lse:1/layout:bshd",
-                  "h:5/hkv:1/q:3/k:1500/d:33/dv:80/mask:causal/lse:1", "h:2/q:4/k:1300/d:16/window:700,0/lse:1",
-                  "h:2/q:1/k:2000/d:3/dv:5/fill:peaked", "h:4/hkv:2/q:40/k:1111/d:8/window:600,3/lse:1"}))
+       parse_all(v, {"h:4/hkv:2/q:1/k:1024/d:20/lse:1", "b:2/h:3/hkv:1/q:1/k:777/d:64/dv:33/lse:1/layout:bshd",
+                     "h:5/hkv:1/q:3/k:1500/d:33/dv:80/mask:causal/lse:1", "h:2/q:4/k:1300/d:16/window:700,0/lse:1",
+                     "h:2/q:1/k:2000/d:3/dv:5/fill:peaked", "h:4/hkv:2/q:40/k:1111/d:8/window:600,3/lse:1"}))
     for (const int threads : {1, 2, 3}) {
       const Fixture& f = fixtures.get(w);
+      if (!can_run(v, f, threads)) continue;
+      if (std::string failure = run_twice(v, f, threads); !failure.empty()) return failure;
+    }
+  return {};
+}
+
+// The mask of dropped weights is the oracle's for every team, whatever the order of tiles, in both passes; lse knows none.
+std::string check_dropout(const Variant& v, Fixtures& fixtures) {
+  if (!(v.features & ATTN_DROPOUT)) return {};
+  for (const Workload& w :
+       parse_all(v, {"b:2/h:4/hkv:2/q:70/k:131/d:20/dropout:0.1/lse:1", "h:3/q:150/d:16/mask:causal/dropout:0.5/lse:1",
+                     "b:2/h:2/q:33/k:90/d:24/dv:9/window:20,5/dropout:0.9/lse:1", "h:2/q:3/k:1027/d:8/dropout:0.25"}))
+    for (const int threads : {1, 2, 3}) {
+      const Fixture& f = fixtures.get(w, 0x123456789abcdef0);  // both words of the key count
       if (!can_run(v, f, threads)) continue;
       if (std::string failure = run_twice(v, f, threads); !failure.empty()) return failure;
     }
@@ -293,12 +328,13 @@ std::string check_empty_rows(const Variant& v, Fixtures& fixtures) {
 // Scores of +-160, where exp of a score itself would overflow or vanish.
 std::string check_large_scores(const Variant& v, Fixtures&) {
   for (const Workload& w :
-       parse_all({"h:2/q:20/k:90/d:16/fill:ascending/lse:1", "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
-                  "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
+       parse_all(v, {"h:2/q:20/k:90/d:16/fill:ascending/lse:1", "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
+                     "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
     for (const float gain : {4.0f, -4.0f}) {
       if (!why_not(v, w.problem, 1).empty()) continue;
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
       for_each_element(f.inputs.tensors().q, [&](float& x, auto...) { x *= gain; });
+      f.inputs.update_forward();
       f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
       if (std::string failure = run_and_judge(v, f); !failure.empty())
         return fmt::format("{} (q times {})", failure, gain);
@@ -314,11 +350,13 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
     const char* where;
     float value;
   };
-  const auto planted = {Plant{&Tensors::q, "q", kNan}, Plant{&Tensors::k, "k", kNan}, Plant{&Tensors::v, "v", kNan}};
+  std::vector<Plant> planted = {Plant{&Tensors::q, "q", kNan}, Plant{&Tensors::k, "k", kNan},
+                                Plant{&Tensors::v, "v", kNan}};
+  if (v.features & ATTN_BACKWARD) planted.push_back({&Tensors::do_, "do", kNan});
   for (const Workload& w :
-       parse_all({"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
-                  "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
-                  "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1", "h:2/q:3/k:1025/d:16/window:600,0/lse:1"})) {
+       parse_all(v, {"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
+                     "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
+                     "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1", "h:2/q:3/k:1025/d:16/window:600,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const Plant& plant : planted)
       for (const int place : {0, 1, 2}) {
@@ -326,6 +364,7 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
         const TensorView& t = f.inputs.tensors().*plant.tensor;
         const std::int64_t rows[] = {0, t.shape[2] / 2, t.shape[2] - 1};
         row_of<float>(t, 0, t.shape[1] - 1, rows[place])[t.shape[3] / 2] = plant.value;
+        f.inputs.update_forward();
         f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
         if (std::string failure = run_and_judge(v, f); !failure.empty())
           return fmt::format("{} (NaN in row {} of {})", failure, rows[place], plant.where);
@@ -336,8 +375,8 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
 
 // Keys that nobody sees hold NaN and infinity, in k and v both: no output may show it.
 std::string check_hidden_keys(const Variant& v, Fixtures&) {
-  for (const Workload& w : parse_all({"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
-                                      "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
+  for (const Workload& w : parse_all(v, {"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
+                                         "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const float value : {kNan, kInfinity, -kInfinity}) {
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
@@ -346,6 +385,7 @@ std::string check_hidden_keys(const Variant& v, Fixtures&) {
         for_each_element(f.inputs.tensors().*tensor, [&](float& x, auto, auto, std::int64_t j, auto) {
           if (j < seen) x = value;
         });
+      f.inputs.update_forward();
       f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
       if (std::string failure = run_and_judge(v, f); !failure.empty())
         return fmt::format("{} (unseen keys hold {})", failure, value);
@@ -390,7 +430,10 @@ std::string check_random(const Variant& v, Fixtures& fixtures) {
   std::uint64_t ran = 0;
   const std::uint64_t count = random_problems(v, fixtures.grid());
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
-    const Fixture& f = fixtures.get(random_workload(seed), seed);
+    Workload w = random_workload(seed);
+    // Every third one drops weights, where the kernel can.
+    if (seed % 3 == 0 && (v.features & ATTN_DROPOUT)) w.problem.dropout = static_cast<double>(seed % 10) / 10;
+    const Fixture& f = fixtures.get(in_pass_of(v, w), seed);
     const int threads = v.features & ATTN_THREADS ? 1 + static_cast<int>(seed % 3) : 1;
     if (!can_run(v, f, threads)) continue;
     ++ran;
@@ -411,6 +454,7 @@ constexpr std::array kBattery = {
     Check{"threads", "is right and repeatable for teams of 2 and 3", check_threads},
     Check{"long_contexts", "is right and repeatable where the keys of a few queries are shared out",
           check_long_contexts},
+    Check{"dropout", "drops the same weights as the oracle, for every team", check_dropout},
     Check{"empty_rows", "a row that sees no key gives zeros and lse -inf", check_empty_rows},
     Check{"large_scores", "scores of hundreds neither overflow nor vanish", check_large_scores},
     Check{"nan", "NaN reaches the rows that see it and no other", check_nan_contract},

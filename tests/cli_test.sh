@@ -108,7 +108,7 @@ sweep mine.toml '[[problem]]' 'problem = "h:1/q:8/d:4"' 'model = "m"' 'source = 
   '[[problem]]' 'problem = "h:1/q:9/d:4"' 'model = "m"' 'source = "s"'
 
 run list --json
-variants=$(python3 -c 'import json; print(len({row["name"] for row in json.load(open("out"))}))')
+variants=$(python3 -c 'import json; print(len({row["name"] for row in json.load(open("out")) if "backward" not in row["features"]}))')
 [ "$variants" -ge 5 ] && note ok || note failed 'list --json should name at least 5 variants'
 
 # A user's own sweep runs like a built-in one; the file is Google Benchmark JSON.

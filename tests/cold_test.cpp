@@ -92,7 +92,7 @@ TEST_CASE("a kernel that writes to any copy of its inputs is found", "[cold]") {
   prepared.poison();
   for (int call = 0; call < 4; ++call) prepared.call();
   prepared.check_again();
-  CHECK(contains(prepared.verdict().failure, "it wrote to q, k or v"));
+  CHECK(contains(prepared.verdict().failure, "it wrote to an input"));
 }
 
 TEST_CASE("the copies are part of the memory estimate", "[cold]") {

@@ -28,11 +28,11 @@ void print_row(const char* mutant, const std::vector<Outcome>& outcomes) {
   std::fflush(stdout);
 }
 
-bool is_control(const Variant& v) { return std::string_view(v.name) == "control"; }
+bool is_control(const Variant& v) { return std::string_view(v.name).substr(0, 7) == "control"; }
 
 }  // namespace
 
-TEST_CASE("every mutant is killed, every check kills one, and the control passes everything", "[mutants]") {
+TEST_CASE("every mutant is killed, every check kills one, and the controls pass everything", "[mutants]") {
   REQUIRE(mutant_table().size() > 1);
   std::vector<bool> kills(battery().size());
   print_header();

@@ -41,6 +41,8 @@ Workload random_workload(std::mt19937_64& random) {
   p.window_left = pick(-1, 14);
   p.window_right = pick(-1, 14);
   p.lse = static_cast<std::int32_t>(pick(0, 1));
+  p.backward = p.lse ? 0 : static_cast<std::int32_t>(pick(0, 1));
+  p.dropout = pick(0, 1) == 0 ? 0 : static_cast<double>(pick(0, 999)) / 1000;
   w.setup.fill = static_cast<Fill>(pick(0, kFillNames.size() - 1));
   w.setup.layout = static_cast<Layout>(pick(0, 1));
   w.setup.cache = static_cast<CacheState>(pick(0, 1));
@@ -63,6 +65,9 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
       {"h:1/q:1/d:1/lse:0/fill:normal/layout:bhsd/cache:warm/window:-1,-1",
        "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
       {"h:1/q:1/d:1/window:-1,0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:causal"},
+      {"pass:bwd/dropout:0.10/h:1/q:1/d:1/fill:peaked",
+       "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/dropout:0.1/pass:bwd/fill:peaked"},
+      {"h:1/q:1/d:1/pass:fwd/dropout:0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
   }));
   CHECK(canonical(text) == expected);
   CHECK(canonical(expected) == expected);
@@ -104,6 +109,13 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/q:1/d:1/cache:hot", "cache:hot", "valid: warm, cold"},
       {"h:1/q:2/k:3/d:1/layout:packed", "k:3", "packed needs k equal to q"},
       {"h:1/q:2/d:1/dv:2/layout:packed", "dv:2", "dv equal to d"},
+      {"h:1/q:1/d:1/dropout:1", "dropout=1", "[0, 1)"},
+      {"h:1/q:1/d:1/dropout:-0.1", "dropout=-0.1", "[0, 1)"},
+      {"h:1/q:1/d:1/dropout:nan", "dropout=nan", "[0, 1)"},
+      {"h:1/q:1/d:1/dropout:0.1x", "dropout:0.1x is not a number", "example: dropout:0.1"},
+      {"h:1/q:1/k:4294967297/d:1/dropout:0.1", "dropout=0.1", "at most 4294967296"},
+      {"h:1/q:1/d:1/pass:back", "pass:back", "valid: fwd, bwd"},
+      {"h:1/q:1/d:1/pass:bwd/lse:1", "lse=1", "valid: lse=0"},
       {"q:1/d:1", "'h' is missing", "h, q and d are required"},
       {"h:1/d:1", "'q' is missing", "h, q and d are required"},
       {"h:1/q:1", "'d' is missing", "h, q and d are required"},
@@ -154,7 +166,8 @@ TEST_CASE("visible pairs and FLOPs equal a count over all pairs", "[problem]") {
     }
     REQUIRE(visited == pairs);
     REQUIRE(visible_pairs(p) == pairs);
-    REQUIRE(flops(p) == p.batch * p.heads * pairs * (2 * p.head_dim + 2 * p.value_dim));
+    const std::int64_t products = p.backward ? 3 * p.head_dim + 2 * p.value_dim : p.head_dim + p.value_dim;
+    REQUIRE(flops(p) == p.batch * p.heads * pairs * 2 * products);
   }
 }
 

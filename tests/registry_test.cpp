@@ -15,7 +15,8 @@ void run_nothing(const Args*) {}
 
 const char* only_even_queries(const Problem* p) { return p->seqlen_q % 2 == 0 ? nullptr : "seqlen_q is odd"; }
 
-constexpr std::uint64_t kAllFeatures = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS;
+constexpr std::uint64_t kAllFeatures =
+    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS | ATTN_DROPOUT;
 
 Variant row(const char* name, std::uint64_t features, const char* isa = kBaselineIsa) {
   return {.struct_size = sizeof(Variant),
@@ -91,7 +92,7 @@ TEST_CASE("a row of an ISA missing here is refused before anything else is asked
 TEST_CASE("feature names are listed in one order", "[registry]") {
   CHECK(feature_names(0).empty());
   CHECK(feature_names(ATTN_GQA | ATTN_CAUSAL) == "causal, gqa");
-  CHECK(feature_names(kAllFeatures) == "causal, window, gqa, dv_differs, lse, threads");
+  CHECK(feature_names(kAllFeatures) == "causal, window, gqa, dv_differs, lse, threads, dropout");
 }
 
 TEST_CASE("tables are searched by name and ISA", "[registry]") {
@@ -119,7 +120,7 @@ TEST_CASE("the built-in table is complete, and each row is whole and unique", "[
     CHECK(std::string(v->summary).size() > 0);
     CHECK(std::string(v->source).size() > 0);
     CHECK(v->error_multiple >= 1);
-    CHECK((v->features & ~kAllFeatures) == 0);
+    CHECK((v->features & ~(kAllFeatures | ATTN_BACKWARD)) == 0);
     CHECK(v->run != nullptr);
   }
   CHECK(find(variant_table(), "naive", *parse_isa(kBaselineIsa)) != nullptr);
@@ -176,13 +177,17 @@ TEST_CASE("the compiled-in rules name the variant for each kind of problem", "[s
   CHECK(select(p, threads, table).name == name);
 }
 
-TEST_CASE("the last rule holds for every problem, and every rule names the same variants", "[select]") {
+TEST_CASE("the last rule holds for every forward problem, and every rule of a pass names the same variants",
+          "[select]") {
   const std::vector<std::string_view> last(rules().back().preference.begin(), rules().back().preference.end());
   for (const Rule& rule : rules())
-    CHECK(std::is_permutation(last.begin(), last.end(), rule.preference.begin(), rule.preference.end()));
+    if (!rule.backward)
+      CHECK(std::is_permutation(last.begin(), last.end(), rule.preference.begin(), rule.preference.end()));
   for (const char* text : {"h:1/q:1/d:1", "b:1000/h:1/q:1000000/k:1/d:1", "h:64/hkv:1/q:1/k:1000000000/d:1"}) {
     const Problem p = parse_problem(text);
     for (const int threads : {1, 4096}) CHECK(!rule_for(p, threads).preference.empty());
+    for (const int threads : {1, 4096})
+      CHECK(rule_for(parse_problem(std::string(text) + "/pass:bwd"), threads).name == "backward");
   }
 }
 

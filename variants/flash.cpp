@@ -64,6 +64,7 @@ KeyRows copy_rows(const KeyRows& rows, KeyRange block, std::int64_t count, float
 }
 
 // Rows [begin, end), at most max_tiles tiles.
+template <bool kDropout>
 void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* scratch) {
   const Problem& p = *rows.args.problem;
   std::array<QueryTile, kMaxTiles> tiles;
@@ -83,7 +84,8 @@ void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* 
     if (collide(rows.v)) cached.v = copy_rows(rows.v, block, p.value_dim, k_copy + kBlockN * p.head_dim);
     for (std::int64_t t = 0; t < count; ++t) {
       prefetch_keys(rows, block.end + t * share, std::min(block.end + (t + 1) * share, next_end));
-      with_vectors(tiles[t], [&]<std::int64_t kVectors> { attend_block<kVectors>(cached, tiles[t], block, probs); });
+      with_vectors(tiles[t],
+                   [&]<std::int64_t kVectors> { attend_block<kVectors, kDropout>(cached, tiles[t], block, probs); });
     }
   }
   for (std::int64_t t = 0; t < count; ++t) write_output(rows, tiles[t], kLn2);
@@ -108,7 +110,8 @@ Schedule make_schedule(const Problem& p, std::int64_t threads) {
           static_cast<int>(std::min({threads, heads * blocks(), useful}))};
 }
 
-void run_flash(const Args* args) {
+template <bool kDropout>
+void attend_heads(const Args* args) {
   const Problem& p = *args->problem;
   const std::int64_t group = p.heads / p.kv_heads;
   const Schedule s = make_schedule(p, args->threads);
@@ -118,10 +121,12 @@ void run_flash(const Args* args) {
     const Rows rows = rows_of_heads(*args, head / p.kv_heads, head % p.kv_heads * group, group);
     // The last block of a head first: under a causal mask it has the most keys.
     const std::int64_t begin = (s.blocks - 1 - task % s.blocks) * s.block_m;
-    attend_rows(rows, begin, std::min(begin + s.block_m, s.rows),
-                static_cast<float*>(args->workspace) + omp_get_thread_num() * scratch_floats(p));
+    attend_rows<kDropout>(rows, begin, std::min(begin + s.block_m, s.rows),
+                          static_cast<float*>(args->workspace) + omp_get_thread_num() * scratch_floats(p));
   }
 }
+
+void run_flash(const Args* args) { args->problem->dropout > 0 ? attend_heads<true>(args) : attend_heads<false>(args); }
 
 std::size_t flash_workspace(const Problem* p, std::int32_t threads) {
   return threads * scratch_floats(*p) * sizeof(float);
@@ -132,5 +137,6 @@ std::size_t flash_workspace(const Problem* p, std::int32_t threads) {
 
 ATTN_VARIANT(flash, .summary = "tiles of queries share cached key blocks; scores to probabilities in registers",
              .source = "Dao et al. 2023; Goto, van de Geijn 2008",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS |
+                         ATTN_DROPOUT,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = flash_workspace, .run = run_flash)

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "dropout.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -46,6 +47,15 @@ void softmax_rows(const Args& args, std::int64_t b, std::int64_t h, float* score
   }
 }
 
+void drop_probs(const Args& args, std::int64_t b, std::int64_t h, float* probs) {
+  const Problem& p = *args.problem;
+  const Dropout drop = make_dropout(args);
+  for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+    const KeyRange keys = visible_keys(p, i);
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) probs[i * p.seqlen_k + j] *= dropout_factor(drop, b, h, i, j);
+  }
+}
+
 void accumulate_pv(const Args& args, std::int64_t b, std::int64_t h, const float* probs) {
   const Problem& p = *args.problem;
   for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
@@ -66,6 +76,7 @@ void run_naive(const Args* args) {
     for (std::int64_t h = 0; h < args->problem->heads; ++h) {
       compute_scores(*args, b, h, scores);
       softmax_rows(*args, b, h, scores);
+      if (args->problem->dropout > 0) drop_probs(*args, b, h, scores);
       accumulate_pv(*args, b, h, scores);
     }
 }
@@ -83,5 +94,5 @@ std::size_t naive_workspace(const Problem* p, std::int32_t) {
 
 ATTN_VARIANT(naive, .summary = "three plain loops over the whole score matrix",
              .source = "Vaswani et al. 2017, equation 1",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE, .error_multiple = 1,
-             .limits = naive_limits, .workspace_bytes = naive_workspace, .run = run_naive)
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_DROPOUT,
+             .error_multiple = 1, .limits = naive_limits, .workspace_bytes = naive_workspace, .run = run_naive)

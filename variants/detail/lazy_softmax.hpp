@@ -3,6 +3,7 @@
 // when a lane's probabilities outgrow kMaxTileSum. In f32 that is exact: the shift cancels in the division at the end.
 #pragma once
 
+#include "detail/drop.hpp"
 #include "detail/exp2.hpp"
 #include "detail/query_tile.hpp"
 
@@ -91,13 +92,14 @@ void attend_keys(const Rows& rows, QueryTile& tile, float* probs, KeyRange keys,
 }
 
 // Adds the keys of a block; probs holds a row of lanes per key of the block.
-template <std::int64_t kVectors>
+template <std::int64_t kVectors, bool kDropout = false>
 void attend_block(const Rows& rows, QueryTile& tile, KeyRange block, float* probs) {
   const KeyRange keys = clip(tile, block);
   if (keys.begin >= keys.end) return;
   if (is_masked(tile, keys)) find_visible_lanes(rows, tile, keys);
   for_each_tile(0, keys.end - keys.begin,
                 [&]<std::int64_t kRows>(std::int64_t j) { attend_keys<kRows, kVectors>(rows, tile, probs, keys, j); });
+  if constexpr (kDropout) drop_probs<kVectors>(rows, tile, keys, probs);
   accumulate_pv<kVectors>(rows, tile, probs, keys);
 }
 

@@ -91,24 +91,31 @@ void for_each_tile(std::int64_t begin, std::int64_t end, const F& f) {
   if constexpr (kRows > 1) for_each_tile<kRows / 2>(begin, end, f);
 }
 
-// Q^T times `scale`; zero in idle lanes.
-[[gnu::flatten]] inline void pack_queries(const Rows& rows, const QueryTile& tile, float scale) {
-  const std::int64_t head_dim = rows.args.problem->head_dim;
+// x[d][lane] = row(lane)[d] times `scale` for d < dim; zero in the tile's idle lanes.
+template <class RowOf>
+[[gnu::always_inline]] inline void pack_transposed(const QueryTile& tile, const RowOf& row, std::int64_t dim,
+                                                   float scale, float* x) {
   for (std::int64_t lane = 0; lane < tile.width; lane += kLanes) {
     std::array<const float*, kLanes> source;
-    for (std::int64_t i = 0; i < kLanes; ++i) source[i] = rows.q(tile.first_row + std::min(lane + i, tile.rows - 1));
+    for (std::int64_t i = 0; i < kLanes; ++i) source[i] = row(std::min(lane + i, tile.rows - 1));
     const auto active = [&](std::int64_t i) { return lane + i < tile.rows; };
     std::int64_t d = 0;
-    for (; d + kLanes <= head_dim; d += kLanes) {
+    for (; d + kLanes <= dim; d += kLanes) {
       Square square;
       unroll<kLanes>([&](auto i) { square[i] = active(i) ? load(source[i] + d) * Batch(scale) : Batch(0.0f); });
       transpose(square);
-      unroll<kLanes>([&](auto i) { store(tile.q + (d + i) * tile.width + lane, square[i]); });
+      unroll<kLanes>([&](auto i) { store(x + (d + i) * tile.width + lane, square[i]); });
     }
-    for (; d < head_dim; ++d)
-      for (std::int64_t i = 0; i < kLanes; ++i)
-        tile.q[d * tile.width + lane + i] = active(i) ? source[i][d] * scale : 0.0f;
+    for (; d < dim; ++d)
+      for (std::int64_t i = 0; i < kLanes; ++i) x[d * tile.width + lane + i] = active(i) ? source[i][d] * scale : 0.0f;
   }
+}
+
+// Q^T times `scale`; zero in idle lanes.
+[[gnu::flatten]] inline void pack_queries(const Rows& rows, const QueryTile& tile, float scale) {
+  pack_transposed(
+      tile, [&](std::int64_t lane) { return rows.q(tile.first_row + lane); }, rows.args.problem->head_dim, scale,
+      tile.q);
 }
 
 // A tile over rows [first_row, first_row + rows), ready for its first key; `scratch` holds tile_floats(problem).
@@ -136,29 +143,42 @@ inline QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_
   return tile;
 }
 
-// O = O^T / row_sum, transposed back; 0 for a row that saw no key. `to_ln` turns units of row_max into natural logs.
-[[gnu::flatten]] inline void write_output(const Rows& rows, const QueryTile& tile, float to_ln) {
-  const std::int64_t value_dim = rows.args.problem->value_dim;
+// row(lane)[d] = factor * x[d][lane] for d < dim, factor(lane) holding those of kLanes lanes. kAdd: added to what is there.
+template <bool kAdd, class RowOf, class FactorOf>
+[[gnu::always_inline]] inline void unpack_transposed(const QueryTile& tile, const float* x, std::int64_t dim,
+                                                     const FactorOf& factor, const RowOf& row) {
   for (std::int64_t lane = 0; lane < tile.rows; lane += kLanes) {
-    const Batch sum = load(tile.row_sum + lane);
-    const Batch inverse = xsimd::select(sum == Batch(0.0f), Batch(0.0f), Batch(1.0f) / sum);
-    std::array<float, kLanes> inverses;
-    store(inverses.data(), inverse);
+    const Batch factors = factor(lane);
+    std::array<float, kLanes> factor_of;
+    store(factor_of.data(), factors);
     const std::int64_t count = std::min(kLanes, tile.rows - lane);
     std::array<float*, kLanes> target;
-    for (std::int64_t i = 0; i < count; ++i) target[i] = rows.o(tile.first_row + lane + i);
+    for (std::int64_t i = 0; i < count; ++i) target[i] = row(lane + i);
     std::int64_t d = 0;
-    for (; d + kLanes <= value_dim; d += kLanes) {
+    for (; d + kLanes <= dim; d += kLanes) {
       Square square;
-      unroll<kLanes>([&](auto i) { square[i] = load(tile.o + (d + i) * tile.width + lane) * inverse; });
+      unroll<kLanes>([&](auto i) { square[i] = load(x + (d + i) * tile.width + lane) * factors; });
       transpose(square);
       unroll<kLanes>([&](auto i) {
-        if (i < count) store(target[i] + d, square[i]);
+        if (i < count) store(target[i] + d, kAdd ? load(target[i] + d) + square[i] : square[i]);
       });
     }
-    for (; d < value_dim; ++d)
-      for (std::int64_t i = 0; i < count; ++i) target[i][d] = tile.o[d * tile.width + lane + i] * inverses[i];
+    for (; d < dim; ++d)
+      for (std::int64_t i = 0; i < count; ++i) {
+        const float value = x[d * tile.width + lane + i] * factor_of[i];
+        target[i][d] = kAdd ? target[i][d] + value : value;
+      }
   }
+}
+
+// O = O^T / row_sum, transposed back; 0 for a row that saw no key. `to_ln` turns units of row_max into natural logs.
+[[gnu::flatten]] inline void write_output(const Rows& rows, const QueryTile& tile, float to_ln) {
+  const auto inverse = [&](std::int64_t lane) {
+    const Batch sum = load(tile.row_sum + lane);
+    return Batch(xsimd::select(sum == Batch(0.0f), Batch(0.0f), Batch(1.0f) / sum));
+  };
+  unpack_transposed<false>(tile, tile.o, rows.args.problem->value_dim, inverse,
+                           [&](std::int64_t lane) { return rows.o(tile.first_row + lane); });
   if (rows.args.lse == nullptr) return;
   for (std::int64_t i = 0; i < tile.rows; ++i)
     rows.lse(tile.first_row + i) =
@@ -220,40 +240,40 @@ inline void scale_lanes(float* x, std::int64_t count, const LaneRow<kVectors>& f
 
 // O^T[d ... d + kRows) += V^T P^T over the keys.
 template <std::int64_t kRows, std::int64_t kVectors>
-[[gnu::noinline, gnu::flatten]] void value_tile(const Rows& rows, const QueryTile& tile, const float* probs,
-                                                KeyRange keys, std::int64_t d) {
+[[gnu::noinline, gnu::flatten]] void value_tile(const KeyRows& v, float* output, const float* probs, KeyRange keys,
+                                                std::int64_t d) {
   Tile<kRows, kVectors> o;
-  float* target = tile.o + d * kVectors * kLanes;
+  float* target = output + d * kVectors * kLanes;
   unroll<kRows>(
       [&](auto r) { unroll<kVectors>([&](auto c) { o[r][c] = load(target + (r * kVectors + c) * kLanes); }); });
-  multiply_tile<kRows, kVectors>(o, rows.v[keys.begin] + d, 1, rows.v.stride, probs, keys.end - keys.begin);
+  multiply_tile<kRows, kVectors>(o, v[keys.begin] + d, 1, v.stride, probs, keys.end - keys.begin);
   unroll<kRows>(
       [&](auto r) { unroll<kVectors>([&](auto c) { store(target + (r * kVectors + c) * kLanes, o[r][c]); }); });
 }
 
-// Whether all of V[keys] is finite: x * 0 is 0 for every finite x and NaN for the others.
-inline bool is_finite(const Rows& rows, KeyRange keys) {
-  const std::int64_t value_dim = rows.args.problem->value_dim;
+// Whether all of x[keys] is finite: x * 0 is 0 for every finite x and NaN for the others.
+inline bool is_finite(const KeyRows& x, std::int64_t dim, KeyRange keys) {
   Batch sum(0.0f);
   float tail = 0;
   for (std::int64_t key = keys.begin; key < keys.end; ++key) {
-    const float* v = rows.v[key];
+    const float* row = x[key];
     std::int64_t d = 0;
-    for (; d + kLanes <= value_dim; d += kLanes) sum = fma(load(v + d), Batch(0.0f), sum);
-    for (; d < value_dim; ++d) tail += v[d] * 0.0f;
+    for (; d + kLanes <= dim; d += kLanes) sum = fma(load(row + d), Batch(0.0f), sum);
+    for (; d < dim; ++d) tail += row[d] * 0.0f;
   }
   return xsimd::all(sum == sum) && tail == tail;
 }
 
 // The same as value_tile over all of value_dim, one pair after the other, leaving masked pairs out.
 template <std::int64_t kVectors>
-void accumulate_visible(const Rows& rows, const QueryTile& tile, const float* probs, KeyRange keys) {
+void accumulate_visible(const KeyRows& v, std::int64_t value_dim, const QueryTile& tile, const float* probs,
+                        KeyRange keys) {
   for (std::int64_t key = keys.begin; key < keys.end; ++key)
-    for (std::int64_t d = 0; d < rows.args.problem->value_dim; ++d)
+    for (std::int64_t d = 0; d < value_dim; ++d)
       for (std::int64_t c = 0; c < kVectors; ++c) {
         float* o = tile.o + (d * kVectors + c) * kLanes;
         const Batch prob = load(probs + ((key - keys.begin) * kVectors + c) * kLanes);
-        const Batch sum = fma(Batch(rows.v[key][d]), prob, load(o));
+        const Batch sum = fma(Batch(v[key][d]), prob, load(o));
         store(o, xsimd::select(is_visible(tile, key - keys.begin, c), sum, load(o)));
       }
 }
@@ -262,15 +282,20 @@ void accumulate_visible(const Rows& rows, const QueryTile& tile, const float* pr
 // would put NaN into rows that do not see it; that is looked for first, since masking every product would slow down
 // the blocks on the boundary of the mask.
 template <std::int64_t kVectors>
-void accumulate_pv(const Rows& rows, const QueryTile& tile, const float* probs, KeyRange keys) {
+void accumulate_pv(const KeyRows& v, std::int64_t value_dim, const QueryTile& tile, const float* probs, KeyRange keys) {
   const KeyRange before{keys.begin, std::min(tile.all.begin, keys.end)};
   const KeyRange after{std::max(tile.all.end, keys.begin), keys.end};
-  if (is_masked(tile, keys) && !(is_finite(rows, before) && is_finite(rows, after))) {
-    accumulate_visible<kVectors>(rows, tile, probs, keys);
+  if (is_masked(tile, keys) && !(is_finite(v, value_dim, before) && is_finite(v, value_dim, after))) {
+    accumulate_visible<kVectors>(v, value_dim, tile, probs, keys);
     return;
   }
-  for_each_tile(0, rows.args.problem->value_dim,
-                [&]<std::int64_t kRows>(std::int64_t d) { value_tile<kRows, kVectors>(rows, tile, probs, keys, d); });
+  for_each_tile(0, value_dim,
+                [&]<std::int64_t kRows>(std::int64_t d) { value_tile<kRows, kVectors>(v, tile.o, probs, keys, d); });
+}
+
+template <std::int64_t kVectors>
+void accumulate_pv(const Rows& rows, const QueryTile& tile, const float* probs, KeyRange keys) {
+  accumulate_pv<kVectors>(rows.v, rows.args.problem->value_dim, tile, probs, keys);
 }
 
 }  // namespace

@@ -40,10 +40,11 @@ using LaneRow = std::array<Batch, kVectors>;
 template <std::int64_t kRows, std::int64_t kVectors>
 using Tile = std::array<LaneRow<kVectors>, kRows>;
 
-// tile[r][lane] += sum over t < depth of a[r * row_stride + t * depth_stride] * b[t * kVectors * kLanes + lane].
+// tile[r][lane] += sum over t < depth of a[r * row_stride + t * depth_stride] * b[t * b_stride + lane].
 template <std::int64_t kRows, std::int64_t kVectors>
 [[gnu::always_inline]] inline void multiply_tile(Tile<kRows, kVectors>& tile, const float* a, std::int64_t row_stride,
-                                                 std::int64_t depth_stride, const float* b, std::int64_t depth) {
+                                                 std::int64_t depth_stride, const float* b, std::int64_t depth,
+                                                 std::int64_t b_stride = kVectors * kLanes) {
   for (std::int64_t t = 0; t < depth; ++t) {
     LaneRow<kVectors> lanes;
     unroll<kVectors>([&](auto c) { lanes[c] = load(b + c * kLanes); });
@@ -52,7 +53,7 @@ template <std::int64_t kRows, std::int64_t kVectors>
       unroll<kVectors>([&](auto c) { tile[r][c] = fma(scalar, lanes[c], tile[r][c]); });
     });
     a += depth_stride;
-    b += kVectors * kLanes;
+    b += b_stride;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "dropout.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -38,6 +39,12 @@ struct Correct {
   static float correction(float old_max, float new_max) { return std::exp(old_max - new_max); }
   static float inverse_sum(float row_sum) { return row_sum == 0 ? 0 : 1 / row_sum; }
   static float lse(float row_max, float row_sum) { return row_max + std::log(row_sum); }
+
+  // What dropout multiplies the weight by, and what that makes of the weight's share in the sum.
+  static float factor(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
+    return dropout_factor(make_dropout(a), b, h, i, j);
+  }
+  static float share(float prob, float) { return prob; }
 
   // The frame around it.
   static void before_row(const Args&, std::int64_t, std::int64_t, std::int64_t) {}
@@ -80,9 +87,10 @@ void attend_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, f
     for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] *= correction;
     for (std::int64_t j = begin; j < end; ++j) {
       const float prob = Choice::exp(scores[j - begin] - shift);
-      row_sum += prob;
+      const float factor = p.dropout > 0 ? Choice::factor(a, b, h, i, j) : 1.0f;
+      row_sum += Choice::share(prob, factor);
       const float* v = row_of<float>(a.v, b, kv_head, j);
-      for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += prob * v[d];
+      for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += prob * factor * v[d];
     }
   }
   const float inverse = Choice::inverse_sum(row_sum);
@@ -108,7 +116,7 @@ std::size_t workspace(const Problem* p, std::int32_t threads) {
 }
 
 inline constexpr std::uint64_t kAllFeatures =
-    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS;
+    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS | ATTN_DROPOUT;
 
 }  // namespace
 }  // namespace attn::ATTN_ISA
