@@ -1,0 +1,31 @@
+// Products of f32 matrices for the projections of the layers: CBLAS, or plain loops where it is absent or not wanted.
+#pragma once
+
+#include <cstdint>
+
+namespace attn::layers {
+
+enum class Gemm { blas, loops };
+
+// blas where this build has a CBLAS, else loops.
+Gemm default_gemm();
+
+// Rows of floats in somebody else's memory; `stride` floats from one row to the next.
+struct ConstMatrixView {
+  const float* data;
+  std::int64_t rows, columns, stride;
+};
+
+struct MatrixView {
+  float* data;
+  std::int64_t rows, columns, stride;
+  operator ConstMatrixView() const { return {data, rows, columns, stride}; }
+};
+
+enum class Transposed { none, first, second };
+
+// c += a b, with a or b transposed. Aliases nothing. Throws std::invalid_argument when the shapes do not chain, a
+// dimension exceeds CBLAS's 32 bits, or blas is asked for in a build without.
+void multiply_add(ConstMatrixView a, ConstMatrixView b, MatrixView c, Transposed transposed, Gemm gemm, int threads);
+
+}  // namespace attn::layers

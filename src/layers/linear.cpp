@@ -1,0 +1,29 @@
+#include "layers/linear.hpp"
+
+#include <algorithm>
+
+namespace attn::layers {
+
+void linear(ConstMatrixView x, const LinearSlice& w, MatrixView y, Gemm gemm, int threads) {
+  for (std::int64_t i = 0; i < y.rows; ++i) {
+    float* row = y.data + i * y.stride;
+    if (w.weights.bias.empty())
+      std::fill_n(row, y.columns, 0.0f);
+    else
+      std::copy_n(w.weights.bias.data() + w.first, y.columns, row);
+  }
+  multiply_add(x, w.weight(), y, Transposed::second, gemm, threads);
+}
+
+void linear_backward(ConstMatrixView x, const LinearSlice& w, ConstMatrixView dy, MatrixView dx,
+                     LinearWeights& gradients, Gemm gemm, int threads) {
+  const std::int64_t in = w.weights.in;
+  if (dx.data != nullptr) multiply_add(dy, w.weight(), dx, Transposed::none, gemm, threads);
+  const MatrixView dw{gradients.weight.data() + w.first * in, w.count, in, in};
+  multiply_add(dy, x, dw, Transposed::first, gemm, threads);
+  if (gradients.bias.empty()) return;
+  for (std::int64_t i = 0; i < dy.rows; ++i)
+    for (std::int64_t j = 0; j < w.count; ++j) gradients.bias[w.first + j] += dy.data[i * dy.stride + j];
+}
+
+}  // namespace attn::layers
