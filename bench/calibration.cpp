@@ -15,7 +15,9 @@ namespace {
 
 double measure(const Case& c, bool decode) {
   Problem p = parse_problem(decode ? "h:4/q:1/k:2048/d:64" : "h:2/q:192/d:64");
-  if (!why_not(*c.variant, p, c.threads).empty()) p = c.workload.problem;
+  const Problem asked = core_problem(c.workload);
+  p.backward = asked.backward;
+  if (!why_not(*c.variant, p, c.threads).empty()) p = asked;
   set_current_activity(fmt::format("calibrating {}/{} on {}", c.variant->name, c.variant->isa, to_string(p)));
   const Inputs inputs(p, {}, 1);
   const AlignedBuffer workspace(workspace_bytes(*c.variant, p, c.threads));
@@ -32,7 +34,7 @@ double measure(const Case& c, bool decode) {
 }  // namespace
 
 double Calibration::flops_per_second(const Case& c) {
-  const bool decode = is_decode(c.workload.problem);
+  const bool decode = is_decode(core_problem(c.workload));
   const auto [entry, inserted] = speeds_.try_emplace(std::tuple{c.variant, c.threads, decode}, 0.0);
   if (inserted) entry->second = measure(c, decode);
   return entry->second;

@@ -16,7 +16,7 @@
 namespace attn::bench {
 namespace {
 
-constexpr std::string_view kPrefix = "attention/";
+constexpr std::string_view kPrefix = "attention/", kLayerPrefix = "layer/";
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
@@ -84,7 +84,7 @@ class Collector {
     const Case c{&variant, workload, threads};
     const std::string name = case_name(c);
     if (!seen_.insert(name).second) return;
-    const std::string reason = why_not(variant, workload.problem, threads);
+    const std::string reason = why_not(variant, core_problem(workload), threads);
     if (reason.empty())
       cases.run.push_back(c);
     else
@@ -102,7 +102,12 @@ class Collector {
 };
 
 std::string name_of(std::string_view variant, std::string_view isa, const Workload& workload, int threads) {
-  return fmt::format("{}{}/{}/{}/threads:{}", kPrefix, variant, isa, to_string(workload), threads);
+  if (!workload.is_layer())
+    return fmt::format("{}{}/{}/{}/threads:{}", kPrefix, variant, isa, to_string(workload), threads);
+  const std::string form = kLayerNames[static_cast<std::size_t>(workload.layer.form)], key = "/layer:" + form;
+  std::string text = to_string(workload);
+  text.erase(text.find(key), key.size());
+  return fmt::format("{}{}/{}/{}/{}/threads:{}", kLayerPrefix, form, variant, isa, text, threads);
 }
 
 void add_variant(Collector& collector, const std::string& variant, const std::string& isa_list,
@@ -129,7 +134,7 @@ void add_variant(Collector& collector, const std::string& variant, const std::st
 void add_best(Collector& collector, std::string_view isa, const std::vector<const Variant*>& field,
               const Workload& workload, int threads, const Choices& choices) {
   try {
-    collector.add(select(workload.problem, threads, field, choices), workload, threads);
+    collector.add(select(core_problem(workload), threads, field, choices), workload, threads);
   } catch (const std::invalid_argument& error) {
     collector.skip(name_of("best", isa, workload, threads), error.what());
   }
@@ -183,13 +188,20 @@ std::vector<Isa> parse_isa_list(const std::string& list) {
 
 std::string case_name(const Case& c) { return name_of(c.variant->name, c.variant->isa, c.workload, c.threads); }
 
+std::string case_name(const CaseName& n) { return name_of(n.variant, n.isa, n.workload, n.threads); }
+
 CaseName parse_case_name(std::string_view name) {
   const auto reject = [&](const std::string& what) -> CaseName {
     throw std::invalid_argument(
-        fmt::format("row name '{}': {}; valid: {}<variant>/<isa>/<problem>/threads:N", name, what, kPrefix));
+        fmt::format("row name '{}': {}; valid: {}<variant>/<isa>/<problem>/threads:N, {}<form>/...", name, what,
+                    kPrefix, kLayerPrefix));
   };
-  if (name.substr(0, kPrefix.size()) != kPrefix) return reject("does not begin with 'attention/'");
-  const std::vector<std::string> parts = split(name.substr(kPrefix.size()), '/');
+  const bool layer = name.substr(0, kLayerPrefix.size()) == kLayerPrefix;
+  if (!layer && name.substr(0, kPrefix.size()) != kPrefix)
+    return reject("begins neither with 'attention/' nor with 'layer/'");
+  std::vector<std::string> parts = split(name.substr(layer ? kLayerPrefix.size() : kPrefix.size()), '/');
+  std::string layer_key;
+  if (layer) layer_key = "/layer:" + parts[0], parts.erase(parts.begin());
   const auto team =
       std::find_if(parts.begin(), parts.end(), [](const std::string& p) { return p.rfind("threads:", 0) == 0; });
   if (team - parts.begin() < 3 || team == parts.end()) return reject("lacks a part");
@@ -198,7 +210,8 @@ CaseName parse_case_name(std::string_view name) {
   if (!threads) return reject(fmt::format("'{}' is no team size", *team));
   for (auto part = team + 1; part != parts.end(); ++part)
     if (!is_google_benchmark_suffix(*part)) return reject(fmt::format("unknown suffix '{}'", *part));
-  return {parts[0], parts[1], parse_workload(fmt::format("{}", fmt::join(parts.begin() + 2, team, "/"))), *threads};
+  return {parts[0], parts[1], parse_workload(fmt::format("{}{}", fmt::join(parts.begin() + 2, team, "/"), layer_key)),
+          *threads};
 }
 
 Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,

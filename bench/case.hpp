@@ -21,7 +21,7 @@ struct Case {
   int threads;
 };
 
-// attention/<variant>/<isa>/<problem>[/<setup>]/threads:N
+// attention/<variant>/<isa>/<problem>[/<setup>]/threads:N, or layer/<form>/<variant>/<isa>/<problem>/threads:N
 std::string case_name(const Case& c);
 
 // What a name says, without a table to look the variant up in.
@@ -30,6 +30,8 @@ struct CaseName {
   Workload workload;
   int threads;
 };
+
+std::string case_name(const CaseName& name);
 
 // Reads a row name back, with whatever Google Benchmark appended (/real_time, /repeats:3, _median, ...).
 // Throws std::invalid_argument naming the part that does not fit.

@@ -89,7 +89,7 @@ Station::Prediction Station::predict(const Case& c) {
 }
 
 Verdict Station::prepare(const Case& c, double expected_seconds) {
-  const double seconds = oracle_seconds(c.workload.problem) + expected_seconds;
+  const double seconds = oracle_seconds(c.workload) + expected_seconds;
   return verdict_from(request("prep " + case_name(c), seconds).at("verdict"));
 }
 

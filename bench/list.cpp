@@ -3,6 +3,8 @@
 
 #include "commands.hpp"
 #include "kernels.hpp"
+#include "layers/gemm.hpp"
+#include "problem_text.hpp"
 #include "registry.hpp"
 #include "result_file.hpp"
 
@@ -37,6 +39,10 @@ void print_text(std::span<const Variant* const> table) {
     fmt::print("{:<18}{}\n{:18}features: {}\n{:18}isas:     {}\n", name, first->summary, "",
                feature_names(first->features), "", isas);
   }
+  fmt::print("\nLayers around any of them, by a key of the problem:\n ");
+  for (std::size_t form = 1; form < kLayerNames.size(); ++form) fmt::print(" layer:{}", kLayerNames[form]);
+  fmt::print("; projections by {}\n",
+             layers::default_gemm() == layers::Gemm::blas ? "CBLAS" : "plain loops (this build has no CBLAS)");
   fmt::print("\nInstruction sets on this machine:\n");
   for (std::size_t i = 0; i < kIsaNames.size(); ++i) {
     const std::string& missing = missing_for(static_cast<Isa>(i));

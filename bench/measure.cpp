@@ -44,7 +44,7 @@ void measure(benchmark::State& state, const Case& c, Session& session) {
   ruler.finish();
   const Measurement m = conclude(prepared, ruler, threads_used);
   if (!m.verdict.passed) return state.SkipWithError(m.verdict.failure.c_str());
-  add_counters(state, c.workload.problem, m);
+  add_counters(state, c.workload, m);
 }
 
 void measure_at(Station& station, benchmark::State& state, const PlannedCase& planned, Session& session) {
@@ -61,7 +61,7 @@ void measure_at(Station& station, benchmark::State& state, const PlannedCase& pl
       state.SetIterationTime(m.wall_seconds);
     }
     if (!m.verdict.passed) return state.SkipWithError(m.verdict.failure.c_str());
-    add_counters(state, planned.c.workload.problem, m);
+    add_counters(state, planned.c.workload, m);
     state.counters[kWorkerCpuSeconds] = m.cpu_seconds / static_cast<double>(state.max_iterations);
   } catch (const WorkerError& error) {
     if (interrupted()) return skip(state, "interrupted");

@@ -62,6 +62,7 @@ Measurement conclude(PreparedCase& prepared) {
   m.prepare_seconds = prepared.prepare_seconds();
   m.finish_seconds = prepared.finish_seconds();
   m.what_ran = prepared.what_ran();
+  m.parts = prepared.part_seconds();
   return m;
 }
 
@@ -100,7 +101,10 @@ Json to_json(const Measurement& m) {
                {"threads_used", m.threads_used},
                {"prepare_seconds", m.prepare_seconds},
                {"finish_seconds", m.finish_seconds},
-               {"what_ran", m.what_ran}};
+               {"what_ran", m.what_ran},
+               {"projections_seconds", m.parts.projections},
+               {"core_seconds", m.parts.core},
+               {"concat_seconds", m.parts.concat}};
   if (m.pct_peak) json["pct_peak"] = *m.pct_peak;
   if (m.pct_bandwidth) json["pct_bandwidth"] = *m.pct_bandwidth;
   return json;
@@ -122,7 +126,10 @@ Measurement measurement_from(const Json& json) {
           .threads_used = json.at("threads_used"),
           .prepare_seconds = json.at("prepare_seconds"),
           .finish_seconds = json.at("finish_seconds"),
-          .what_ran = json.at("what_ran")};
+          .what_ran = json.at("what_ran"),
+          .parts = {.projections = json.at("projections_seconds"),
+                    .core = json.at("core_seconds"),
+                    .concat = json.at("concat_seconds")}};
 }
 
 Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used) {
@@ -164,15 +171,22 @@ Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
   return m;
 }
 
-void add_counters(benchmark::State& state, const Problem& p, const Measurement& m) {
+void add_counters(benchmark::State& state, const Workload& w, const Measurement& m) {
+  const Problem& p = w.problem;
   constexpr auto kPerIteration = benchmark::Counter::kIsIterationInvariantRate;
-  state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(p)), kPerIteration);
+  state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(w)), kPerIteration);
   add_share(state, "pct_peak", m.pct_peak);
-  if (is_decode(p)) {
+  if (is_decode(p) && !w.is_layer()) {
     state.counters["bandwidth"] = benchmark::Counter(static_cast<double>(needed_kv_bytes(p)), kPerIteration);
     add_share(state, "pct_bandwidth", m.pct_bandwidth);
   }
-  state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
+  if (w.is_layer()) {
+    state.counters["projections_seconds"] = m.parts.projections;
+    state.counters["core_seconds"] = m.parts.core;
+    if (m.parts.concat > 0) state.counters["concat_seconds"] = m.parts.concat;
+  } else {
+    state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
+  }
   state.counters["workspace_bytes"] = static_cast<double>(m.workspace_bytes);
   if (m.threads_used > 0) state.counters["threads_used"] = m.threads_used;
   if (m.prepare_seconds > 0) state.counters["prepare_seconds"] = m.prepare_seconds;

@@ -24,6 +24,7 @@ struct Measurement {
   int threads_used = 0;                            // 0: not known
   double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds
   std::string what_ran;                            // inside the library behind the kernel
+  layers::LayerTimes parts;                        // of a layer: seconds of a call in each
 };
 
 Json to_json(const Measurement& m);
@@ -61,6 +62,6 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
 Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls);
 
 // The counters and the label of a row.
-void add_counters(benchmark::State& state, const Problem& problem, const Measurement& m);
+void add_counters(benchmark::State& state, const Workload& workload, const Measurement& m);
 
 }  // namespace attn::bench

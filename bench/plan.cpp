@@ -80,8 +80,11 @@ void keep_budget(Plan& plan, double budget, const std::map<std::string, double>&
 
 }  // namespace
 
-double oracle_seconds(const Problem& p) {
+double oracle_seconds(const Workload& w) {
+  const Problem& p = w.problem;
   const double cores = std::max(1u, std::thread::hardware_concurrency());
+  // Layers are compared with plain loops over all of their products, on one core.
+  if (w.is_layer()) return static_cast<double>(flops(w)) / kOracleFlops;
   return 2 * static_cast<double>(oracle_flops(p)) / (kOracleFlops * cores) +
          3 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
 }
@@ -91,7 +94,6 @@ Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels)
   Calibration calibration;
   std::map<std::string, double> oracles;
   for (const Case& c : cases.run) {
-    const Problem& p = c.workload.problem;
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
     Station* station = kernels == nullptr ? nullptr : kernels->station_of(*c.variant);
     const Station::Prediction elsewhere = station == nullptr ? Station::Prediction{} : station->predict(c);
@@ -104,13 +106,13 @@ Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels)
     const double speed = station == nullptr               ? calibration.flops_per_second(c)
                          : elsewhere.flops_per_second > 0 ? elsewhere.flops_per_second
                                                           : kUnknownFlops;
-    const double iteration = static_cast<double>(flops(p)) / speed;
+    const double iteration = static_cast<double>(flops(c.workload)) / speed;
     if (iteration > limits.max_case_seconds) {
       skip(fmt::format("one iteration is predicted to take {:.1f} s; --max-case-seconds is {:g}", iteration,
                        limits.max_case_seconds));
       continue;
     }
-    oracles.emplace(to_string(c.workload), oracle_seconds(p));
+    oracles.emplace(to_string(c.workload), oracle_seconds(c.workload));
     plan.cases.push_back({c, iteration, case_seconds(c.workload, iteration, limits)});
   }
   keep_budget(plan, limits.budget_seconds, oracles);

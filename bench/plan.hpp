@@ -39,6 +39,6 @@ struct Plan {
 Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels = nullptr);
 
 // Predicted seconds for oracle and yardstick, low enough a speed assumed for any machine.
-double oracle_seconds(const Problem& problem);
+double oracle_seconds(const Workload& problem);
 
 }  // namespace attn::bench

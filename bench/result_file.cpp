@@ -20,8 +20,7 @@ std::string journal_of(const std::string& path) { return path + ".journal"; }
 // The case part of a row name: without what Google Benchmark appended.
 std::string case_of_row(const std::string& name) {
   const CaseName parsed = parse_case_name(name);
-  return fmt::format("attention/{}/{}/{}/threads:{}", parsed.variant, parsed.isa, to_string(parsed.workload),
-                     parsed.threads);
+  return case_name(parsed);
 }
 
 std::string read_text(const std::string& path) {

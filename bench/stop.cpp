@@ -38,7 +38,7 @@ void write_text(const char* text) {
   write_text(activity.data());
   write_text("\n");
   // Before the first case, while kernels are calibrated, there is no file to go on with.
-  if (std::strncmp(activity.data(), "attention/", 10) == 0)
+  if (std::strncmp(activity.data(), "attention/", 10) == 0 || std::strncmp(activity.data(), "layer/", 6) == 0)
     write_text("Finished rows are in the result file; the same command with --resume goes on after this case.\n");
   _exit(kExitWrong);
 }

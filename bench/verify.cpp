@@ -21,7 +21,7 @@ namespace attn::bench {
 namespace {
 
 // What is verified when no problem is named: every mask, both directions of seqlen_q != seqlen_k, grouped
-// heads, odd sizes, every fill and layout, dropout, the backward pass.
+// heads, odd sizes, every fill and layout, dropout, the backward pass, layers.
 constexpr std::array kDefaultProblems = {
     "h:2/q:128/d:64/lse:1",
     "b:2/h:3/q:197/d:64/layout:packed",
@@ -41,6 +41,9 @@ constexpr std::array kDefaultProblems = {
     "h:2/q:200/d:64/pass:bwd",
     "b:2/h:6/hkv:2/q:97/k:203/d:48/dv:33/mask:causal/dropout:0.1/pass:bwd/layout:bshd",
     "h:3/q:260/d:80/window:40,7/pass:bwd/layout:packed/fill:peaked",
+    "h:4/hkv:2/q:90/d:16/mask:causal/dropout:0.1/pass:both/layer:fused",
+    "b:2/h:3/q:50/k:70/d:16/layer:per_head",
+    "h:1/q:60/d:24/dmodel:72/pass:bwd/layer:single",
 };
 
 struct Options {
@@ -88,6 +91,12 @@ int verify(const Options& options, const Context& context) {
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())
     std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
+  // So were the problems: `list` tells what a variant does not support.
+  if (options.cases.sweeps.empty() && options.cases.problems.empty())
+    std::erase_if(plan.skipped, [](const Skipped& s) {
+      return s.reason.find(" does not support: ") != std::string::npos ||
+             s.reason.find(" computes the backward pass only") != std::string::npos;
+    });
   if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
   if (!options.json.empty()) require_writable(options.json);  // before any work is done
 

@@ -38,6 +38,7 @@ std::int64_t oracle_bytes(const Problem& p) {
 }
 
 std::int64_t workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
+  if (w.is_layer()) return layer_bytes(w);
   const double inputs =
       static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(w.problem));
   return saturated(inputs + static_cast<double>(oracle_bytes(w.problem)));
@@ -80,7 +81,11 @@ std::string why_not_cold(const Workload& w, std::int64_t last_level_bytes) {
 }
 
 PreparedWorkload::PreparedWorkload(const Workload& w, const InputSource& source, std::int64_t last_level_bytes)
-    : workload(w), inputs(w.problem, w.setup, source), hash(inputs.hash()), seed_(source.seed) {
+    : workload(w),
+      inputs(w.is_layer() ? parse_problem("h:1/q:1/d:1") : w.problem, w.setup, source),
+      hash(inputs.hash()),
+      seed_(source.seed) {
+  if (w.is_layer()) layer.emplace(w, source.seed);
   const std::int64_t copies = copies_needed(w, last_level_bytes);
   for (std::int64_t copy = 1; copy < copies; ++copy) further_copies.push_back(inputs.copy(w.problem, w.setup));
 }
@@ -101,15 +106,16 @@ bool PreparedWorkload::inputs_are_intact() const {
 PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before)
     : case_(c),
       workload_(workload),
-      workspace_(attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
+      workspace_(workload.layer ? 0 : attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
       written_(workload.copies(), 0) {
-  for (std::size_t copy = 0; copy < workload.copies(); ++copy) {
+  if (workload.layer) layer_ = std::make_unique<LayerCase>(c, *workload.layer);
+  for (std::size_t copy = 0; copy < workload.copies() && layer_ == nullptr; ++copy) {
     const auto begin = Clock::now();
     args_.emplace_back(*c.variant, attn::prepare(*c.variant, workload.workload.problem, workload.copy(copy).tensors(),
                                                  c.threads, workspace_.bytes()));
     if (c.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
   }
-  if (!checked_before) workload.oracle();  // from inputs that no call of this kernel has touched
+  if (!checked_before && layer_ == nullptr) workload.oracle();  // from inputs that no call of this kernel has touched
   poison();
   const TeamClock team;
   const auto begin = Clock::now();
@@ -125,6 +131,7 @@ PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optio
 }
 
 void PreparedCase::finish(std::size_t copy) {
+  if (layer_ != nullptr) return;
   if (case_.variant->finish == nullptr) return;
   const auto begin = Clock::now();
   args_[copy].finish();
@@ -132,6 +139,7 @@ void PreparedCase::finish(std::size_t copy) {
 }
 
 void PreparedCase::poison() const {
+  if (layer_ != nullptr) return layer_->poison();
   for (std::size_t copy = 0; copy < copies(); ++copy) inputs(copy).poison_outputs();
   std::fill(written_.begin(), written_.end(), 0);
   attn::poison(workspace_.bytes());
@@ -139,6 +147,10 @@ void PreparedCase::poison() const {
 }
 
 void PreparedCase::judge(std::size_t copy) {
+  if (layer_ != nullptr) {
+    verdict_ = layer_->check();
+    return;
+  }
   verdict_ = check(workload_.oracle(), inputs(copy).tensors(), case_.variant->error_multiple);
   const auto fail = [&](std::string failure) {
     verdict_.passed = false;
@@ -156,6 +168,10 @@ std::string PreparedCase::overrun() const {
 }
 
 void PreparedCase::check_again() {
+  if (layer_ != nullptr) {
+    if (verdict_.passed && outputs(0) != checked_) judge(0);
+    return;
+  }
   for (std::size_t copy = 0; copy < copies(); ++copy)
     if (written_[copy]) finish(copy);
   if (!workload_.inputs_are_intact() || !overrun().empty()) return judge(0);
@@ -181,7 +197,9 @@ std::size_t PreparedCase::skip_copies(std::int64_t count) const {
   return first;
 }
 
-std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const { return inputs(copy).output_bits(); }
+std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const {
+  return layer_ != nullptr ? layer_->output_bits() : inputs(copy).output_bits();
+}
 
 PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> checked_before) {
   const std::string name = case_name(c);
@@ -197,7 +215,8 @@ PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> che
 
 std::int64_t Workbench::bytes_needed(const Case& c, std::int64_t last_level_bytes) {
   const Problem& p = c.workload.problem;
-  const auto workspace = static_cast<double>(attn::workspace_bytes(*c.variant, p, c.threads));
+  const auto workspace = static_cast<double>(attn::workspace_bytes(*c.variant, core_problem(c.workload), c.threads));
+  if (c.workload.is_layer()) return saturated(static_cast<double>(layer_bytes(c.workload)) + workspace);
   const double output = 2.0 * static_cast<double>(elements(shape_o(p)) * element_bytes(p)) * (p.backward ? 3 : 1);
   return saturated(static_cast<double>(workload_bytes(c.workload, last_level_bytes)) + workspace + output);
 }

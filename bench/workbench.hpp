@@ -13,6 +13,7 @@
 #include "case.hpp"
 #include "check.hpp"
 #include "inputs.hpp"
+#include "layer_case.hpp"
 #include "run.hpp"
 
 namespace attn::bench {
@@ -23,7 +24,8 @@ struct PreparedWorkload {
                    std::int64_t last_level_bytes = bench::last_level_bytes());
 
   Workload workload;
-  Inputs inputs;
+  Inputs inputs;                       // of a layer a single element, which nobody reads
+  std::optional<LayerWorkload> layer;  // only of a layer
   std::vector<Inputs> further_copies;  // of the same contents; only for cache:cold
   std::uint64_t hash;
 
@@ -61,6 +63,7 @@ class PreparedCase {
   void poison() const;
   // On the next copy of the inputs.
   void call() const {
+    if (layer_ != nullptr) return layer_->call();
     const std::size_t copy = next_;
     next_ = copy + 1 == args_.size() ? 0 : copy + 1;
     written_[copy] = 1;
@@ -71,8 +74,10 @@ class PreparedCase {
   // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
   double prepare_seconds() const { return prepare_seconds_; }
   double finish_seconds() const { return finish_seconds_; }
-  std::string what_ran() const { return args_[0].what_ran(); }
-  std::size_t copies() const { return args_.size(); }
+  std::string what_ran() const { return args_.empty() ? "" : args_[0].what_ran(); }
+  // Seconds of a call in the parts of a layer, over the calls since poison(); zeros of anything else.
+  layers::LayerTimes part_seconds() const { return layer_ == nullptr ? layers::LayerTimes{} : layer_->times(); }
+  std::size_t copies() const { return workload_.copies(); }
   const Inputs& inputs(std::size_t copy) const { return workload_.copy(copy); }
   // Leaves out the next `count` copies, which somebody else reads; returns the first of them.
   std::size_t skip_copies(std::int64_t count) const;
@@ -89,7 +94,8 @@ class PreparedCase {
   Case case_;
   PreparedWorkload& workload_;
   AlignedBuffer workspace_;
-  std::vector<PreparedArgs> args_;  // of every copy
+  std::vector<PreparedArgs> args_;  // of every copy; none of a layer
+  std::unique_ptr<LayerCase> layer_;
   mutable std::size_t next_ = 0;
   mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
   int threads_used_ = 0;

@@ -101,13 +101,13 @@ class Server {
     const Variant* row = isa ? find(table_, parsed.variant, *isa) : nullptr;
     if (row == nullptr) throw std::invalid_argument(fmt::format("there is no {}/{} here", parsed.variant, parsed.isa));
     if (must_be_possible)
-      if (const std::string reason = why_not(*row, parsed.workload.problem, parsed.threads); !reason.empty())
+      if (const std::string reason = why_not(*row, core_problem(parsed.workload), parsed.threads); !reason.empty())
         throw std::invalid_argument(reason);
     return {row, parsed.workload, parsed.threads};
   }
 
   Json plan(const Case& c) {
-    const Problem& p = c.workload.problem;
+    const Problem p = core_problem(c.workload);
     if (const std::string reason = why_not(*c.variant, p, c.threads); !reason.empty())
       return {{"ok", true}, {"refused", reason}, {"workspace_bytes", 0}, {"flops_per_second", 0}};
     return {{"ok", true},

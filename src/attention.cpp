@@ -43,7 +43,9 @@ void run_chosen(const Tensors& tensors, const AttentionOptions& options, bool ba
   const Problem problem = problem_of(tensors, options, backward);
   validate(problem);
   validate_threads(options.threads);
-  const Variant& variant = options.variant.empty() ? select(problem, options.threads) : find_by_name(options.variant);
+  const Variant& variant = options.kernel != nullptr  ? *options.kernel
+                           : !options.variant.empty() ? find_by_name(options.variant)
+                                                      : select(problem, options.threads);
   const AlignedBuffer workspace(workspace_bytes(variant, problem, options.threads));
   run(variant, problem, tensors, options.threads, workspace.bytes());
 }

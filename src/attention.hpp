@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tensor.hpp"
+#include "variant.hpp"
 
 namespace attn {
 
@@ -14,10 +15,11 @@ struct AttentionOptions {
   std::int64_t window_right = -1;  // -1: unlimited; with causal 0 or -1
   float* lse = nullptr;            // [batch, heads, seqlen_q] contiguous, or null
   int threads = 1;
-  double dropout = 0;             // probability with which a weight is dropped, in [0, 1)
-  std::uint64_t seed = 0;         // of the dropout mask (src/dropout.hpp)
-  std::int64_t first_head = 0;    // number that the mask gives to head 0: where a call does some heads of a layer
-  std::string_view variant = "";  // empty: select() chooses
+  double dropout = 0;               // probability with which a weight is dropped, in [0, 1)
+  std::uint64_t seed = 0;           // of the dropout mask (src/dropout.hpp)
+  std::int64_t first_head = 0;      // number that the mask gives to head 0: where a call does some heads of a layer
+  std::string_view variant = "";    // empty: select() chooses
+  const Variant* kernel = nullptr;  // this very row, instead of a name's native one
 };
 
 // o = softmax(q k^T / sqrt(head_dim)) v, f32.

@@ -12,8 +12,8 @@
 namespace attn {
 namespace {
 
-constexpr std::array kKeys = {"b",    "h",      "hkv", "q",       "k",    "d",    "dv",     "dtype",
-                              "mask", "window", "lse", "dropout", "pass", "fill", "layout", "cache"};
+constexpr std::array kKeys = {"b",      "h",   "hkv",     "q",    "k",    "d",      "dv",    "dtype", "mask",
+                              "window", "lse", "dropout", "pass", "fill", "layout", "cache", "layer", "dmodel"};
 
 [[noreturn]] void reject(std::string_view text, const std::string& message) {
   throw std::invalid_argument(fmt::format("problem '{}': {}", text, message));
@@ -90,6 +90,12 @@ void parse_mask(std::string_view text, const Keys& keys, Problem& p) {
   p.window_right = causal ? 0 : right;
 }
 
+// heads head_dim, before either has been validated.
+std::int64_t saturating_model(const Problem& p) {
+  const double product = static_cast<double>(p.heads) * static_cast<double>(p.head_dim);
+  return product > 9e18 || product < 0 ? -1 : p.heads * p.head_dim;
+}
+
 std::string mask_name(const Problem& p) { return is_causal(p) ? "causal" : "none"; }
 
 bool prints_window(const Problem& p) { return p.window_left >= 0 || p.window_right > 0; }
@@ -100,15 +106,59 @@ std::string further_keys(const Workload& w) {
   if (prints_window(p)) text += fmt::format("/window:{},{}", p.window_left, p.window_right);
   if (p.lse) text += "/lse:1";
   if (p.dropout > 0) text += fmt::format("/dropout:{}", p.dropout);
-  if (p.backward) text += "/pass:bwd";
+  if (p.backward) text += w.layer.both ? "/pass:both" : "/pass:bwd";
   if (w.setup.fill != Setup{}.fill) text += fmt::format("/fill:{}", kFillNames[static_cast<int>(w.setup.fill)]);
   if (w.setup.layout != Setup{}.layout)
     text += fmt::format("/layout:{}", kLayoutNames[static_cast<int>(w.setup.layout)]);
   if (w.setup.cache != Setup{}.cache) text += fmt::format("/cache:{}", kCacheNames[static_cast<int>(w.setup.cache)]);
+  if (w.is_layer()) text += fmt::format("/layer:{}", kLayerNames[static_cast<int>(w.layer.form)]);
+  if (w.is_layer() && w.layer.d_model != p.heads * p.head_dim) text += fmt::format("/dmodel:{}", w.layer.d_model);
   return text;
 }
 
+void validate_workload(const Workload& w) {
+  const Problem& p = w.problem;
+  validate(p);
+  validate(w.setup, p);
+  if (!w.is_layer()) {
+    if (w.layer.both)
+      throw std::invalid_argument("pass:both belongs to layers; valid: pass:fwd, pass:bwd, or add layer:fused");
+    if (w.layer.d_model != 0) throw std::invalid_argument("dmodel belongs to layer:single");
+    return;
+  }
+  if (w.setup != Setup{}) throw std::invalid_argument("fill, layout and cache do not go together with layer");
+  if (p.lse) throw std::invalid_argument("lse=1 does not go together with layer, which keeps lse for itself");
+  if (p.value_dim != p.head_dim)
+    throw std::invalid_argument(fmt::format("layer needs dv equal to d, got d:{} dv:{}", p.head_dim, p.value_dim));
+  if (w.layer.d_model < 1 || w.layer.d_model > kMaxDimension)
+    throw std::invalid_argument(fmt::format("dmodel={} is not between 1 and {}", w.layer.d_model, kMaxDimension));
+  if (w.layer.form == LayerForm::single ? p.heads != 1 : w.layer.d_model != p.heads * p.head_dim)
+    throw std::invalid_argument(
+        w.layer.form == LayerForm::single
+            ? fmt::format("layer:single needs h:1, got h:{}", p.heads)
+            : fmt::format("dmodel={} is not h={} times d={}", w.layer.d_model, p.heads, p.head_dim));
+  const double weights = static_cast<double>(w.layer.d_model) * static_cast<double>(p.heads * p.head_dim);
+  if (24 * weights * static_cast<double>(p.batch) * static_cast<double>(std::max(p.seqlen_q, p.seqlen_k)) > 4e18)
+    throw std::invalid_argument("FLOPs of the layer exceed 64 bits");
+}
+
 }  // namespace
+
+Problem core_problem(const Workload& w) {
+  Problem p = w.layer.both ? forward_of(w.problem) : w.problem;
+  if (w.is_layer() && !p.backward) p.lse = 1;  // layers keep it for the backward pass
+  return p;
+}
+
+std::int64_t flops(const Workload& w) {
+  const Problem& p = w.problem;
+  if (!w.is_layer()) return flops(p);
+  const std::int64_t of_queries = p.batch * p.seqlen_q, of_keys = p.batch * p.seqlen_k;
+  std::int64_t weights_times_tokens = w.layer.d_model * p.head_dim * (of_queries * p.heads + of_keys * 2 * p.kv_heads);
+  if (w.layer.form != LayerForm::single) weights_times_tokens += w.layer.d_model * w.layer.d_model * of_queries;
+  const std::int64_t forward = p.backward && !w.layer.both ? 0 : 2 * weights_times_tokens + flops(forward_of(p));
+  return forward + (p.backward ? 4 * weights_times_tokens + flops(p) : 0);
+}
 
 Workload parse_workload(std::string_view text) {
   const Keys keys = split(text);
@@ -130,14 +180,17 @@ Workload parse_workload(std::string_view text) {
   p.dtype = parse_name(text, keys, "dtype", std::array{"f32"});
   p.lse = parse_name(text, keys, "lse", std::array{"0", "1"});
   p.dropout = parse_number(text, keys, "dropout");
-  p.backward = parse_name(text, keys, "pass", std::array{"fwd", "bwd"});
+  const std::int32_t pass = parse_name(text, keys, "pass", std::array{"fwd", "bwd", "both"});
+  p.backward = pass > 0;
+  w.layer.both = pass == 2;
+  w.layer.form = static_cast<LayerForm>(parse_name(text, keys, "layer", kLayerNames));
+  w.layer.d_model = number("dmodel", w.is_layer() ? saturating_model(p) : 0);
   parse_mask(text, keys, p);
   w.setup.fill = static_cast<Fill>(parse_name(text, keys, "fill", kFillNames));
   w.setup.layout = static_cast<Layout>(parse_name(text, keys, "layout", kLayoutNames));
   w.setup.cache = static_cast<CacheState>(parse_name(text, keys, "cache", kCacheNames));
   try {
-    validate(p);
-    validate(w.setup, p);
+    validate_workload(w);
   } catch (const std::invalid_argument& error) {
     reject(text, error.what());
   }
@@ -146,6 +199,7 @@ Workload parse_workload(std::string_view text) {
 
 Problem parse_problem(std::string_view text) {
   const Workload w = parse_workload(text);
+  if (w.is_layer()) reject(text, "layer belongs to a workload, not to a problem");
   if (w.setup != Setup{}) reject(text, "fill, layout and cache belong to a setup, not to a problem");
   return w.problem;
 }

@@ -46,6 +46,21 @@ TEST_CASE("a row name reads back as the case it names, whatever Google Benchmark
   }
 }
 
+TEST_CASE("rows of layers are named for their form and read back", "[bench]") {
+  const Case c = some_case("h:4/hkv:2/q:17/k:9/d:8/dropout:0.1/pass:both/layer:per_head");
+  CHECK(case_name(c) == "layer/per_head/naive/" + std::string(c.variant->isa) +
+                            "/b:1/h:4/hkv:2/q:17/k:9/d:8/dv:8/dtype:f32/mask:none/dropout:0.1/pass:both/threads:1");
+  for (const char* text : {"h:4/hkv:2/q:17/k:9/d:8/dropout:0.1/pass:both/layer:per_head", "h:2/q:3/d:4/layer:fused",
+                           "h:1/q:3/d:4/dmodel:9/pass:bwd/layer:single"}) {
+    const CaseName name = parse_case_name(case_name(some_case(text)) + "/real_time");
+    CHECK(name.workload == parse_workload(text));
+    CHECK(case_name(name) == case_name(some_case(text)));
+  }
+  for (const char* name : {"layer/", "layer/fused/naive/sse2/threads:1",
+                           "layer/double/naive/sse2/h:1/q:2/d:3/threads:1", "layer/naive/sse2/h:1/q:2/d:3/threads:1"})
+    CHECK_THROWS_AS(parse_case_name(name), std::invalid_argument);
+}
+
 TEST_CASE("what is not a row name is refused", "[bench]") {
   for (const char* name :
        {"", "attention/", "attention/naive/sse2/threads:1", "BM_other/8/threads:1", "attention/naive/sse2/h:1/q:2/d:3",

@@ -111,6 +111,9 @@ run list --json
 variants=$(python3 -c 'import json; print(len({row["name"] for row in json.load(open("out")) if "backward" not in row["features"]}))')
 [ "$variants" -ge 5 ] && note ok || note failed 'list --json should name at least 5 variants'
 
+run list
+grep -q 'layer:single layer:per_head layer:fused; projections by ' out && note ok || note failed 'list should name the forms of layers'
+
 # A user's own sweep runs like a built-in one; the file is Google Benchmark JSON.
 exits 0 'Results: mine.json' run --sweep mine.toml --benchmark_out=mine.json
 [ "$(file_is_valid mine.json)" -eq $((2 * variants)) ] && note ok || note failed 'mine.json should hold a row per problem and variant'
@@ -244,6 +247,14 @@ python3 -c 'import json; rows = json.load(open("wrong.json"))["benchmarks"]
 assert len(rows) == 4 and all(r["error_occurred"] and "flops" not in r for r in rows), rows' && note ok || note failed 'wrong kernels should have no numbers'
 run_mutants verify --problem h:2/q:40/d:8/mask:causal --variants missing_scale
 [ $? -eq 1 ] && grep -q '^FAILED attention/missing_scale' out && note ok || note failed 'verify should fail a wrong kernel'
+for wrong in missing_scale:pass:fwd backward_missing_scale:pass:bwd; do
+  run_mutants verify --problem "h:2/q:40/d:8/${wrong#*:}/layer:fused" --variants "${wrong%%:*}"
+  [ $? -eq 1 ] && grep -q "^FAILED layer/fused/${wrong%%:*}" out && note ok || note failed 'verify should fail a layer with a wrong core'
+done
+exits 0 '' run --problem h:2/q:40/d:8/pass:both/layer:per_head --variants flash $fast --benchmark_out=layer.json
+python3 -c 'import json; row = json.load(open("layer.json"))["benchmarks"][0]
+assert row["name"].startswith("layer/per_head/flash/")
+assert min(row["projections_seconds"], row["core_seconds"], row["concat_seconds"], row["flops"]) > 0, row' && note ok || note failed 'a row of a layer should tell its parts'
 
 echo "$passes passed, $failures failed"
 [ $failures -eq 0 ]

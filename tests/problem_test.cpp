@@ -67,6 +67,11 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
       {"h:1/q:1/d:1/window:-1,0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:causal"},
       {"pass:bwd/dropout:0.10/h:1/q:1/d:1/fill:peaked",
        "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/dropout:0.1/pass:bwd/fill:peaked"},
+      {"layer:fused/h:2/q:3/d:4/pass:both/dropout:0.5",
+       "b:1/h:2/hkv:2/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/dropout:0.5/pass:both/layer:fused"},
+      {"h:1/q:3/d:4/dmodel:12/layer:single",
+       "b:1/h:1/hkv:1/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/layer:single/dmodel:12"},
+      {"h:2/q:3/d:4/dmodel:8/layer:per_head", "b:1/h:2/hkv:2/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/layer:per_head"},
       {"h:1/q:1/d:1/pass:fwd/dropout:0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
   }));
   CHECK(canonical(text) == expected);
@@ -114,8 +119,17 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/q:1/d:1/dropout:nan", "dropout=nan", "[0, 1)"},
       {"h:1/q:1/d:1/dropout:0.1x", "dropout:0.1x is not a number", "example: dropout:0.1"},
       {"h:1/q:1/k:4294967297/d:1/dropout:0.1", "dropout=0.1", "at most 4294967296"},
-      {"h:1/q:1/d:1/pass:back", "pass:back", "valid: fwd, bwd"},
+      {"h:1/q:1/d:1/pass:back", "pass:back", "valid: fwd, bwd, both"},
       {"h:1/q:1/d:1/pass:bwd/lse:1", "lse=1", "valid: lse=0"},
+      {"h:1/q:1/d:1/pass:both", "pass:both", "add layer:fused"},
+      {"h:1/q:1/d:1/dmodel:7", "dmodel", "layer:single"},
+      {"h:1/q:1/d:1/layer:double", "layer:double", "valid: none, single, per_head, fused"},
+      {"h:2/q:1/d:1/layer:single", "h:2", "layer:single needs h:1"},
+      {"h:2/q:1/d:4/dmodel:9/layer:fused", "dmodel=9", "h=2 times d=4"},
+      {"h:2/q:1/d:4/dv:3/layer:fused", "dv:3", "dv equal to d"},
+      {"h:2/q:1/d:4/fill:peaked/layer:fused", "fill", "do not go together with layer"},
+      {"h:2/q:1/d:4/lse:1/layer:fused", "lse=1", "layer"},
+      {"h:1/q:4294967296/k:1/d:1/dmodel:1099511627776/layer:single", "FLOPs of the layer", "exceed 64 bits"},
       {"q:1/d:1", "'h' is missing", "h, q and d are required"},
       {"h:1/d:1", "'q' is missing", "h, q and d are required"},
       {"h:1/q:1", "'d' is missing", "h, q and d are required"},
@@ -187,6 +201,21 @@ TEST_CASE("the keys that are needed are those that some query sees", "[problem]"
     }
     REQUIRE(needed_kv_bytes(p) == p.batch * p.kv_heads * seen * (p.head_dim + p.value_dim) * 4);
   }
+}
+
+TEST_CASE("FLOPs of a layer are those of its projections and its core", "[problem]") {
+  const auto of = [](const char* text) { return flops(parse_workload(text)); };
+  const std::int64_t core = flops(parse_problem("b:2/h:4/hkv:2/q:5/k:7/d:3/mask:causal"));
+  const std::int64_t core_backward = flops(parse_problem("b:2/h:4/hkv:2/q:5/k:7/d:3/mask:causal/pass:bwd"));
+  // q and out for 10 tokens, k and v of 2 kv heads for 14.
+  const std::int64_t products = 10 * 12 * 12 * 2 + 14 * 12 * 2 * 2 * 3;
+  for (const std::string form : {"fused", "per_head"}) {
+    const std::string layer = "b:2/h:4/hkv:2/q:5/k:7/d:3/mask:causal/layer:" + form;
+    CHECK(of(layer.c_str()) == core + 2 * products);
+    CHECK(of((layer + "/pass:bwd").c_str()) == core_backward + 4 * products);
+    CHECK(of((layer + "/pass:both").c_str()) == core + core_backward + 6 * products);
+  }
+  CHECK(of("h:1/q:5/d:3/dmodel:7/layer:single") == flops(parse_problem("h:1/q:5/d:3")) + 2 * 3 * 5 * 3 * 7);
 }
 
 TEST_CASE("the causal mask is aligned bottom-right", "[problem]") {

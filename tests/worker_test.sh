@@ -37,7 +37,7 @@ costs_one_row writes_past_o 'it wrote past the end of o'
 costs_one_row writes_far_past_o 'its worker crashed \(SIGSEGV\)'
 costs_one_row exits 'its worker ended with exit code 0'
 costs_one_row writes_nan 'o\[b=0'
-costs_one_row writes_input 'it wrote to q, k or v'
+costs_one_row writes_input 'it wrote to an input'
 costs_one_row cannot_prepare 'its worker faulty/.* could not prepare itself'
 
 # A crash costs the row of each problem; the worker is there again for the next.

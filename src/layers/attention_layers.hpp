@@ -18,6 +18,7 @@
 
 #include "layers/linear.hpp"
 #include "tensor.hpp"
+#include "variant.hpp"
 
 namespace attn::layers {
 
@@ -31,9 +32,11 @@ struct Execution {
   int threads = 1;
   std::string variant = {};           // the core of the forward pass; empty: select() chooses
   std::string backward_variant = {};  // and of the backward pass
-  Gemm gemm = default_gemm();         // of the projections
-  bool training = true;               // false: no dropout
-  std::uint64_t seed = 0;             // of the dropout masks; a new one for every step of a training
+  const Variant* kernel = nullptr;    // these very rows, instead of the native ones of a name
+  const Variant* backward_kernel = nullptr;
+  Gemm gemm = default_gemm();  // of the projections
+  bool training = true;        // false: no dropout
+  std::uint64_t seed = 0;      // of the dropout masks; a new one for every step of a training
   LayerTimes* times = nullptr;
 };
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 #ifdef ATTN_HAVE_CBLAS
 #include <cblas.h>
@@ -12,18 +13,27 @@
 namespace attn::layers {
 namespace {
 
-// Rows of c are independent; within one, the products run along contiguous rows of c or of both operands.
-void multiply_add_loops(const ConstMatrixView& a, const ConstMatrixView& b, const MatrixView& c, Transposed transposed,
+// Rows of c are independent, and all products run along contiguous rows: a transposed second operand is copied upright.
+// Sums are kept in double, so that this is what faster products are compared with.
+void multiply_add_loops(const ConstMatrixView& a, ConstMatrixView b, const MatrixView& c, Transposed transposed,
                         std::int64_t depth, [[maybe_unused]] int threads) {
+  std::vector<float> upright;
+  if (transposed == Transposed::second) {
+    upright.resize(static_cast<std::size_t>(depth * c.columns));
+    for (std::int64_t j = 0; j < c.columns; ++j)
+      for (std::int64_t t = 0; t < depth; ++t) upright[t * c.columns + j] = b.data[j * b.stride + t];
+    b = {upright.data(), depth, c.columns, c.columns};
+  }
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::int64_t i = 0; i < c.rows; ++i) {
     float* row = c.data + i * c.stride;
+    std::vector<double> sum(row, row + c.columns);
     for (std::int64_t t = 0; t < depth; ++t) {
-      const float factor = transposed == Transposed::first ? a.data[t * a.stride + i] : a.data[i * a.stride + t];
-      const float* from = b.data + (transposed == Transposed::second ? t : t * b.stride);
-      const std::int64_t step = transposed == Transposed::second ? b.stride : 1;
-      for (std::int64_t j = 0; j < c.columns; ++j) row[j] += factor * from[j * step];
+      const double factor = transposed == Transposed::first ? a.data[t * a.stride + i] : a.data[i * a.stride + t];
+      const float* from = b.data + t * b.stride;
+      for (std::int64_t j = 0; j < c.columns; ++j) sum[j] += factor * from[j];
     }
+    for (std::int64_t j = 0; j < c.columns; ++j) row[j] = static_cast<float>(sum[j]);
   }
 }
 

@@ -58,7 +58,8 @@ AttentionOptions core_options(bool causal, double dropout, const Execution& exec
           .threads = execution.threads,
           .dropout = execution.training ? dropout : 0,
           .seed = execution.seed,
-          .variant = backward ? execution.backward_variant : execution.variant};
+          .variant = backward ? execution.backward_variant : execution.variant,
+          .kernel = backward ? execution.backward_kernel : execution.kernel};
 }
 
 void head_forward(const HeadSlices& w, const Sequence& x, const Sequence& context, AttentionOptions core,

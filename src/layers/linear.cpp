@@ -4,6 +4,12 @@
 
 namespace attn::layers {
 
+void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool has_bias) {
+  w.out = out, w.in = in;
+  w.weight.assign(static_cast<std::size_t>(out * in), 0.0f);
+  w.bias.assign(has_bias ? static_cast<std::size_t>(out) : 0, 0.0f);
+}
+
 void linear(ConstMatrixView x, const LinearSlice& w, MatrixView y, Gemm gemm, int threads) {
   for (std::int64_t i = 0; i < y.rows; ++i) {
     float* row = y.data + i * y.stride;

@@ -41,6 +41,9 @@ struct LinearWeights {
         bias(has_bias ? static_cast<std::size_t>(out) : 0) {}
 };
 
+// Makes `w` zeros of this shape, in the memory that it has if that fits.
+void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool has_bias);
+
 // Output features [first, first + count) of a Linear: some of its heads, or all of it.
 struct LinearSlice {
   const LinearWeights& weights;

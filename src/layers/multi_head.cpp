@@ -141,16 +141,18 @@ void MultiHeadAttention::backward(const Sequence& x, const Sequence& context, co
   if (dy.batch != x.batch || dy.length != x.length)
     throw std::invalid_argument(fmt::format("dy has batch={} and length={}, x has {} and {}; they must be equal",
                                             dy.batch, dy.length, x.batch, x.length));
-  gradients = zeros(config_);
+  reshape_to_zeros(gradients.in, in_rows(config_), config_.d_model, config_.bias);
+  reshape_to_zeros(gradients.out, config_.d_model, config_.d_model, true);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);
   reshape_to_zeros(d_context, context.batch, context.length, config_.d_model);
   {
     const PartTimer timer(execution, &LayerTimes::projections);
     reshape_to_zeros(d_concat_, x.batch, x.length, config_.d_model);
-    Sequence dropped = dy;
-    drop_outputs(dropped, execution);
-    linear_backward(concat_.matrix(), all_of(weights.out), dropped.matrix(), d_concat_.matrix(), gradients.out,
-                    execution.gemm, execution.threads);
+    Sequence dropped;
+    const bool drops = config_.output_dropout > 0 && execution.training;
+    if (drops) dropped = dy, drop_outputs(dropped, execution);
+    linear_backward(concat_.matrix(), all_of(weights.out), (drops ? dropped : dy).matrix(), d_concat_.matrix(),
+                    gradients.out, execution.gemm, execution.threads);
   }
   config_.form == Form::fused ? backward_fused(x, context, dx, d_context, gradients, execution)
                               : backward_per_head(x, context, dx, d_context, gradients, execution);

@@ -58,7 +58,8 @@ void SingleHeadAttention::backward(const Sequence& x, const Sequence& context, c
   if (d_o.batch != x.batch || d_o.length != x.length)
     throw std::invalid_argument(fmt::format("d_o has batch={} and length={}, x has {} and {}; they must be equal",
                                             d_o.batch, d_o.length, x.batch, x.length));
-  gradients = zeros(config_);
+  for (LinearWeights* part : {&gradients.q, &gradients.k, &gradients.v})
+    reshape_to_zeros(*part, config_.head_dim, config_.d_model, config_.bias);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);
   reshape_to_zeros(d_context, context.batch, context.length, config_.d_model);
   head_backward(slices(weights), x, context, heads_of(const_cast<Sequence&>(d_o), 0, 1, config_.head_dim),

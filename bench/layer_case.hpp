@@ -1,0 +1,89 @@
+// LayerCase: a layer of src/layers as a case: its tensors, its calls, and what they are checked against. The row's variant
+// is the core of the pass that the row names; where a row has both passes, the core of the other is what select() takes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "case.hpp"
+#include "check.hpp"
+#include "layers/attention_layers.hpp"
+
+namespace attn::bench {
+
+// Inputs, weights and a gradient of the output, seeded; shared by all variants of a workload.
+struct LayerInputs {
+  LayerInputs(const Workload& workload, std::uint64_t seed);
+
+  std::uint64_t seed;
+  bool cross;  // keys and values come from the context
+  layers::Sequence x, context, dy;
+  layers::MultiHeadWeights weights;  // of the single head those of q, k and v stacked
+};
+
+// What a call writes.
+struct LayerOutputs {
+  layers::Sequence y, dx, d_context;
+  layers::MultiHeadWeights gradients;
+  layers::SingleHeadWeights head_gradients;
+
+  // Every tensor that the workload's passes write, with its name.
+  std::vector<std::pair<const char*, std::vector<float>*>> all(const Workload& workload);
+};
+
+// The layer itself, of either class.
+class Layer {
+ public:
+  Layer(const Workload& workload, const LayerInputs& inputs);
+  void forward(const LayerInputs& inputs, LayerOutputs& outputs, const layers::Execution& execution);
+  void backward(const LayerInputs& inputs, LayerOutputs& outputs, const layers::Execution& execution);
+
+ private:
+  std::optional<layers::SingleHeadAttention> single_;
+  std::optional<layers::MultiHeadAttention> multi_;
+};
+
+// Inputs and what is expected of the outputs: of the same layer with projections by plain loops that sum in double, and
+// `naive` and `naive_backward` as cores, which tests compare with PyTorch. Computed when first asked for.
+class LayerWorkload {
+ public:
+  LayerWorkload(const Workload& workload, std::uint64_t seed) : workload_(workload), inputs_(workload, seed) {}
+
+  const LayerInputs& inputs() const { return inputs_; }
+  // Errors are differences relative to the largest element of a tensor. They pass up to 64 eps: products of a depth of
+  // about a thousand, each good for sqrt(depth) eps, twice.
+  Verdict check(LayerOutputs& outputs);
+
+ private:
+  Workload workload_;
+  LayerInputs inputs_;
+  std::optional<LayerOutputs> expected_;
+};
+
+class LayerCase {
+ public:
+  LayerCase(const Case& c, LayerWorkload& workload);
+
+  void call();
+  void poison();
+  std::vector<std::byte> output_bits();
+  Verdict check() { return workload_.check(outputs_); }
+  // Seconds of a call in each part, over the calls since poison().
+  layers::LayerTimes times() const;
+
+ private:
+  Workload what_;
+  LayerWorkload& workload_;
+  Layer layer_;
+  LayerOutputs outputs_;
+  layers::LayerTimes times_;
+  std::int64_t calls_ = 0;
+  layers::Execution execution_;
+};
+
+// Bytes of tensors that a layer case works on, about.
+std::int64_t layer_bytes(const Workload& workload);
+
+}  // namespace attn::bench
