@@ -264,7 +264,8 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
       if (verdict.failure.empty())
         verdict.failure = check_unsampled(t, [&](const Row& row) {
           if (p.backward) return oracle.unbounded.empty();  // a row reaches every key that it sees
-          return oracle.unbounded.empty() || !oracle.unbounded[(row.batch * p.heads + row.head) * p.seqlen_q + row.query];
+          return oracle.unbounded.empty() ||
+                 !oracle.unbounded[(row.batch * p.heads + row.head) * p.seqlen_q + row.query];
         });
   if (oracle.sampled && !p.backward && verdict.failure.empty())
     verdict.failure = check_unsampled_output(oracle, outputs, tensors[0]);

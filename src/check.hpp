@@ -34,7 +34,7 @@ struct Oracle {
   double yardstick_error = 0;            // err of reference<float>, of reference_gradients<float>
   double yardstick_lse_error = 0;        // max |lse - lse*| of reference<float>
   std::vector<float> max_abs_value;      // [batch, kv_heads]: max |v|, which bounds |o| of the rows not covered
-  std::vector<char> unbounded;           // [batch, heads, seqlen_q]: sees NaN or infinity, has no such bound; empty: none
+  std::vector<char> unbounded;  // [batch, heads, seqlen_q]: sees NaN or infinity, has no such bound; empty: none
 };
 
 // `full_flops`: problems up to this size are covered whole. Work goes over all cores.

@@ -4,7 +4,7 @@
 #   lib, lib/cmake/attnbench   the library and the package, for find_package(attnbench): attnbenchConfig.cmake.in
 include(CMakePackageConfigHelpers)
 
-install(TARGETS attn attn_core attn_kernels attn_baseline attn_plugin EXPORT attnbench ARCHIVE DESTINATION lib)
+install(TARGETS attn attn_core attn_kernels attn_baseline attn_plugin attn_layers EXPORT attnbench ARCHIVE DESTINATION lib)
 install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/ DESTINATION include/attnbench FILES_MATCHING PATTERN *.hpp PATTERN *.h)
 install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/../variants/detail DESTINATION include/attnbench)
 
