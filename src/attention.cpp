@@ -46,7 +46,10 @@ void run_chosen(const Tensors& tensors, const AttentionOptions& options, bool ba
   const Variant& variant = options.kernel != nullptr  ? *options.kernel
                            : !options.variant.empty() ? find_by_name(options.variant)
                                                       : select(problem, options.threads);
-  const AlignedBuffer workspace(workspace_bytes(variant, problem, options.threads));
+  const std::size_t needed = workspace_bytes(variant, problem, options.threads);
+  AlignedBuffer of_this_call;
+  AlignedBuffer& workspace = options.workspace != nullptr ? *options.workspace : of_this_call;
+  if (workspace.size() < needed) workspace = AlignedBuffer(needed);
   run(variant, problem, tensors, options.threads, workspace.bytes());
 }
 

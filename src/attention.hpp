@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "aligned_buffer.hpp"
 #include "tensor.hpp"
 #include "variant.hpp"
 
@@ -20,6 +21,9 @@ struct AttentionOptions {
   std::int64_t first_head = 0;      // number that the mask gives to head 0: where a call does some heads of a layer
   std::string_view variant = "";    // empty: select() chooses
   const Variant* kernel = nullptr;  // this very row, instead of a name's native one
+  // Scratch that the caller keeps from call to call, made larger when it is too small; null: new for every call, whose
+  // pages then have to be mapped every time.
+  AlignedBuffer* workspace = nullptr;
 };
 
 // o = softmax(q k^T / sqrt(head_dim)) v, f32.

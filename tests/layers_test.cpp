@@ -92,7 +92,7 @@ double loss(const Sequence& y, const Sequence& dy) {
 constexpr MultiHeadConfig kConfig{
     .d_model = 24, .heads = 6, .kv_heads = 2, .bias = true, .causal = true, .dropout = 0.2, .output_dropout = 0.3};
 
-// A file of tools/golden_layers.py.
+// A file of tools/golden_layers.
 struct Golden {
   std::string version;
   std::map<std::string, std::int64_t> config;
@@ -377,7 +377,19 @@ TEST_CASE("layers refuse what does not fit, naming field, value and rule", "[lay
   CHECK(contains(refusal([&] { layer.forward(x, y, {.threads = 0}); }), "threads=0 is not between"));
   CHECK(contains(refusal([&] { layer.forward(x, y, {.variant = "nonsense"}); }), "variant 'nonsense' is not known"));
   layer.forward(x, y);
-  CHECK(contains(refusal([&] { layer.backward(Sequence(2, 4, 8), x, dx, gradients); }), "needs lse of a forward pass"));
+  CHECK(
+      contains(refusal([&] { layer.backward(Sequence(2, 4, 8), x, dx, gradients); }),
+               "x has batch=2 and length=4 with itself as context, the forward pass before had batch=2 and length=3"));
+  CHECK(contains(refusal([&] {
+                   Sequence d_context;
+                   layer.backward(x, Sequence(2, 5, 8), x, dx, d_context, gradients);
+                 }),
+                 "with a context of length=5, the forward pass before had batch=2 and length=3 with itself"));
+  layer.forward(x, Sequence(2, 3, 8), y);
+  CHECK(contains(refusal([&] { layer.backward(x, x, dx, gradients); }), "had batch=2 and length=3 with a context"));
+  CHECK(contains(refusal([&] { layer.forward(x, y, {.variant = "nonsense"}); }), "variant 'nonsense' is not known"));
+  CHECK(contains(refusal([&] { layer.backward(x, x, dx, gradients); }), "and none went before"));
+  layer.forward(x, y);
   CHECK(contains(refusal([&] { layer.backward(x, Sequence(2, 4, 8), dx, gradients); }), "dy has batch=2 and length=4"));
   layer.weights.in.weight.pop_back();
   CHECK(contains(refusal([&] { layer.forward(x, y); }), "weights.in has shape [24, 8] with 191 elements"));

@@ -8,7 +8,7 @@
 //
 // Self-attention takes x alone; cross-attention takes q from x and k, v from a context of the same batch. `causal` is
 // bottom-right (src/reference.hpp). Layers keep what the forward pass computed for the backward pass that follows it; one
-// layer serves one thread at a time. Weights are public and plain; a user fills them. Everything that does not fit is
+// layer serves one thread at a time, and moves but does not copy. Weights are public and plain; a user fills them. Everything that does not fit is
 // std::invalid_argument naming field, value and rule.
 //
 // Source: Vaswani et al., "Attention Is All You Need", sections 3.2.1 and 3.2.2; grouped heads: Ainslie et al., GQA (2023).
@@ -16,6 +16,7 @@
 
 #include <string>
 
+#include "aligned_buffer.hpp"
 #include "layers/linear.hpp"
 #include "tensor.hpp"
 #include "variant.hpp"
@@ -47,6 +48,13 @@ struct HeadState {
   Sequence dq, dk, dv;  // scratch of the backward pass
 };
 
+// The forward pass that a backward pass can follow; length 0: none.
+struct ForwardPass {
+  std::int64_t batch = 0, length = 0, context_length = 0;
+  bool self = true;  // keys and values came from x
+  bool operator==(const ForwardPass&) const = default;
+};
+
 struct SingleHeadConfig {
   std::int64_t d_model = 0, head_dim = 0;
   bool bias = false;  // of the three projections
@@ -64,7 +72,7 @@ class SingleHeadAttention {
 
   SingleHeadWeights weights;  // zeros until a user fills them
 
-  // o [batch, length of x, head_dim]; resized.
+  // o [batch, length of x, head_dim]; resized. Outputs alias no input.
   void forward(const Sequence& x, Sequence& o, const Execution& execution = {});
   void forward(const Sequence& x, const Sequence& context, Sequence& o, const Execution& execution = {});
 
@@ -77,7 +85,9 @@ class SingleHeadAttention {
 
  private:
   SingleHeadConfig config_;
+  ForwardPass forward_pass_;
   HeadState state_;
+  AlignedBuffer workspace_;  // of the core
 };
 
 enum class Form { per_head, fused };
@@ -104,7 +114,7 @@ class MultiHeadAttention {
 
   MultiHeadWeights weights;  // zeros until a user fills them
 
-  // y [batch, length of x, d_model]; resized.
+  // y [batch, length of x, d_model]; resized. Outputs alias no input.
   void forward(const Sequence& x, Sequence& y, const Execution& execution = {});
   void forward(const Sequence& x, const Sequence& context, Sequence& y, const Execution& execution = {});
 
@@ -127,11 +137,13 @@ class MultiHeadAttention {
   void drop_outputs(Sequence& y, const Execution& execution) const;
 
   MultiHeadConfig config_;
+  ForwardPass forward_pass_;
   std::vector<HeadState> states_;           // per_head: one per head
   Sequence projected_, context_projected_;  // fused: q, k, v side by side; cross-attention: q, and k, v
   Sequence d_projected_, d_context_projected_;
   std::vector<float> lse_;      // fused
   Sequence concat_, d_concat_;  // [batch, length, heads head_dim]
+  AlignedBuffer workspace_;     // of the core
 };
 
 }  // namespace attn::layers

@@ -53,13 +53,36 @@ void check_probability(const char* name, double p) {
   if (!(p >= 0 && p < 1)) throw std::invalid_argument(fmt::format("{}={} is not in [0, 1)", name, p));
 }
 
-AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward) {
+ForwardPass pass_of(const Sequence& x, const Sequence& context) {
+  return {.batch = x.batch, .length = x.length, .context_length = context.length, .self = &x == &context};
+}
+
+void check_backward(const ForwardPass& before, const Sequence& x, const Sequence& context, const char* name,
+                    const Sequence& d_out) {
+  const auto text = [](const ForwardPass& pass) {
+    return fmt::format("batch={} and length={} with {}", pass.batch, pass.length,
+                       pass.self ? "itself as context" : fmt::format("a context of length={}", pass.context_length));
+  };
+  if (before.length == 0)
+    throw std::invalid_argument("backward needs lse of a forward pass on the same input, and none went before");
+  if (const ForwardPass now = pass_of(x, context); before != now)
+    throw std::invalid_argument(
+        fmt::format("backward needs lse of a forward pass on the same input: x has {}, the forward pass before had {}",
+                    text(now), text(before)));
+  if (d_out.batch != x.batch || d_out.length != x.length)
+    throw std::invalid_argument(fmt::format("{} has batch={} and length={}, x has {} and {}; they must be equal", name,
+                                            d_out.batch, d_out.length, x.batch, x.length));
+}
+
+AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward,
+                              AlignedBuffer& workspace) {
   return {.causal = causal,
           .threads = execution.threads,
           .dropout = execution.training ? dropout : 0,
           .seed = execution.seed,
           .variant = backward ? execution.backward_variant : execution.variant,
-          .kernel = backward ? execution.backward_kernel : execution.kernel};
+          .kernel = backward ? execution.backward_kernel : execution.kernel,
+          .workspace = &workspace};
 }
 
 void head_forward(const HeadSlices& w, const Sequence& x, const Sequence& context, AttentionOptions core,

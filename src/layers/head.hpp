@@ -41,8 +41,15 @@ void check_sequence(const char* name, const Sequence& s, std::int64_t features);
 void check_context(const Sequence& x, const Sequence& context, std::int64_t d_model);
 void check_probability(const char* name, double p);
 
-// The options of the core: mask, dropout, threads, variant.
-AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward);
+ForwardPass pass_of(const Sequence& x, const Sequence& context);
+
+// A backward pass over x and the context, with the gradient `d_out` called `name`, must follow the forward pass `before`.
+void check_backward(const ForwardPass& before, const Sequence& x, const Sequence& context, const char* name,
+                    const Sequence& d_out);
+
+// The options of the core: mask, dropout, threads, variant, workspace.
+AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward,
+                              AlignedBuffer& workspace);
 
 struct HeadSlices {
   LinearSlice q, k, v;

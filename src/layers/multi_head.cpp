@@ -63,18 +63,20 @@ void MultiHeadAttention::forward(const Sequence& x, Sequence& y, const Execution
 void MultiHeadAttention::forward(const Sequence& x, const Sequence& context, Sequence& y, const Execution& execution) {
   check_weights(weights);
   check_context(x, context, config_.d_model);
+  forward_pass_ = {};
   reshape(concat_, x.batch, x.length, config_.d_model);
   config_.form == Form::fused ? attend_fused(x, context, execution) : attend_per_head(x, context, execution);
   const PartTimer timer(execution, &LayerTimes::projections);
   reshape(y, x.batch, x.length, config_.d_model);
   linear(concat_.matrix(), all_of(weights.out), y.matrix(), execution.gemm, execution.threads);
   drop_outputs(y, execution);
+  forward_pass_ = pass_of(x, context);
 }
 
 void MultiHeadAttention::attend_per_head(const Sequence& x, const Sequence& context, const Execution& execution) {
   states_.resize(static_cast<std::size_t>(config_.heads));
   for (std::int64_t h = 0; h < config_.heads; ++h) {
-    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, false);
+    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, false, workspace_);
     core.first_head = h;  // so that its dropout is that of head h of the fused form
     HeadState& state = states_[h];
     head_forward(slices_of_head(config_, weights.in, h), x, context, core, execution, state);
@@ -111,7 +113,7 @@ void MultiHeadAttention::attend_fused(const Sequence& x, const Sequence& context
   }
   const PartTimer timer(execution, &LayerTimes::core);
   lse_.resize(static_cast<std::size_t>(x.tokens() * config_.heads));
-  AttentionOptions core = core_options(config_.causal, config_.dropout, execution, false);
+  AttentionOptions core = core_options(config_.causal, config_.dropout, execution, false, workspace_);
   core.lse = lse_.data();
   const auto [q, k, v] = views(config_, self, projected_, context_projected_);
   attention(q, k, v, heads_of(concat_, 0, config_.heads, config_.head_dim), core);
@@ -136,11 +138,7 @@ void MultiHeadAttention::backward(const Sequence& x, const Sequence& context, co
   check_weights(weights);
   check_context(x, context, config_.d_model);
   check_sequence("dy", dy, config_.d_model);
-  if (concat_.batch != x.batch || concat_.length != x.length)
-    throw std::invalid_argument("backward needs lse of a forward pass on the same input, and none went before");
-  if (dy.batch != x.batch || dy.length != x.length)
-    throw std::invalid_argument(fmt::format("dy has batch={} and length={}, x has {} and {}; they must be equal",
-                                            dy.batch, dy.length, x.batch, x.length));
+  check_backward(forward_pass_, x, context, "dy", dy);
   reshape_to_zeros(gradients.in, in_rows(config_), config_.d_model, config_.bias);
   reshape_to_zeros(gradients.out, config_.d_model, config_.d_model, true);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);
@@ -162,7 +160,7 @@ void MultiHeadAttention::backward_per_head(const Sequence& x, const Sequence& co
                                            Sequence& d_context, MultiHeadWeights& gradients,
                                            const Execution& execution) {
   for (std::int64_t h = 0; h < config_.heads; ++h) {
-    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, true);
+    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, true, workspace_);
     core.first_head = h;
     // The gradient of the concatenation is cut by strides.
     head_backward(slices_of_head(config_, weights.in, h), x, context,
@@ -190,7 +188,7 @@ void MultiHeadAttention::backward_fused(const Sequence& x, const Sequence& conte
                         .dq = dq,
                         .dk = dk,
                         .dv = dv},
-                       core_options(config_.causal, config_.dropout, execution, true));
+                       core_options(config_.causal, config_.dropout, execution, true, workspace_));
   }
   const PartTimer timer(execution, &LayerTimes::projections);
   const auto back = [&](const Sequence& input, std::int64_t first, std::int64_t count, const Sequence& d_output,

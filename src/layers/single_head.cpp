@@ -38,9 +38,11 @@ void SingleHeadAttention::forward(const Sequence& x, Sequence& o, const Executio
 void SingleHeadAttention::forward(const Sequence& x, const Sequence& context, Sequence& o, const Execution& execution) {
   check_weights("weights", weights, config_);
   check_context(x, context, config_.d_model);
-  head_forward(slices(weights), x, context, core_options(config_.causal, config_.dropout, execution, false), execution,
-               state_);
+  forward_pass_ = {};
+  head_forward(slices(weights), x, context, core_options(config_.causal, config_.dropout, execution, false, workspace_),
+               execution, state_);
   o = state_.o;
+  forward_pass_ = pass_of(x, context);
 }
 
 void SingleHeadAttention::backward(const Sequence& x, const Sequence& d_o, Sequence& dx, SingleHeadWeights& gradients,
@@ -53,18 +55,14 @@ void SingleHeadAttention::backward(const Sequence& x, const Sequence& context, c
   check_weights("weights", weights, config_);
   check_context(x, context, config_.d_model);
   check_sequence("d_o", d_o, config_.head_dim);
-  if (state_.q.batch != x.batch || state_.q.length != x.length || state_.k.length != context.length)
-    throw std::invalid_argument("backward needs lse of a forward pass on the same input, and none went before");
-  if (d_o.batch != x.batch || d_o.length != x.length)
-    throw std::invalid_argument(fmt::format("d_o has batch={} and length={}, x has {} and {}; they must be equal",
-                                            d_o.batch, d_o.length, x.batch, x.length));
+  check_backward(forward_pass_, x, context, "d_o", d_o);
   for (LinearWeights* part : {&gradients.q, &gradients.k, &gradients.v})
     reshape_to_zeros(*part, config_.head_dim, config_.d_model, config_.bias);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);
   reshape_to_zeros(d_context, context.batch, context.length, config_.d_model);
   head_backward(slices(weights), x, context, heads_of(const_cast<Sequence&>(d_o), 0, 1, config_.head_dim),
-                core_options(config_.causal, config_.dropout, execution, true), execution, state_, dx, d_context,
-                {gradients.q, gradients.k, gradients.v});
+                core_options(config_.causal, config_.dropout, execution, true, workspace_), execution, state_, dx,
+                d_context, {gradients.q, gradients.k, gradients.v});
 }
 
 }  // namespace attn::layers
