@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <random>
 
 #include "aligned_buffer.hpp"
+#include "attention.hpp"
+#include "layers/head.hpp"
 
 namespace attn::bench {
 namespace {
@@ -29,6 +32,13 @@ MultiHeadConfig config_of(const Workload& w) {
           .causal = is_causal(p),
           .dropout = p.dropout,
           .form = w.layer.form == LayerForm::per_head ? Form::per_head : Form::fused};
+}
+
+template <class F>
+double seconds_of(const F& call) {
+  const auto begin = std::chrono::steady_clock::now();
+  call();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 bool has_forward(const Workload& w) { return !w.problem.backward || w.layer.both; }
@@ -166,6 +176,47 @@ std::vector<std::byte> LayerCase::output_bits() {
 LayerTimes LayerCase::times() const {
   const double calls = static_cast<double>(std::max<std::int64_t>(calls_, 1));
   return {times_.projections / calls, times_.core / calls, times_.concat / calls};
+}
+
+double LayerCase::over_parts() {
+  if (what_.problem.backward) return 0;
+  const LayerInputs& in = workload_.inputs();
+  const LinearWeights &w = in.weights.in, &w_out = in.weights.out;
+  const Problem& p = what_.problem;
+  const std::int64_t q_features = p.heads * p.head_dim, kv_features = p.kv_heads * p.head_dim;
+  const std::int64_t before_k = in.cross ? 0 : q_features;
+  Sequence projected(p.batch, p.seqlen_q, in.cross ? q_features : w.out);
+  Sequence of_context(p.batch, in.cross ? p.seqlen_k : 0, w.out - q_features);
+  Sequence concat(p.batch, p.seqlen_q, q_features), y(p.batch, p.seqlen_q, w_out.out);
+  Sequence& kv = in.cross ? of_context : projected;
+  std::vector<float> lse(static_cast<std::size_t>(p.batch * p.seqlen_q * p.heads));
+  AlignedBuffer workspace;
+  const auto projections = [&] {
+    const auto project = [&](const Sequence& from, const LinearSlice& slice, Sequence& to) {
+      linear(from.matrix(), slice, to.matrix(), execution_.gemm, execution_.threads);
+    };
+    project(in.x, {w, 0, projected.features}, projected);
+    if (in.cross) project(in.context, {w, q_features, of_context.features}, of_context);
+    if (w_out.out > 0) project(concat, all_of(w_out), y);
+  };
+  AttentionOptions options = core_options(is_causal(p), p.dropout, execution_, false, workspace);
+  options.lse = lse.data();
+  const auto core = [&] {
+    attention(heads_of(projected, 0, p.heads, p.head_dim), heads_of(kv, before_k, p.kv_heads, p.head_dim),
+              heads_of(kv, before_k + kv_features, p.kv_heads, p.head_dim), heads_of(concat, 0, p.heads, p.head_dim),
+              options);
+  };
+  // Turn about, and the median of the turns' ratios: the machine may change its speed meanwhile.
+  constexpr double kSeconds = 0.3;
+  projections(), core();
+  std::vector<double> ratios;
+  for (double sum = 0; sum < kSeconds || ratios.size() < 7;) {
+    const double whole = seconds_of([&] { call(); }), parts = seconds_of(projections) + seconds_of(core);
+    ratios.push_back(whole / parts);
+    sum += whole + parts;
+  }
+  std::nth_element(ratios.begin(), ratios.begin() + ratios.size() / 2, ratios.end());
+  return ratios[ratios.size() / 2];
 }
 
 std::int64_t layer_bytes(const Workload& w) {

@@ -72,6 +72,9 @@ class LayerCase {
   Verdict check() { return workload_.check(outputs_); }
   // Seconds of a call in each part, over the calls since poison().
   layers::LayerTimes times() const;
+  // Time of a forward pass relative to its products plus its core, as the fused form has them, each called by itself right
+  // after: 1 for a layer that costs nothing beyond them. 0 where there is a backward pass.
+  double over_parts();
 
  private:
   Workload what_;

@@ -104,7 +104,8 @@ Json to_json(const Measurement& m) {
                {"what_ran", m.what_ran},
                {"projections_seconds", m.parts.projections},
                {"core_seconds", m.parts.core},
-               {"concat_seconds", m.parts.concat}};
+               {"concat_seconds", m.parts.concat},
+               {"over_parts", m.over_parts}};
   if (m.pct_peak) json["pct_peak"] = *m.pct_peak;
   if (m.pct_bandwidth) json["pct_bandwidth"] = *m.pct_bandwidth;
   return json;
@@ -129,13 +130,15 @@ Measurement measurement_from(const Json& json) {
           .what_ran = json.at("what_ran"),
           .parts = {.projections = json.at("projections_seconds"),
                     .core = json.at("core_seconds"),
-                    .concat = json.at("concat_seconds")}};
+                    .concat = json.at("concat_seconds")},
+          .over_parts = json.at("over_parts")};
 }
 
 Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used) {
   Measurement m = conclude(prepared);
   m.pct_peak = ruler.pct_peak();
   m.pct_bandwidth = ruler.pct_bandwidth();
+  m.over_parts = prepared.over_parts();
   m.threads_used = threads_used;
   return m;
 }
@@ -184,6 +187,7 @@ void add_counters(benchmark::State& state, const Workload& w, const Measurement&
     state.counters["projections_seconds"] = m.parts.projections;
     state.counters["core_seconds"] = m.parts.core;
     if (m.parts.concat > 0) state.counters["concat_seconds"] = m.parts.concat;
+    if (m.over_parts > 0) state.counters["over_parts"] = m.over_parts;
   } else {
     state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
   }

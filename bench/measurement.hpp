@@ -25,6 +25,7 @@ struct Measurement {
   double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds
   std::string what_ran;                            // inside the library behind the kernel
   layers::LayerTimes parts;                        // of a layer: seconds of a call in each
+  double over_parts = 0;                           // of its forward pass: time over that of its parts; 0: not known
 };
 
 Json to_json(const Measurement& m);

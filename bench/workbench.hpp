@@ -77,6 +77,8 @@ class PreparedCase {
   std::string what_ran() const { return args_.empty() ? "" : args_[0].what_ran(); }
   // Seconds of a call in the parts of a layer, over the calls since poison(); zeros of anything else.
   layers::LayerTimes part_seconds() const { return layer_ == nullptr ? layers::LayerTimes{} : layer_->times(); }
+  // Of a layer's forward pass, measured now, its time over that of its parts alone (layer_case.hpp); else 0.
+  double over_parts() { return layer_ == nullptr ? 0 : layer_->over_parts(); }
   std::size_t copies() const { return workload_.copies(); }
   const Inputs& inputs(std::size_t copy) const { return workload_.copy(copy); }
   // Leaves out the next `count` copies, which somebody else reads; returns the first of them.

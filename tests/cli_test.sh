@@ -251,9 +251,10 @@ for wrong in missing_scale:pass:fwd backward_missing_scale:pass:bwd; do
   run_mutants verify --problem "h:2/q:40/d:8/${wrong#*:}/layer:fused" --variants "${wrong%%:*}"
   [ $? -eq 1 ] && grep -q "^FAILED layer/fused/${wrong%%:*}" out && note ok || note failed 'verify should fail a layer with a wrong core'
 done
-exits 0 '' run --problem h:2/q:40/d:8/pass:both/layer:per_head --variants flash $fast --benchmark_out=layer.json
-python3 -c 'import json; row = json.load(open("layer.json"))["benchmarks"][0]
-assert row["name"].startswith("layer/per_head/flash/")
+exits 0 '' run --problem h:2/q:40/d:8/pass:both/layer:per_head --problem h:2/hkv:1/q:40/k:50/d:8/layer:fused --variants flash $fast --benchmark_out=layer.json
+python3 -c 'import json; row, fused = json.load(open("layer.json"))["benchmarks"]
+assert row["name"].startswith("layer/per_head/flash/") and "over_parts" not in row
+assert fused["name"].startswith("layer/fused/flash/") and 0.1 < fused["over_parts"] < 100 and "concat_seconds" not in fused, fused
 assert min(row["projections_seconds"], row["core_seconds"], row["concat_seconds"], row["flops"]) > 0, row' && note ok || note failed 'a row of a layer should tell its parts'
 
 echo "$passes passed, $failures failed"
