@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects
 import pytest
-from attn_report import interval, results, styles, verdict
+from attn_report import cases, interval, results, styles, verdict
 from attn_report.frame import frame_of
 from attn_report.plots import SECTIONS, accuracy, figures_of, heatmap, ladder, peers, roofline, runs, seqlen, threads
 from attn_report.problem import parse_row_name
@@ -36,6 +36,8 @@ def items(figure, panel=0):
      ("attention", "torch", "avx2", "h:8/hkv:2/q:64/d:32/cache:cold", 1)),
     ("attention/flash_backward/amx/h:8/q:64/d:32/pass:bwd/threads:1/real_time_cv",
      ("attention", "flash_backward", "amx", "h:8/q:64/d:32/pass:bwd", 1)),
+    ("layer/per_head/flash/avx512/b:1/h:8/q:64/k:64/d:32/mask:causal/pass:both/threads:1/real_time",
+     ("layer", "per_head/flash", "avx512", "h:8/q:64/d:32/mask:causal/pass:both", 1)),
     ("layer/mha/flash/b:2/h:8/q:64/d:32/new_key:7/threads:4/real_time",
      ("layer", "mha/flash", "-", "b:2/h:8/q:64/d:32/new_key:7", 4)),
     ("BM_copy", ("row", "BM_copy", "-", "", 1)),
@@ -150,6 +152,28 @@ def test_speedups_are_over_naive_on_one_thread_of_the_same_isa(load):
     assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 1 thread"] == {"naive": 1, "flash": 10}
     assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx2, 1 thread"] == {"naive": 1, "flash": 15}
     assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 2 threads"] == {"flash": 19, "split_kv": 5}
+
+
+def test_backward_passes_are_measured_by_their_own_naive(load):
+    backward = LONG + "/pass:bwd"
+    loaded, frame = load(document([row("naive", gflops=10), row("naive_backward", backward, gflops=4),
+                                   row("flash_backward", backward, gflops=100)]))
+    bars = first(ladder, loaded, frame).panels[0].content[0]
+    assert dict(zip(bars.variants, bars.values)) == {"naive_backward": 1, "flash_backward": 25}
+    assert [judged.over_naive for judged in verdict.verdicts(frame) if "backward" in judged.family] == [pytest.approx(25)]
+
+
+def test_a_row_of_a_layer_tells_its_parts_and_how_to_repeat_it(load):
+    layer = {**row("x", projections_seconds=2e-3, core_seconds=4.1e-4),
+             "name": "layer/single/flash/avx512/h:1/q:256/d:64/mask:causal/dmodel:384/threads:2/real_time"}
+    unknown = {**row("x"), "name": f"layer/mha/flash/{LONG}/threads:1/real_time"}
+    loaded, _ = load(document([layer, unknown]))
+    known, other = cases.rows_of(loaded)
+    assert known["note"] == "µs a call: projections 2000, core 410"
+    assert known["problem"] == "layer: h:1/q:256/d:64/mask:causal/dmodel:384"
+    assert known["command"].startswith("attnbench run --problem h:1/q:256/d:64/mask:causal/dmodel:384/layer:single "
+                                       "--variants flash --isa avx512 --threads 2 --seed ")
+    assert other["command"] == ""
 
 
 def test_a_layer_is_not_compared_with_the_naive_kernel(load):

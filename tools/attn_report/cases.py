@@ -40,6 +40,8 @@ def note_of(case, decode):
         parts.append("ceiling: read bandwidth")
     if case.conversion_s > 0:
         parts.append(f"conversion of {case.conversion_s:.2g} s, not timed")
+    if case.part_s:
+        parts.append("µs a call: " + ", ".join(f"{part} {1e6 * seconds:.4g}" for part, seconds in case.part_s.items()))
     return "; ".join(part for part in parts if part)
 
 
@@ -61,8 +63,12 @@ def hover_of(case, row, decode):
 def reproducer(case, run):
     """The command that repeats this case; empty for a kind of row that this tool does not know."""
     name = case.name
-    if name.kind != "attention":
+    problem, variant = name.problem, name.variant
+    if name.kind == "layer" and variant.count("/") == 1 and name.isa != "-":
+        form, variant = variant.split("/")
+        problem += f"/layer:{form}"
+    elif name.kind != "attention":
         return ""
     command = "verify" if case.status == "failed" else "run"
-    return (f"attnbench {command} --problem {name.problem} --variants {name.variant} --isa {name.isa} "
+    return (f"attnbench {command} --problem {problem} --variants {variant} --isa {name.isa} "
             f"--threads {name.threads} --seed {run.fact('seed')}{run.context.get('plugin_arguments') or ''}")

@@ -8,6 +8,8 @@ from .styles import PEERS
 
 NUMBERS = ["gflops", "low", "high", "time_us", "pct_peak", "pct_bandwidth", "bandwidth", "bytes", "error", "tolerance",
            "repetitions"]
+# What speedups are over: each pass has its own.
+BASELINES = ["naive", "naive_backward"]
 COLUMNS = ["id", "run", "kind", "variant", "isa", "problem", "threads", "family", "q", "k", "decode", "peer", "order",
            "interval_kind", *NUMBERS]
 

@@ -39,6 +39,7 @@ class Case:
     tolerance: float = math.nan
     interval_kind: str = ""
     conversion_s: float = 0.0  # a library's own preparation of the data, outside the timed calls
+    part_s: dict[str, float] = field(default_factory=dict)  # of a layer: seconds of a call in each of its parts
 
 
 @dataclass
@@ -186,6 +187,8 @@ def sum_up(name, rows):
                             ("bytes", "bytes"), ("tolerance", "tolerance")):
         setattr(case, field_name, interval.median(counters(source, key)))
     case.conversion_s = sum(max(counters(source, key), default=0.0) for key in ("prepare_seconds", "finish_seconds"))
+    case.part_s = {part: interval.median(seconds) for part in ("projections", "core", "concat")
+                   if (seconds := counters(source, f"{part}_seconds"))}
     case.error = max(counters(source, "max_scaled_err"), default=math.nan)
     return case
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from .frame import fastest_rows
+from .frame import BASELINES, fastest_rows
 
 # Nearer than this two single runs cannot be told apart; the gate's limit.
 LEVEL = 1.03
@@ -51,7 +51,7 @@ def judge(run, family, threads, rows, frame):
     own = best[best["variant"] == winner]
     other = best[best["variant"] == runner_up]
     share = own["pct_bandwidth"].where(own["decode"], own["pct_peak"]).dropna()
-    naive = frame[(frame["run"] == run) & (frame["variant"] == "naive") & (frame["threads"] == 1)
+    naive = frame[(frame["run"] == run) & frame["variant"].isin(BASELINES) & (frame["threads"] == 1)
                   & (frame["kind"] == rows["kind"].iloc[0])]
     base = own["problem"].map(naive.groupby("problem")["gflops"].max())
     ratios = (own["gflops"] / base).dropna()

@@ -3,7 +3,7 @@
 import math
 
 from ..figure import Axis, Bars, Figure, Panel
-from ..frame import threads_text
+from ..frame import BASELINES, threads_text
 from .common import bounds, choice_of, interval_note, numbers, problem_groups, work
 
 KEY = "ladder"
@@ -14,7 +14,7 @@ MISSING = "There is no naive here to compare with. To see this plot: tools/bench
 
 
 def figures(runs, frame):
-    naive = frame[(frame["variant"] == "naive") & (frame["threads"] == 1)]
+    naive = frame[frame["variant"].isin(BASELINES) & (frame["threads"] == 1)]
     speeds = {(row.run, row.kind, row.problem, row.isa): row.gflops for row in naive.itertuples()}
     best = naive.groupby(["run", "kind", "problem"])["gflops"].max().to_dict()
     found = []
