@@ -385,7 +385,15 @@ TEST_CASE("layers refuse what does not fit, naming field, value and rule", "[lay
                    layer.backward(x, Sequence(2, 5, 8), x, dx, d_context, gradients);
                  }),
                  "with a context of length=5, the forward pass before had batch=2 and length=3 with itself"));
-  layer.forward(x, Sequence(2, 3, 8), y);
+  CHECK(contains(refusal([&] {
+                   Sequence d_context;
+                   layer.backward(x, x, x, dx, d_context, gradients);
+                 }),
+                 "dx and d_context are two, x and context one"));
+  const Sequence context(2, 3, 8);
+  layer.forward(x, context, y);
+  CHECK(contains(refusal([&] { layer.backward(x, context, x, dx, dx, gradients); }),
+                 "dx and d_context are one, x and context two"));
   CHECK(contains(refusal([&] { layer.backward(x, x, dx, gradients); }), "had batch=2 and length=3 with a context"));
   CHECK(contains(refusal([&] { layer.forward(x, y, {.variant = "nonsense"}); }), "variant 'nonsense' is not known"));
   CHECK(contains(refusal([&] { layer.backward(x, x, dx, gradients); }), "and none went before"));

@@ -74,6 +74,13 @@ void check_backward(const ForwardPass& before, const Sequence& x, const Sequence
                                             d_out.batch, d_out.length, x.batch, x.length));
 }
 
+void check_gradients(const Sequence& x, const Sequence& context, const Sequence& dx, const Sequence& d_context) {
+  const bool self = &x == &context;
+  if (self != (&dx == &d_context))
+    throw std::invalid_argument(self ? "dx and d_context are two, x and context one; their sum must go to one sequence"
+                                     : "dx and d_context are one, x and context two; each must have a gradient");
+}
+
 AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward,
                               AlignedBuffer& workspace) {
   return {.causal = causal,

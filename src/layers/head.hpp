@@ -46,6 +46,8 @@ ForwardPass pass_of(const Sequence& x, const Sequence& context);
 // A backward pass over x and the context, with the gradient `d_out` called `name`, must follow the forward pass `before`.
 void check_backward(const ForwardPass& before, const Sequence& x, const Sequence& context, const char* name,
                     const Sequence& d_out);
+// x that is its own context has one gradient, others have two.
+void check_gradients(const Sequence& x, const Sequence& context, const Sequence& dx, const Sequence& d_context);
 
 // The options of the core: mask, dropout, threads, variant, workspace.
 AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward,

@@ -139,6 +139,7 @@ void MultiHeadAttention::backward(const Sequence& x, const Sequence& context, co
   check_context(x, context, config_.d_model);
   check_sequence("dy", dy, config_.d_model);
   check_backward(forward_pass_, x, context, "dy", dy);
+  check_gradients(x, context, dx, d_context);
   reshape_to_zeros(gradients.in, in_rows(config_), config_.d_model, config_.bias);
   reshape_to_zeros(gradients.out, config_.d_model, config_.d_model, true);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);

@@ -56,6 +56,7 @@ void SingleHeadAttention::backward(const Sequence& x, const Sequence& context, c
   check_context(x, context, config_.d_model);
   check_sequence("d_o", d_o, config_.head_dim);
   check_backward(forward_pass_, x, context, "d_o", d_o);
+  check_gradients(x, context, dx, d_context);
   for (LinearWeights* part : {&gradients.q, &gradients.k, &gradients.v})
     reshape_to_zeros(*part, config_.head_dim, config_.d_model, config_.bias);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);
