@@ -38,7 +38,8 @@ def height_of(figure):
         if isinstance(item, Bars):
             return 30 * len(item.variants) + 20
         if isinstance(item, Heat):
-            return 28 * len(item.rows) + 10
+            # The names below take from this height; the scale beside needs some at least.
+            return 28 * max(len(item.rows), 4) + 10 + 5 * max(map(len, item.columns))
     if first.y.ticks and not first.y.log:  # a row per problem
         return 30 * len(first.y.ticks) + 20
     return 260 * len(figure.panels) + (100 if len(figure.panels) == 1 else 40)

@@ -32,7 +32,7 @@ def draw(runs, run_index, isa, team, rows):
     if reads:
         left, right = min(left, peak / max(reads.values()) / 4), max(right, 2 * peak / min(reads.values()))
     top = max(peak, rows["gflops"].max(), run.amx_peak(isa, team) or 0) * 1.8
-    bottom = rows["gflops"].min() / 1.8
+    bottom = min(rows["gflops"].min() / 1.8, peak / 30)  # so that the slopes are seen where every case is fast
     panel = Panel(Axis("arithmetic intensity, FLOP/byte", log=True, limits=(left, right), ticks=log_ticks(left, right)),
                   Axis("GFLOP/s", log=True, limits=(bottom, top), ticks=log_ticks(bottom, top)))
     panel.content.append(Line(f"FMA peak {peak:.0f} GFLOP/s", y=[peak], dash="solid"))
