@@ -30,9 +30,10 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
 
   CLI::App app("Attention kernels on CPU: each checked against an fp64 oracle, then timed.", "attnbench");
   app.require_subcommand(1);
-  const std::pair<const char*, Command> commands[] = {{"list", add_list(app)}, {"verify", add_verify(app)},
-                                                      {"run", add_run(app)},   {"roofline", add_roofline(app)},
-                                                      {"tune", add_tune(app)}, {"worker", add_worker(app)}};
+  const std::pair<const char*, Command> commands[] = {
+      {"list", add_list(app)},         {"verify", add_verify(app)},   {"run", add_run(app)},
+      {"roofline", add_roofline(app)}, {"tune", add_tune(app)},       {"worker", add_worker(app)},
+      {"gate", add_gate(app)},         {"compare", add_compare(app)}, {"doctor", add_doctor(app)}};
   try {
     app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& error) {

@@ -28,6 +28,9 @@ Command add_run(CLI::App& app);
 Command add_roofline(CLI::App& app);
 Command add_tune(CLI::App& app);
 Command add_worker(CLI::App& app);
+Command add_gate(CLI::App& app);
+Command add_compare(CLI::App& app);
+Command add_doctor(CLI::App& app);
 
 // The options that choose cases, shared by verify, run and tune.
 struct CaseOptions {

@@ -128,19 +128,11 @@ void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_
       throw UsageError(
           fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", file, name));
   stations_.push_back(std::move(station));
-  const auto keep = [this](const Json& text) { return texts_.emplace_back(text.get<std::string>()).c_str(); };
   std::vector<std::string> rows;
-  for (const Json& entry : library.at("variants")) {
-    const Variant& row = rows_.emplace_back(Variant{.struct_size = sizeof(Variant),
-                                                    .name = keep(entry.at("name")),
-                                                    .isa = keep(entry.at("isa")),
-                                                    .summary = keep(entry.at("summary")),
-                                                    .source = keep(entry.at("source")),
-                                                    .features = entry.at("features"),
-                                                    .error_multiple = entry.at("error_multiple")});
-    table_.push_back(&row);
-    of_[&row] = stations_.back().get();
-    rows.push_back(fmt::format("{}/{}", row.name, row.isa));
+  for (const Variant* row : told_.add(library.at("variants"))) {
+    table_.push_back(row);
+    of_[row] = stations_.back().get();
+    rows.push_back(fmt::format("{}/{}", row->name, row->isa));
   }
   const std::string path = library.at("path"), version = library.at("version");
   plugins_.push_back(fmt::format("{}{}: {}", path, version.empty() ? "" : " (" + version + ")", fmt::join(rows, ", ")));

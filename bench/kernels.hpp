@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -16,6 +15,7 @@
 #include "feed.hpp"
 #include "measurement.hpp"
 #include "peers.hpp"
+#include "told_variants.hpp"
 #include "worker_process.hpp"
 
 namespace attn::bench {
@@ -79,8 +79,7 @@ class Kernels {
   void add_plugin(const std::string& file, const Feed& feed, double hang_seconds);
 
   std::vector<const Variant*> table_;
-  std::deque<std::string> texts_;  // behind the rows of plugins
-  std::deque<Variant> rows_;       // what plugins say of themselves; they can only be run where they live
+  ToldVariants told_;  // of plugins
   std::vector<std::unique_ptr<Station>> stations_;
   std::map<const Variant*, Station*> of_;
   AbsentPeers absent_;

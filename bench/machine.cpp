@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "caches.hpp"
+#include "plant.hpp"
 #include "revision.hpp"
 
 namespace attn::bench {
@@ -75,7 +76,7 @@ std::int64_t cgroup_available() {
 std::string revision() { return ATTN_REVISION; }
 
 std::map<std::string, std::string> machine_facts() {
-  return {
+  std::map<std::string, std::string> facts = {
       {"cpu", cpuinfo("model name")},
       {"cpu_model", cpuinfo("model\t")},
       {"stepping", cpuinfo("stepping")},
@@ -94,6 +95,8 @@ std::map<std::string, std::string> machine_facts() {
       {"libraries",
        fmt::format("benchmark {}, xsimd {}, fmt {}", ATTN_BENCHMARK_VERSION, ATTN_XSIMD_VERSION, FMT_VERSION)},
   };
+  if (const std::string plant = plant_text(); !plant.empty()) facts["plant"] = plant;
+  return facts;
 }
 
 std::string machine_folder() {

@@ -37,13 +37,6 @@ std::int64_t oracle_bytes(const Problem& p) {
   return static_cast<std::int64_t>(static_cast<double>(outputs) * std::min(1.0, share) * 24);
 }
 
-std::int64_t workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
-  if (w.is_layer()) return layer_bytes(w);
-  const double inputs =
-      static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(w.problem));
-  return saturated(inputs + static_cast<double>(oracle_bytes(w.problem)));
-}
-
 // Four interleaved FNV-1a streams over 8-byte words; the outputs are whole 4-byte words.
 std::uint64_t checksum_of(std::span<const std::byte> bytes) {
   std::array<std::uint64_t, 4> lane = {1, 2, 3, 4};
@@ -211,6 +204,13 @@ PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> che
     current_name_ = name;
   }
   return *current_;
+}
+
+std::int64_t Workbench::workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
+  if (w.is_layer()) return layer_bytes(w);
+  const double inputs =
+      static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(w.problem));
+  return saturated(inputs + static_cast<double>(oracle_bytes(w.problem)));
 }
 
 std::int64_t Workbench::bytes_needed(const Case& c, std::int64_t last_level_bytes) {

@@ -14,6 +14,7 @@
 #include "check.hpp"
 #include "inputs.hpp"
 #include "layer_case.hpp"
+#include "plant.hpp"
 #include "run.hpp"
 
 namespace attn::bench {
@@ -67,7 +68,12 @@ class PreparedCase {
     const std::size_t copy = next_;
     next_ = copy + 1 == args_.size() ? 0 : copy + 1;
     written_[copy] = 1;
-    args_[copy].run();
+    if (planted_) {
+      const PlantedCall longer(inputs(copy));
+      args_[copy].run();
+    } else {
+      args_[copy].run();
+    }
   }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
@@ -100,6 +106,7 @@ class PreparedCase {
   std::unique_ptr<LayerCase> layer_;
   mutable std::size_t next_ = 0;
   mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
+  bool planted_ = is_planted(case_name(case_));
   int threads_used_ = 0;
   double prepare_seconds_ = 0, finish_seconds_ = 0;
   std::vector<std::byte> checked_;
@@ -115,6 +122,8 @@ class Workbench {
   // The case, prepared now or in the calls before. Valid until the next call with another case.
   PreparedCase& prepare(const Case& c, std::optional<std::uint64_t> checked_before = std::nullopt);
 
+  // Memory of what the cases of a workload share: tensors with their copies, oracle.
+  static std::int64_t workload_bytes(const Workload& workload, std::int64_t last_level_bytes);
   // Memory that a case needs in all: tensors with their copies, oracle, workspace, copy of the output.
   static std::int64_t bytes_needed(const Case& c, std::int64_t last_level_bytes = bench::last_level_bytes());
 

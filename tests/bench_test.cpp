@@ -222,7 +222,7 @@ TEST_CASE("a run with another identity, or nothing to resume, is refused", "[ben
 }
 
 TEST_CASE("every sweep of ours loads, names each shape once, and has a budget", "[bench]") {
-  for (const char* name : {"quick", "seqlen", "heads", "decode", "models", "tune", "headline"}) {
+  for (const char* name : {"quick", "seqlen", "heads", "decode", "models", "tune", "headline", "gate"}) {
     const Sweep sweep = load_sweep(name);
     INFO(name);
     CHECK(sweep.budget_seconds > 0);

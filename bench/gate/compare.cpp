@@ -1,0 +1,226 @@
+// attnbench compare: which of two variants is faster on a problem, and by how much? Or one variant on two instruction
+// sets, or with two teams.
+#include <fmt/color.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <random>
+#include <regex>
+
+#include "commands.hpp"
+#include "durable_file.hpp"
+#include "errors.hpp"
+#include "gate/contenders.hpp"
+#include "gate/duel.hpp"
+#include "gate/text.hpp"
+#include "stop.hpp"
+#include "table.hpp"
+
+namespace attn::bench {
+namespace {
+
+using namespace gate;
+
+struct Options {
+  std::string a, b, problem, isa = "native", threads = "1", json;
+  std::vector<std::string> plugins;
+  double limit_percent = 3, alpha = 0.01, max_seconds = 30;
+  int rounds = 0;
+  WorkerOptions worker;
+};
+
+// VARIANT[/ISA][@THREADS] on the problem; what is left out comes from the options.
+Case contender(const char* which, const std::string& text, const Options& options, const Workload& workload,
+               std::span<const Variant* const> table) {
+  static const std::regex kForm("([^/@]+)(/([^/@]+))?(@([^/@]+))?");
+  std::smatch match;
+  if (!std::regex_match(text, match, kForm))
+    throw UsageError(fmt::format(
+        "{} '{}': valid: VARIANT, VARIANT/ISA, VARIANT@THREADS or VARIANT/ISA@THREADS, such as flash/avx2@2", which,
+        text));
+  const Selection selection{.variants = match.str(1),
+                            .isa = match[3].matched ? match.str(3) : options.isa,
+                            .threads = match[5].matched ? match.str(5) : options.threads};
+  Cases cases;
+  try {
+    cases = select_cases(selection, {workload}, table);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{} '{}': {}", which, text, error.what()));
+  }
+  if (cases.run.empty())
+    throw UsageError(fmt::format("{} '{}' cannot be run:{}", which, text, format_skipped(cases.skipped)));
+  if (cases.run.size() > 1)
+    throw UsageError(fmt::format("{} '{}' is {} cases, such as {} and {}; name one", which, text, cases.run.size(),
+                                 short_name(case_name(cases.run[0])), short_name(case_name(cases.run[1]))));
+  return cases.run[0];
+}
+
+std::string time_text(double ns) {
+  return ns >= 1e6   ? fmt::format("{:.3g} ms", ns * 1e-6)
+         : ns >= 1e3 ? fmt::format("{:.3g} us", ns * 1e-3)
+                     : fmt::format("{:.3g} ns", ns);
+}
+
+std::string verdict_text(const DuelReport& report, const std::string& a, const std::string& b,
+                         const Criteria& criteria) {
+  switch (report.winner) {
+    case Winner::a:
+      return fmt::format("A is faster: {} takes {:.3f} times as long as A", b, std::exp(report.size));
+    case Winner::b:
+      return fmt::format("B is faster: {} takes {:.3f} times as long as B", a, std::exp(-report.size));
+    case Winner::neither:
+      return fmt::format("equal within {:.3g} %", 100 * std::expm1(criteria.limit));
+    case Winner::unknown:
+      break;
+  }
+  return report.detectable ? fmt::format("INCONCLUSIVE: a difference of {:.1f} % would have been seen",
+                                         100 * std::expm1(*report.detectable))
+                           : "INCONCLUSIVE: too few rounds for any difference";
+}
+
+std::string ratio_text(const DuelReport& report) {
+  if (!std::isfinite(report.interval.low)) return fmt::format("{:.3f}", std::exp(report.size));
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", std::exp(report.size), std::exp(report.interval.low),
+                     std::exp(report.interval.high));
+}
+
+// On a terminal a line that is rewritten; in a pipe nothing, since the answer is there within seconds.
+class Line {
+ public:
+  void show(const DuelReport& report) {
+    if (isatty(STDERR_FILENO) == 0) return;
+    fmt::print(stderr, "\r\033[Kround {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns),
+               time_text(report.b_ns), ratio_text(report));
+    std::fflush(stderr);
+    shown_ = true;
+  }
+  ~Line() {
+    if (shown_) fmt::print(stderr, "\r\033[K");
+  }
+
+ private:
+  bool shown_ = false;
+};
+
+Json as_json(const DuelReport& report, const Pairing& pairing) {
+  constexpr std::array kWinners = {"A", "B", "neither", "unknown"};
+  const auto ratio = [](double log_ratio) {
+    return std::isfinite(log_ratio) ? Json(std::exp(log_ratio)) : Json(nullptr);
+  };
+  Json json = {{"A", pairing.base_case},
+               {"B", pairing.candidate_case},
+               {"a_ns", report.a_ns},
+               {"b_ns", report.b_ns},
+               {"faster", kWinners[static_cast<std::size_t>(report.winner)]},
+               {"ratio", ratio(report.size)},
+               {"low", ratio(report.interval.low)},
+               {"high", ratio(report.interval.high)},
+               {"detectable", report.detectable ? ratio(*report.detectable) : Json(nullptr)},
+               {"seconds", report.seconds},
+               {"rounds", Json::array()}};
+  for (const double value : report.rounds) json["rounds"].push_back(std::exp(value));
+  return json;
+}
+
+int compare(const Options& options, const Context& context) {
+  if (!context.benchmark_flags.empty())
+    throw UsageError(fmt::format("compare times in its own way: {} belongs to run", context.benchmark_flags.front()));
+  Workload workload;
+  try {
+    workload = parse_workload(options.problem);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(fmt::format("--problem: {}", error.what()));
+  }
+  if (!options.json.empty()) require_writable(options.json);
+  std::vector<std::string> command = own_command();
+  command.emplace_back("worker");
+  for (const std::string& plugin : options.plugins) command.insert(command.end(), {"--plugin", plugin});
+  WorkerSide side_a("worker of A", command, options.worker), side_b("worker of B", command, options.worker);
+
+  const Facts facts = side_a.launch(0);
+  require_alike(facts, facts);  // that is: no debug build
+  const auto table = side_a.table();
+  Cases both{.run = {contender("A", options.a, options, workload, table),
+                     contender("B", options.b, options, workload, table)}};
+  const Pairing pairing{"", case_name(both.run[0]), case_name(both.run[1])};
+  if (pairing.base_case == pairing.candidate_case)
+    throw UsageError(fmt::format("A and B are the same case, {}", short_name(pairing.base_case)));
+  require_memory({pairing.base_case, pairing.candidate_case}, 2);
+  side_a.plan(both, options.max_seconds / 10);
+  if (both.run.size() < 2) throw UsageError("not both can be compared:" + format_skipped(both.skipped));
+
+  DuelSettings settings{
+      .max_seconds = options.max_seconds, .fixed_rounds = options.rounds, .seed = std::random_device{}()};
+  settings.criteria.alpha = options.alpha;
+  settings.criteria.limit = std::log1p(options.limit_percent / 100);
+  const auto seconds = [] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
+  const Arena arena{side_a, side_b, side_a, seconds, interrupted};
+  DuelReport report;
+  try {
+    Line line;
+    report = hold_duel(arena, pairing, settings, [&](const DuelReport& so_far) {
+      report = so_far;  // kept when a worker is interrupted
+      line.show(so_far);
+    });
+  } catch (const WrongResult& error) {
+    fmt::print(stderr, "FAILED {}\n", error.what());
+    return kExitWrong;
+  } catch (const SideFailure&) {
+    if (!interrupted()) throw;
+  }
+
+  const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
+  const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  if (!report.rounds.empty()) {
+    const std::string verdict = verdict_text(report, a, b, settings.criteria);
+    fmt::print("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns),
+               a, time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
+               report.rounds.size(), report.seconds,
+               report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
+               color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
+    if (!options.json.empty()) write_atomically(options.json, as_json(report, pairing).dump(2) + "\n");
+  }
+  if (interrupted()) return kExitInterrupted;
+  return report.winner == Winner::unknown ? kExitInconclusive : kExitGood;
+}
+
+}  // namespace
+
+Command add_compare(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("compare", "which of two variants is faster on a problem: ratio with interval, in seconds");
+  auto options = std::make_shared<Options>();
+  command->add_option("A", options->a, "VARIANT[/ISA][@THREADS], such as flash, flash/avx2, flash@2")->required();
+  command->add_option("B", options->b, "the same of the other")->required();
+  command->add_option("--problem", options->problem, "such as h:12/q:1024/d:64/mask:causal")->required();
+  command->add_option("--isa", options->isa, "where A or B name none")->capture_default_str();
+  command->add_option("--threads", options->threads, "team size, where A or B name none")->capture_default_str();
+  command->add_option("--plugin", options->plugins,
+                      "a shared library of kernels, see src/attn_plugin.h; may be repeated");
+  command->add_option("--limit", options->limit_percent, "percent within which they count as equal")
+      ->check(CLI::Range(0.6, 100.0))
+      ->capture_default_str();
+  command->add_option("--alpha", options->alpha, "probability of naming the wrong one")
+      ->check(CLI::Range(1e-6, 0.2))
+      ->capture_default_str();
+  command->add_option("--max-seconds", options->max_seconds, "then it stays INCONCLUSIVE")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--rounds", options->rounds, "so many, rather than until the answer is there")
+      ->check(CLI::Range(1, kMostSigns));
+  command->add_option("--json", options->json, "write the rounds and the answer to this file");
+  command->add_option("--seed", options->worker.seed, "of the inputs")->capture_default_str();
+  command
+      ->add_option("--hang-seconds", options->worker.hang_seconds, "without an answer, until a worker counts as hung")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  return [options](const Context& context) { return compare(*options, context); };
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,91 @@
+#include "gate/contenders.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "caches.hpp"
+#include "machine.hpp"
+#include "problem.hpp"
+#include "table.hpp"
+#include "workbench.hpp"
+
+namespace attn::bench::gate {
+namespace {
+
+std::vector<std::string> names_of(const Cases& cases) {
+  std::vector<std::string> names;
+  for (const Case& c : cases.run) names.push_back(case_name(c));
+  return names;
+}
+
+bool has(const std::vector<const Variant*>& table, const Variant& row) {
+  return std::any_of(table.begin(), table.end(), [&](const Variant* other) {
+    return std::string_view(other->name) == row.name && std::string_view(other->isa) == row.isa;
+  });
+}
+
+// What both builds have, so that a variant that only one of them has is named as that one's and not as unknown.
+std::vector<const Variant*> unite(std::vector<const Variant*> rows, const std::vector<const Variant*>& others) {
+  for (const Variant* other : others)
+    if (!has(rows, *other)) rows.push_back(other);
+  return rows;
+}
+
+// Of all cases those that this side has and can run.
+Cases cases_of(WorkerSide& side, const std::vector<const Variant*>& table, Cases cases) {
+  std::erase_if(cases.run, [&](const Case& c) { return !has(table, *c.variant); });
+  side.plan(cases, kMostIterationSeconds);
+  return cases;
+}
+
+}  // namespace
+
+std::vector<Pairing> introduce(WorkerSide& base, WorkerSide& candidate, const CaseOptions& options, bool common,
+                               Facts& base_facts, Facts& candidate_facts, std::vector<Skipped>& skipped) {
+  base_facts = base.launch(0);
+  candidate_facts = candidate.launch(0);
+  require_alike(base_facts, candidate_facts);
+  const auto base_table = base.table(), candidate_table = candidate.table();
+  const Cases all = expand_cases(options, unite(base_table, candidate_table), "1");
+  const Cases of_base = cases_of(base, base_table, all), of_candidate = cases_of(candidate, candidate_table, all);
+  skipped = of_base.skipped;
+  for (const Skipped& s : of_candidate.skipped)
+    if (std::none_of(skipped.begin(), skipped.end(), [&](const Skipped& known) { return known.name == s.name; }))
+      skipped.push_back(s);
+  Pairings pairings = pair_up(names_of(of_base), names_of(of_candidate));
+  // Speeds are measured, so that a prediction near the limit may come out on either side of it.
+  const auto slow_only = [](const Cases& cases, std::vector<std::string>& names) {
+    std::erase_if(names, [&](const std::string& name) {
+      return std::any_of(cases.skipped.begin(), cases.skipped.end(), [&](const Skipped& s) {
+        return s.name == name && s.reason.rfind("one iteration is predicted", 0) == 0;
+      });
+    });
+  };
+  slow_only(of_candidate, pairings.only_base);
+  slow_only(of_base, pairings.only_candidate);
+  if (!common) require_same_cases(pairings);
+  for (const std::string& name : pairings.only_base) skipped.push_back({name, "only the base has it"});
+  for (const std::string& name : pairings.only_candidate) skipped.push_back({name, "only the candidate has it"});
+  if (pairings.both.empty()) throw UsageError("there is nothing to compare:" + format_skipped(skipped));
+  return pairings.both;
+}
+
+void require_memory(const std::vector<std::string>& cases, int processes) {
+  std::set<std::string> workloads;
+  std::int64_t kept = 0, largest = 0;
+  for (const std::string& name : cases) {
+    const Workload workload = parse_case_name(name).workload;
+    // Workspaces and a copy of the output are small beside them.
+    const std::int64_t bytes = Workbench::workload_bytes(workload, last_level_bytes());
+    largest = std::max(largest, bytes);
+    if (workloads.insert(to_string(workload)).second) kept += bytes;
+  }
+  const std::int64_t needed = processes * std::min(kept, largest + (std::int64_t{2} << 30));
+  if (needed > available_bytes())
+    throw UsageError(fmt::format("{} workers need about {} of memory, {} is available; choose smaller problems",
+                                 processes, bytes_text(needed), bytes_text(available_bytes())));
+}
+
+}  // namespace attn::bench::gate

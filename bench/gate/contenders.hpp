@@ -1,0 +1,23 @@
+// The cases that a gate or a comparison is about, found by asking the workers; and whether their memory can be had.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gate/fingerprint.hpp"
+#include "gate/worker_side.hpp"
+
+namespace attn::bench::gate {
+
+// An iteration beyond it makes chunks so long that bursts fall into most blocks.
+inline constexpr double kMostIterationSeconds = 0.5;
+
+// Launches both sides and pairs up the cases of a selection. Throws UsageError when there is none, EnvironmentError when
+// the sides differ in more than their code or, unless `common`, in their cases. Fills `skipped` with what is left out.
+std::vector<Pairing> introduce(WorkerSide& base, WorkerSide& candidate, const CaseOptions& options, bool common,
+                               Facts& base_facts, Facts& candidate_facts, std::vector<Skipped>& skipped);
+
+// Throws UsageError when `processes` workers that keep the inputs of these cases need more memory than there is.
+void require_memory(const std::vector<std::string>& cases, int processes);
+
+}  // namespace attn::bench::gate

@@ -1,0 +1,41 @@
+// Duel: two cases, A and B, of one build or two, compared until it is known which is faster, or that they are equal
+// within the limit. The same rounds as the gate's, in both directions.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "gate/gate.hpp"
+
+namespace attn::bench::gate {
+
+enum class Winner { a, b, neither, unknown };
+
+struct DuelSettings {
+  Criteria criteria = {};
+  double chunk_ns = 2e6, round_ns = 120e6;  // as in Settings
+  double max_seconds = 30;
+  int fixed_rounds = 0;  // 0: until the answer is there
+  std::uint64_t seed = 1;
+};
+
+struct DuelReport {
+  std::vector<double> rounds;  // ln(t_b / t_a)
+  double a_ns = 0, b_ns = 0;   // of an iteration: medians over the rounds
+  Winner winner = Winner::unknown;
+  double size = 0;  // the median of the rounds
+  Interval interval{};
+  std::optional<double> detectable;  // the smallest difference that these rounds would have shown
+  int dropped = 0;
+  bool interrupted = false;
+  double seconds = 0;
+};
+
+// What these rounds say.
+Winner winner_of(const std::vector<double>& rounds, const Criteria& criteria);
+
+// A is the base, B the candidate. `arena.copy` takes no part. Throws SideFailure and WrongResult.
+DuelReport hold_duel(const Arena& arena, const Pairing& pairing, const DuelSettings& settings,
+                     const std::function<void(const DuelReport&)>& progressed);
+
+}  // namespace attn::bench::gate

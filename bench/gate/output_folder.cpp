@@ -1,0 +1,45 @@
+#include "gate/output_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "durable_file.hpp"
+#include "gate/ci_output.hpp"
+#include "gate/json_output.hpp"
+
+namespace attn::bench::gate {
+namespace {
+
+std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+OutputFolder::OutputFolder(std::string folder) : folder_(std::move(folder)) {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  if (error) throw UsageError(fmt::format("--out {}: cannot make the folder: {}", folder_, error.message()));
+  for (const char* name : {"gate.json", "gate.md", "junit.xml", "A.json", "B.json", "trace.jsonl"})
+    require_writable(file(name));
+  trace_.emplace(file("trace.jsonl"));
+}
+
+void OutputFolder::measured(const CaseReport& c, Phase phase, int round, const Round& measured, bool null_arm) {
+  trace_->measured(c, phase, round, measured, null_arm);
+}
+
+void OutputFolder::progressed(const Report& report, const Progress& progress) {
+  if (++measured_ < progress.cases) return;
+  measured_ = 0;
+  write_atomically(file("gate.json"), text_of(to_json(report)));
+}
+
+void OutputFolder::write(const Report& report, bool inconclusive_passes) const {
+  write_atomically(file("gate.json"), text_of(to_json(report)));
+  write_atomically(file("gate.md"), markdown(report));
+  write_atomically(file("junit.xml"), junit(report, inconclusive_passes));
+  write_atomically(file("A.json"), text_of(benchmark_json(report, Which::base)));
+  write_atomically(file("B.json"), text_of(benchmark_json(report, Which::candidate)));
+}
+
+}  // namespace attn::bench::gate

@@ -1,0 +1,18 @@
+#include "told_variants.hpp"
+
+namespace attn::bench {
+
+std::vector<const Variant*> ToldVariants::add(const Json& variants) {
+  std::vector<const Variant*> added;
+  for (const Json& entry : variants)
+    added.push_back(&rows_.emplace_back(Variant{.struct_size = sizeof(Variant),
+                                                .name = keep(entry.at("name")),
+                                                .isa = keep(entry.at("isa")),
+                                                .summary = keep(entry.at("summary")),
+                                                .source = keep(entry.at("source")),
+                                                .features = entry.at("features"),
+                                                .error_multiple = entry.at("error_multiple")}));
+  return added;
+}
+
+}  // namespace attn::bench
