@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from . import command_line, markdown
+from . import command_line, gate, markdown
 from .errors import BadInput, EnvironmentFault
 from .frame import frame_of
 from .results import load_all
@@ -25,7 +25,20 @@ def write(path, content):
         raise EnvironmentFault(f"cannot write {path}: {error.strerror}") from error
 
 
+def report_gate(options):
+    if len(options.results) > 1 or options.plots or options.markdown:
+        raise BadInput("a report of attnbench gate becomes a page of its own: tools/report gate.json -o gate.html; its short form is "
+                       "gate.md, beside it")
+    from .page import page_of_gate
+
+    write(options.output, page_of_gate(gate.load(options.results[0])))
+    print(f"tools/report: wrote {options.output}", file=sys.stderr)
+    return 0
+
+
 def report(options):
+    if any(map(gate.is_gate, options.results)):
+        return report_gate(options)
     runs = load_all(options.results)
     frame = frame_of(runs)
     if options.output:

@@ -3,10 +3,12 @@
 import argparse
 
 USAGE = """usage: tools/report RESULT.json... [-o report.html] [--plots DIR [--format svg|png]] [--markdown]
+       tools/report gate.json [-o report.html]
        tools/report --readme | --check
 
 Makes a page from result files of `attnbench run`: one file that needs no network, with the answer first, then plots,
-then every row. Files of one machine, revision, build and seed that share no case are read as one run.
+then every row. Files of one machine, revision, build and seed that share no case are read as one run. What `attnbench
+gate --out` wrote becomes a page of ratios and rounds.
 
   -o FILE        the page (default: report.html in the current folder, unless --plots or --markdown is given)
   --plots DIR    write the plot that each section of the page shows first into DIR, for a text or a pull request

@@ -7,32 +7,46 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from . import cases, verdict
+from . import cases, gate, verdict
 from .plots import SECTIONS, figures_of
 from .plots.common import labels_of
 from .styles import assign
-from .to_plotly import plotly_of
+from .to_plotly import plotly_of, variants_of
 
 HERE = Path(__file__).parent
 SHOWN_FAILURES = 5
 
 
+CASES_NOTE = ("Click a heading to sort, a command to copy it. Where there are repetitions, GFLOP/s and time are medians, and "
+              "the interval of GFLOP/s covers the median with 95 % or, of fewer than six repetitions, is their range.")
+
+
 def page_of(runs, frame):
-    styles = assign(list(dict.fromkeys(frame["variant"])))
-    figures, sections = {}, []
-    for section in SECTIONS:
-        found = [plotly_of(figure, styles) for figure in figures_of(section, runs, frame)]
-        if found:
-            figures[section.KEY] = found
-        sections.append(section_html(section, found))
+    figures = {section.KEY: figures_of(section, runs, frame) for section in SECTIONS}
+    return assemble(title_of(runs), head_html(runs, frame), SECTIONS, figures, assign(list(dict.fromkeys(frame["variant"]))),
+                    CASES_NOTE, cases.COLUMNS, cases.rows_of(runs))
+
+
+def page_of_gate(report):
+    figures = report.figures()
+    names = [name for found in figures.values() for figure in found for name in variants_of(figure)]
+    return assemble(f"Regression gate on {report.candidate['cpu']}", gate.head_html(report), [gate.RATIOS, gate.ROUNDS], figures,
+                    assign(list(dict.fromkeys(names))), gate.CASES_NOTE, gate.COLUMNS, report.rows)
+
+
+def assemble(title, head, sections, figures, styles, cases_note, columns, rows):
+    """The whole page, of sections with the figures that each has, and a row per case."""
+    drawn = {key: [plotly_of(figure, styles) for figure in found] for key, found in figures.items() if found}
     parts = {
-        "title": html.escape(title_of(runs)),
+        "title": html.escape(title),
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
-        "head": head_html(runs, frame),
-        "contents": "".join(f'<a href="#{section.KEY}">{html.escape(section.QUESTION)}</a>' for section in SECTIONS),
-        "sections": "\n".join(sections),
-        "figures": as_script(figures),
-        "cases": as_script({"columns": cases.COLUMNS, "rows": cases.rows_of(runs)}),
+        "head": head,
+        "contents": "".join(f'<a href="#{section.KEY}">{html.escape(section.QUESTION)}</a>' for section in sections),
+        "sections": "\n".join(section_html(section, drawn.get(section.KEY, [])) for section in sections),
+        "cases_note": html.escape(cases_note),
+        "statuses": "".join(f"<option>{html.escape(status)}</option>" for status in sorted({row["status"] for row in rows})),
+        "figures": as_script(drawn),
+        "cases": as_script({"columns": columns, "rows": rows}),
         "plotly": get_plotlyjs().replace("</script", "<\\/script"),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
     }

@@ -4,6 +4,7 @@ Our variants are filled and drawn solid, libraries hollow and dashed. Colours ar
 `vibrant` and of Okabe and Ito, made to be told apart by colour-blind eyes; the markers alone do it too, in grey print.
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -34,6 +35,11 @@ FIXED = {
 PEERS = [name for name, style in FIXED.items() if style.peer]
 
 
+def fixed(name):
+    """Of a variant, also where an ISA and a problem follow its name; None where it has none."""
+    return FIXED.get(re.split("[/ ]", name, maxsplit=1)[0])
+
+
 def assign(names):
     """A style for each name. Names without a fixed one get, in alphabetical order, the pairs that are left."""
     colours = [style.colour for style in FIXED.values() if not style.peer]
@@ -43,6 +49,6 @@ def assign(names):
     left = [(colour, markers[(place + turn) % len(markers)]) for turn in range(1, len(markers))
             for place, colour in enumerate(colours)]
     left = [pair for pair in left if pair not in taken]
-    unknown = sorted(set(names) - set(FIXED))
-    return {**{name: FIXED[name] for name in names if name in FIXED},
+    unknown = sorted(name for name in set(names) if not fixed(name))
+    return {**{name: fixed(name) for name in names if fixed(name)},
             **{name: Style(*left[place % len(left)]) for place, name in enumerate(unknown)}}
