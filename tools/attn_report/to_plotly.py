@@ -50,6 +50,8 @@ def min_width_of(figure):
     for item in figure.panels[0].content:
         if isinstance(item, Heat):
             return 7 * max(map(len, item.rows)) + 44 * len(item.columns) + 110
+        if isinstance(item, Bars):
+            return 7 * max(map(len, item.variants)) + 240
     labels = figure.panels[0].y.ticks if not figure.panels[0].y.log else None
     return 7 * max(len(text) for _, text in labels) + 190 if labels else 0
 
