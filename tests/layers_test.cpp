@@ -271,6 +271,32 @@ TEST_CASE("any variant is the core, and projections by loops give what CBLAS giv
   }
 }
 
+TEST_CASE("a product is the same for any team, shape and transposition", "[layers]") {
+  const auto [rows, columns, depth] = GENERATE(table<std::int64_t, std::int64_t, std::int64_t>(
+      {{1, 1, 1}, {1, 40, 7}, {37, 3, 5}, {5, 71, 16}, {64, 64, 64}, {130, 96, 33}}));
+  const Transposed transposed = GENERATE(Transposed::none, Transposed::first, Transposed::second);
+  const bool first = transposed == Transposed::first, second = transposed == Transposed::second;
+  // Views into something wider: what lies between rows must be neither read nor written.
+  constexpr std::int64_t kGap = 3;
+  const auto view = [&](std::vector<float>& data, std::int64_t r, std::int64_t c, unsigned seed) {
+    data.assign(static_cast<std::size_t>(r * (c + kGap)), std::numeric_limits<float>::quiet_NaN());
+    const Sequence values = random_sequence(1, r, c, seed);
+    for (std::int64_t i = 0; i < r; ++i) std::copy_n(values.data.data() + i * c, c, data.data() + i * (c + kGap));
+    return MatrixView{data.data(), r, c, c + kGap};
+  };
+  std::vector<float> a, b, expected, actual;
+  const MatrixView av = first ? view(a, depth, rows, 1) : view(a, rows, depth, 1);
+  const MatrixView bv = second ? view(b, columns, depth, 2) : view(b, depth, columns, 2);
+  multiply_add(av, bv, view(expected, rows, columns, 3), transposed, Gemm::loops, 1);
+  for (const Gemm gemm : {default_gemm(), Gemm::loops})
+    for (const int threads : {1, 2, 3, 7, 41}) {
+      CAPTURE(rows, columns, depth, static_cast<int>(transposed), static_cast<int>(gemm), threads);
+      multiply_add(av, bv, view(actual, rows, columns, 3), transposed, gemm, threads);
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        CHECK((std::isnan(expected[i]) ? std::isnan(actual[i]) : std::fabs(actual[i] - expected[i]) < 1e-4f));
+    }
+}
+
 TEST_CASE("dropout of the layers: a mask per seed, for any team and variant, and none outside training", "[layers]") {
   const Sequence x = random_sequence(2, 40, 24, 3), dy = random_sequence(2, 40, 24, 5);
   MultiHeadAttention layer = random_layer(kConfig, Form::fused);
@@ -417,6 +443,12 @@ TEST_CASE("layers refuse what does not fit, naming field, value and rule", "[lay
                                 Transposed::none, Gemm::loops, 1);
                  }),
                  "do not make one of 3 x 4"));
+  for (const int threads : {0, -1})
+    CHECK(contains(refusal([&] {
+                     multiply_add({data.data(), 3, 3, 3}, {data.data(), 3, 3, 3}, {data.data(), 3, 3, 3},
+                                  Transposed::none, default_gemm(), threads);
+                   }),
+                   "is not between 1 and"));
 }
 
 }  // namespace attn::test

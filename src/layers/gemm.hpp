@@ -24,8 +24,8 @@ struct MatrixView {
 
 enum class Transposed { none, first, second };
 
-// c += a b, with a or b transposed. Aliases nothing. Throws std::invalid_argument when the shapes do not chain, a
-// dimension exceeds CBLAS's 32 bits, or blas is asked for in a build without.
+// c += a b, with a or b transposed, by an OpenMP team of `threads`. Aliases nothing. Throws std::invalid_argument when the
+// shapes do not chain, a dimension exceeds CBLAS's 32 bits, threads is out of range, or blas is asked for in a build without.
 void multiply_add(ConstMatrixView a, ConstMatrixView b, MatrixView c, Transposed transposed, Gemm gemm, int threads);
 
 }  // namespace attn::layers

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "run.hpp"
+
 namespace attn::layers {
 
 void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool has_bias) {
@@ -11,6 +13,8 @@ void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool 
 }
 
 void linear(ConstMatrixView x, const LinearSlice& w, MatrixView y, Gemm gemm, int threads) {
+  validate_threads(threads);
+#pragma omp parallel for num_threads(threads) schedule(static)
   for (std::int64_t i = 0; i < y.rows; ++i) {
     float* row = y.data + i * y.stride;
     if (w.weights.bias.empty())
