@@ -81,7 +81,11 @@ std::uint64_t hash_rows(const TensorView& t, std::uint64_t hash) {
         const std::uint32_t* row = row_of<std::uint32_t>(t, b, h, i);
         // FNV-1a over words, four interleaved streams so that multiplication latency overlaps.
         std::array<std::uint64_t, 4> lane = {hash, hash + 1, hash + 2, hash + 3};
-        for (std::int64_t d = 0; d < dim; ++d) lane[d % 4] = (lane[d % 4] ^ row[d]) * 0x100000001b3;
+        const auto add = [&](std::int64_t d, int l) { lane[l] = (lane[l] ^ row[d]) * 0x100000001b3; };
+        std::int64_t d = 0;
+        for (; d + 4 <= dim; d += 4)
+          for (int l = 0; l < 4; ++l) add(d + l, l);
+        for (; d < dim; ++d) add(d, static_cast<int>(d % 4));
         hash = mix(lane[0] ^ mix(lane[1] ^ mix(lane[2] ^ mix(lane[3]))));
       }
   return hash;
