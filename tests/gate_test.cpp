@@ -8,6 +8,7 @@
 #include "errors.hpp"
 #include "gate/gate.hpp"
 #include "gate/simulated.hpp"
+#include "gate/text.hpp"
 #include "support.hpp"
 
 using namespace attn::bench;
@@ -162,7 +163,7 @@ TEST_CASE("blocks fill a round, and a round has one at least", "[gate]") {
 
 TEST_CASE("equal builds on a noisy machine: no false alarm, and it is over in time", "[gate]") {
   std::vector<double> seconds;
-  int false_alarms = 0, passed = 0;
+  int false_alarms = 0, false_praise = 0, passed = 0;
   constexpr int kRuns = 200;
   for (int run = 1; run <= kRuns; ++run) {
     const Report report = simulate({}, run);
@@ -170,9 +171,12 @@ TEST_CASE("equal builds on a noisy machine: no false alarm, and it is over in ti
     CHECK(report.failure.empty());
     false_alarms += outcome_of(report) == Outcome::regressed;
     passed += outcome_of(report) == Outcome::passed;
+    false_praise +=
+        std::any_of(report.cases.begin(), report.cases.end(), [](const CaseReport& c) { return c.judgement.faster; });
     seconds.push_back(report.seconds);
   }
   CHECK(false_alarms <= 1);  // the promise is 5 of 1000
+  CHECK(false_praise <= 1);
   CHECK(passed >= kRuns * 95 / 100);
   CHECK(median_of(seconds) <= 110);
 }
@@ -225,6 +229,7 @@ TEST_CASE("a faster build passes and shows by how much", "[gate]") {
   const Report report = simulate(simulation, 1);
   CHECK(outcome_of(report) == Outcome::passed);
   CHECK(std::exp(report.cases[0].judgement.size) == Approx(1 / 1.08).margin(0.02));
+  for (const CaseReport& c : report.cases) CHECK(verdict_text(c) == "PROVEN, faster");
 }
 
 TEST_CASE("cases that cannot be decided in time are INCONCLUSIVE, with the effect that would have been seen",
@@ -238,6 +243,26 @@ TEST_CASE("cases that cannot be decided in time are INCONCLUSIVE, with the effec
   for (const CaseReport& c : report.cases)
     if (c.judgement.verdict == Verdict::inconclusive) CHECK(c.judgement.detectable.value_or(1) > 0.03);
   CHECK(report.seconds <= 35);
+}
+
+TEST_CASE("a case that scatters by 5 % is mostly decided, one that scatters by half is given up", "[gate]") {
+  int proven = 0, found = 0;
+  for (int run = 1; run <= 40; ++run) {
+    Simulation simulation{.noise = kQuiet, .cases = 1, .settings = {.max_seconds = 1e6}};
+    simulation.noise.launch = 0.05 / std::sqrt(2);  // of each side
+    proven += outcome_of(simulate(simulation, run)) == Outcome::passed;
+    simulation.candidate.slower["case 0"] = 1.05;
+    found += outcome_of(simulate(simulation, run)) == Outcome::regressed;
+    simulation.noise.launch = 0.5 / std::sqrt(2);
+    const Report report = simulate(simulation, run);
+    CHECK(report.cases[0].rounds().size() <= 60);
+    CHECK(!report.out_of_time);
+    if (outcome_of(report) == Outcome::inconclusive)
+      CHECK(contains(headline(report), "neither proven nor slower after up to 60 rounds"));
+  }
+  CAPTURE(proven, found);
+  CHECK(proven >= 30);
+  CHECK(found >= 30);
 }
 
 TEST_CASE("a case whose floor is high is not REGRESSED by what placement can do", "[gate]") {

@@ -20,7 +20,8 @@ Json to_json(const Judgement& judgement) {
           {"high", ratio(judgement.interval.high)},
           {"detectable", judgement.detectable ? ratio(*judgement.detectable) : Json(nullptr)},
           {"log_e_slower", judgement.log_e_slower},
-          {"log_e_proven", judgement.log_e_proven}};
+          {"log_e_proven", judgement.log_e_proven},
+          {"faster", judgement.faster}};
 }
 
 Json to_json(const RoundTimes& times) {

@@ -27,6 +27,12 @@ int severity(const CaseReport& c) {
 
 double as_percent(double log_ratio) { return 100 * std::expm1(log_ratio); }
 
+std::size_t most_rounds(const Report& report) {
+  std::size_t most = 0;
+  for (const CaseReport& c : report.cases) most = std::max(most, c.rounds().size());
+  return most;
+}
+
 const char* plural(std::size_t count) { return count == 1 ? "" : "s"; }
 
 }  // namespace
@@ -58,8 +64,7 @@ std::string short_name(const std::string& label) {
 
 std::string verdict_text(const CaseReport& c) {
   if (!c.wrong.empty()) return "WRONG";
-  const bool faster = c.judgement.verdict == Verdict::proven && c.judgement.interval.high < -c.min_effect;
-  return fmt::format("{}{}", to_string(c.judgement.verdict), faster ? ", faster" : "");
+  return fmt::format("{}{}", to_string(c.judgement.verdict), c.judgement.faster ? ", faster" : "");
 }
 
 std::string note_of(const CaseReport& c, const Criteria& criteria) {
@@ -115,8 +120,9 @@ std::string headline(const Report& report) {
       return fmt::format("REGRESSED: {} slower, by {}{}", of_all(regressed), regressed == 1 ? "" : "up to ",
                          percent_text(by_severity(report).front()->judgement.size));
     case Outcome::inconclusive:
-      return fmt::format("INCONCLUSIVE: {} neither proven nor slower{}", of_all(open),
-                         report.out_of_time ? ", the time is over" : "");
+      return fmt::format(
+          "INCONCLUSIVE: {} neither proven nor slower{}", of_all(open),
+          report.out_of_time ? ", the time is over" : fmt::format(" after up to {} rounds", most_rounds(report)));
     case Outcome::passed:
       break;
   }

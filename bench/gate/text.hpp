@@ -17,7 +17,7 @@ std::string interval_text(const Interval& interval);      // "-0.3 to +0.6 %", "
 // flash/avx512 h:12/q:197/d:64; a name that is no row name stays as it is.
 std::string short_name(const std::string& label);
 
-// "REGRESSED", "PROVEN", "PROVEN faster", "WRONG", ...
+// "REGRESSED", "PROVEN", "PROVEN, faster", "WRONG", ...
 std::string verdict_text(const CaseReport& c);
 // What stands beside a row, such as "the machine code is the same in both builds"; may be empty.
 std::string note_of(const CaseReport& c, const Criteria& criteria);

@@ -22,7 +22,8 @@ Judgement judge(const std::vector<double>& rounds, double min_effect, std::size_
                       .interval = interval_of(rounds, criteria.proof),
                       .detectable = rounds.empty() ? std::nullopt : smallest_detectable(rounds, min_effect, evidence),
                       .log_e_slower = log_e_above(rounds, min_effect),
-                      .log_e_proven = log_e_below(rounds, criteria.limit)};
+                      .log_e_proven = log_e_below(rounds, criteria.limit),
+                      .faster = log_e_below(rounds, -min_effect) >= std::log(evidence)};
   if (judgement.log_e_slower >= std::log(evidence))
     judgement.verdict = Verdict::regressed;
   else if (judgement.log_e_proven >= std::log(criteria.proof))

@@ -27,6 +27,7 @@ struct Judgement {
   Interval interval{};               // PROVEN is: its upper end is below the limit
   std::optional<double> detectable;  // the smallest slowdown that these rounds would have called REGRESSED
   double log_e_slower = 0, log_e_proven = 0;
+  bool faster = false;  // by more than the least effect: as certain as REGRESSED is of the other direction
 };
 
 // `tests`: cases under test, among which alpha is shared out (Bonferroni). `min_effect`: of this case. Both a slowdown
