@@ -78,12 +78,14 @@ def test_most_rungs_count_first_then_the_newest_by_its_own_date(tree):
 def test_the_newest_sweep_of_peers_is_a_table_with_our_fastest_named(tree):
     tree.record("2026-01-04-abc-peers.json", "2026-01-04T00:00:00+00:00", second=1, torch=1)
     tree.record("2026-01-05-abc-peers.json", "2026-01-05T00:00:00+00:00", naive=2, second=6, torch=2, blas=3)
-    assert "README.md: needs the lines '<!-- peers:" in tree.call("--check", exits=2)
-    with open(tree.folder / "README.md", "a", encoding="utf-8") as readme:
-        readme.write("<!-- peers: written by tools/report --readme from a recorded run; do not edit -->\nold\n"
-                     "<!-- peers: end of what tools/report --readme writes -->\n")
+    assert "cannot read variants/external/README.md" in tree.call("--check", exits=2)
+    readme = tree.folder / "variants/external/README.md"
+    readme.parent.mkdir()
+    readme.write_text("old\n")
+    assert "variants/external/README.md: needs the lines '<!--" in tree.call("--check", exits=2)
+    readme.write_text(f"{BEGIN}\nold\n{END}\n")
     tree.call("--readme")
-    lines = tree.lines("README.md")
+    lines = tree.lines("variants/external/README.md")
     assert "| problem | `best` | blas | torch | `best` over the fastest peer |" in lines
     assert "| `h:12/q:1024/d:64` | 6 / - (second) | 3 / - | 2 / - | 2.00x / - |" in lines and "old" not in lines
 

@@ -14,7 +14,7 @@ gate --out` wrote becomes a page of ratios and rounds.
   --plots DIR    write the plot that each section of the page shows first into DIR, for a text or a pull request
   --format F     of these: svg (default) or png
   --markdown     print the short form for a pull request
-  --readme       write the plot and the tables of README.md and variants/README.md from the recorded runs in results/
+  --readme       write the plot and the tables of the README files from the recorded runs in results/
   --check        change nothing; exit 1 with what differs if --readme would write something else
   --setup        only make the environment that the report runs in
   -h, --help

@@ -1,4 +1,4 @@
-"""The plot and the tables of README.md and variants/README.md, from recorded runs."""
+"""The plot and the tables of README.md, variants/README.md and variants/external/README.md, from recorded runs."""
 
 import difflib
 import os
@@ -18,9 +18,7 @@ from .to_matplotlib import bytes_of
 PROBLEM = "h:12/q:1024/d:64"  # of the ladder
 BEGIN = "<!-- written by tools/report --readme from recorded runs; do not edit -->"
 END = "<!-- end of what tools/report --readme writes -->"
-PEERS_BEGIN = "<!-- peers: written by tools/report --readme from a recorded run; do not edit -->"
-PEERS_END = "<!-- peers: end of what tools/report --readme writes -->"
-README, LADDER = ROOT / "README.md", ROOT / "variants/README.md"
+README, LADDER, PEERS = (ROOT / name for name in ("README.md", "variants/README.md", "variants/external/README.md"))
 LEAST_LENGTHS = 3  # of a curve
 BY_COMMAND = "tools/report --readme"
 
@@ -133,12 +131,12 @@ def overview_cell(case, fastest):
     return f"**{text}**" if case.gflops == fastest else text
 
 
-def between_markers(path, text, generated, first=BEGIN, last=END):
-    """The text with what stands between its marker lines replaced."""
-    begin, end = text.find(first + "\n"), text.find(last)
-    if begin < 0 or end < begin or text.count(first) != 1 or text.count(last) != 1:
-        raise BadInput(f"{shown(path)}: needs the lines '{first}' and '{last}', each once, in this order")
-    return text[:begin] + first + "\n" + generated + "\n" + text[end:]
+def between_markers(path, text, generated):
+    """The text, as bytes, with what stands between its marker lines replaced."""
+    begin, end = text.find(BEGIN + "\n"), text.find(END)
+    if begin < 0 or end < begin or text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise BadInput(f"{shown(path)}: needs the lines '{BEGIN}' and '{END}', each once, in this order")
+    return (text[:begin] + BEGIN + "\n" + generated + "\n" + text[end:]).encode()
 
 
 def read(path):
@@ -150,8 +148,7 @@ def read(path):
 
 def wanted_files():
     """{path: bytes} of everything that is generated."""
-    before = {path: read(path) for path in (README, LADDER)}
-    ladder = rungs(before[LADDER])
+    ladder = rungs(read(LADDER))
     runs = recorded_runs()
     recorded = run_of_tables(runs, ladder)
     isa = recorded.isa_of(PROBLEM, ladder)
@@ -159,14 +156,11 @@ def wanted_files():
     picture = drawn.path.with_suffix(".svg")
     caption = f"{figure.title}; {drawn.source(ROOT)}:"
     text = f"{caption}\n\n![{figure.title}]({shown(picture)})\n\n{overview(recorded, isa, ladder)}"
-    readme = between_markers(README, before[README], text)
+    generated = {README: text, LADDER: ladder_table(recorded, isa, ladder)}
     if peers := readme_peers.newest(runs):
-        readme = between_markers(README, readme, readme_peers.peers_table(peers, ROOT), PEERS_BEGIN, PEERS_END)
-    return {
-        README: readme.encode(),
-        LADDER: between_markers(LADDER, before[LADDER], ladder_table(recorded, isa, ladder)).encode(),
-        picture: bytes_of(figure, "svg", f"{BY_COMMAND}, from {drawn.path.name}. {figure.provenance}"),
-    }
+        generated[PEERS] = readme_peers.peers_table(peers, PEERS.parent)
+    return {path: between_markers(path, read(path), text) for path, text in generated.items()} | {
+        picture: bytes_of(figure, "svg", f"{BY_COMMAND}, from {drawn.path.name}. {figure.provenance}")}
 
 
 def strays(wanted):

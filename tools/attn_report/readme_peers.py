@@ -1,4 +1,4 @@
-"""The table of README.md that sets our fastest variant beside each library: of the newest recorded sweep of peers."""
+"""The table of variants/external/README.md that sets our fastest variant beside each library: of the newest recorded sweep of peers."""
 
 from .markdown import table
 from .styles import PEERS
