@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace attn::bench::gate {
 namespace {
@@ -33,7 +34,8 @@ class SimulatedSide : public Side {
     if (std::find(cases_.begin(), cases_.end(), name) == cases_.end())
       throw SideFailure(fmt::format("{} does not know the case {}", name_, name));
     machine_.work(kPrepSeconds);
-    placement_[name] = speed_ + machine_.normal(machine_.noise_.launch);
+    const bool first = std::exchange(machine_.prepared_, name) != name;
+    placement_[name] = speed_ + machine_.normal(machine_.noise_.launch) + (first ? machine_.noise_.first_prepared : 0);
     if (build_.fault == Fault::computes_wrongly) throw WrongResult(name_ + ": o is wrong in row 0");
   }
 
@@ -45,7 +47,7 @@ class SimulatedSide : public Side {
     const auto slower = build_.slower.find(name);
     const double factor = build_.slower_everywhere * (slower == build_.slower.end() ? 1 : slower->second) *
                           std::exp(placement_.at(name) + machine_.normal(machine_.noise_.chunk) +
-                                   (launched_last_ ? machine_.noise_.second_launched : 0));
+                                   (launched_last_ ? machine_.noise_.last_launched : 0));
     Chunk chunk{};
     chunk.cpu_ns = 1e9 * machine_.work(static_cast<double>(iterations) * kIterationSeconds * factor);
     std::bernoulli_distribution preempted(std::min(1.0, chunk.cpu_ns * 1e-9 * machine_.noise_.preemptions_per_second));

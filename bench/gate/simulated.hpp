@@ -22,7 +22,8 @@ struct Noise {
   double drift = 0.03, drift_seconds = 60;  // a slow wave
   double bursts_per_second = 0.08, burst_seconds = 1.5, burst_most = 2;
   double preemptions_per_second = 0.2, preemption_ns = 4e6;
-  double second_launched = 0;  // what the process launched last is slower by: an unfair machine
+  // What an unfair machine does: by how much the process launched last is slower, and who prepares a case first.
+  double last_launched = 0, first_prepared = 0;
 };
 
 enum class Fault { none, dies_at_launch, crashes, hangs, computes_wrongly };
@@ -60,6 +61,7 @@ class SimulatedMachine {
   double now_ = 0, phase_;
   Burst burst_;
   int launches_ = 0;
+  std::string prepared_;  // the case that somebody has prepared last
 };
 
 }  // namespace attn::bench::gate
