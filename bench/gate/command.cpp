@@ -30,7 +30,8 @@ struct Options {
   std::string base, candidate;
   CaseOptions cases;
   WorkerOptions worker;
-  double limit_percent = 3, min_effect_percent = 0.5, alpha = 0.01, max_seconds = 300;
+  double limit_percent = 3, alpha = 0.01, max_seconds = 300;
+  std::optional<double> min_effect_percent;  // a third of the limit
   int rounds = 0;
   std::string inconclusive = "fail", out, floors, same_code;
   bool common = false, annotate = false;
@@ -94,10 +95,11 @@ Settings settings_of(const Options& options) {
                     .floors = load_floors(floors_file(options.floors))};
   settings.criteria.alpha = options.alpha;
   settings.criteria.limit = std::log1p(options.limit_percent / 100);
-  settings.criteria.min_effect = std::log1p(options.min_effect_percent / 100);
-  if (!(settings.criteria.min_effect < settings.criteria.limit))
+  const double min_effect_percent = options.min_effect_percent.value_or(options.limit_percent / 3);
+  settings.criteria.min_effect = std::log1p(min_effect_percent / 100);
+  if (!(min_effect_percent < options.limit_percent))
     throw UsageError(
-        fmt::format("--min-effect {} must be below --limit {}", options.min_effect_percent, options.limit_percent));
+        fmt::format("--min-effect {} must be below --limit {}", min_effect_percent, options.limit_percent));
   return settings;
 }
 
@@ -183,9 +185,11 @@ Command add_gate(CLI::App& app) {
   command->add_option("--limit", options->limit_percent, "percent; PROVEN is to be slower by less")
       ->check(CLI::Range(0.1, 100.0))
       ->capture_default_str();
-  command->add_option("--min-effect", options->min_effect_percent, "percent; up to it a slowdown is none")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
+  command
+      ->add_option("--min-effect", options->min_effect_percent,
+                   "percent; up to it a slowdown of a case is none, up to half of it one of the whole suite; without "
+                   "it a third of --limit")
+      ->check(CLI::Range(0.0, 100.0));
   command->add_option("--alpha", options->alpha, "probability of any false REGRESSED among the cases")
       ->check(CLI::Range(1e-6, 0.2))
       ->capture_default_str();

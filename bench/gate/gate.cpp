@@ -175,7 +175,7 @@ class Run {
       if (c.wrong.empty() && !c.times.empty()) values.push_back(c.times.back().value);
     if (values.size() < kLeastSuite) return;
     report_.suite.push_back(midmean(values));
-    report_.suite_judgement = judge(report_.suite, criteria().min_effect, 1, criteria());
+    report_.suite_judgement = judge(report_.suite, criteria().suite_effect(), 1, criteria());
   }
 
   // A value per round, as everywhere: the two cases have the processes in common.
@@ -189,8 +189,8 @@ class Run {
   // The gate would call a copy of the base slower, or faster: then nothing that it says can be believed.
   void judge_null() {
     Judgement& judgement = report_.null_judgement;
-    judgement = judge(report_.null, criteria().min_effect, 2, criteria());
-    const double log_e = std::max(judgement.log_e_slower, log_e_below(report_.null, -criteria().min_effect));
+    judgement = judge(report_.null, criteria().suite_effect(), 2, criteria());
+    const double log_e = std::max(judgement.log_e_slower, log_e_below(report_.null, -criteria().suite_effect()));
     if (log_e < std::log(2 / criteria().alpha)) return;
     report_.failure = fmt::format(
         "null arm: the base differs from a copy of itself by {:+.2f} % over {} rounds; something on this machine "

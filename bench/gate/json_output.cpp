@@ -69,8 +69,10 @@ Json to_json(const Report& report) {
                {"confirmed_cases", report.routed}};
   json["suite"] = to_json(report.suite_judgement);
   json["suite"]["rounds"] = ratios(report.suite);
+  json["suite"]["min_effect"] = ratio(report.criteria.suite_effect());
   json["null_arm"] = to_json(report.null_judgement);
   json["null_arm"]["rounds"] = ratios(report.null);
+  json["null_arm"]["min_effect"] = ratio(report.criteria.suite_effect());
   json["cases"] = Json::array();
   for (const CaseReport& c : report.cases) json["cases"].push_back(to_json(c));
   return json;

@@ -138,8 +138,9 @@ std::vector<std::string> remarks(const Report& report) {
       "PROVEN: slower by less than {}. REGRESSED: slower by more than {}, or than what code placement does.",
       percent_text(report.criteria.limit).substr(1), percent_text(report.criteria.min_effect).substr(1)));
   if (!report.suite.empty())
-    lines.push_back(fmt::format("Suite, mean of the middle half of the cases: {}, {}.", about(report.suite_judgement),
-                                to_string(report.suite_judgement.verdict)));
+    lines.push_back(fmt::format("Suite, mean of the middle half of the cases: {}, {}; REGRESSED is above {}.",
+                                about(report.suite_judgement), to_string(report.suite_judgement.verdict),
+                                percent_text(report.criteria.suite_effect()).substr(1)));
   if (!report.null.empty())
     lines.push_back(fmt::format("Null arm, the base against a copy of itself: {} over {} rounds.",
                                 about(report.null_judgement), report.null.size()));

@@ -14,13 +14,13 @@ def case(variant, ratio, verdict="PROVEN", bounded=True, **changes):
     rounds = [{"phase": "screen", "round": place + 1, "ratio": ratio * (1 + place / 1000)} for place in range(7)]
     return {"name": f"attention/{variant}/avx2/{PROBLEM}", "verdict": verdict, "ratio": ratio,
             "low": ratio - 0.01 if bounded else None, "high": ratio + 0.01 if bounded else None, "detectable": None,
-            "confirmed": False, "same_code": False, "rounds": rounds, **changes}
+            "confirmed": False, "same_code": False, "min_effect": 1.01, "rounds": rounds, **changes}
 
 
 def document(*cases, **changes):
-    whole = {"verdict": "PROVEN", "ratio": 1.0, "rounds": [1.0, 1.001]}
+    whole = {"verdict": "PROVEN", "ratio": 1.0, "min_effect": 1.005, "rounds": [1.0, 1.001]}
     return {"attnbench_gate": 1, "outcome": "REGRESSED", "failure": "", "seconds": 74.2,
-            "criteria": {"alpha": 0.01, "limit": 1.03, "min_effect": 1.005, "proof": 20}, "base": FACTS,
+            "criteria": {"alpha": 0.01, "limit": 1.03, "min_effect": 1.01, "proof": 20}, "base": FACTS,
             "candidate": {**FACTS, "revision": "bbb"}, "suite": whole, "null_arm": whole, "cases": list(cases), **changes}
 
 
@@ -50,6 +50,7 @@ def test_the_worst_comes_first_and_each_row_says_what_was_found(tmp_path):
     bars = ratios[0].panels[0].content[0]
     assert bars.values == [8, -10, 0.1] and bars.low == [7, -10, -0.9]
     assert [figure.choice.split("/")[0] for figure in rounds[:3]] == ["flash", "lazy_max", "naive"] and len(rounds) == 5
+    assert [figure.panels[0].content[1].y for figure in rounds[2:4]] == [[1], [0.5]]  # what counts: of a case, of the suite
     assert rounds[0].panels[0].content[-1].y == pytest.approx([100 * (1.08 * (1 + i / 1000) - 1) for i in range(7)])
 
 

@@ -127,14 +127,16 @@ class Gate:
     def rounds_of(self, place):
         case = self.cases[place]
         return self.over_rounds(self.labels[place], self.names[place].variant, [percent(entry["ratio"]) for entry in case["rounds"]],
-                                f"{case['verdict']} after {len(case['rounds'])} rounds.", place)
+                                percent(case["min_effect"]), f"{case['verdict']} after {len(case['rounds'])} rounds.", place)
 
     def whole(self, key, text):
-        rounds = [percent(ratio) for ratio in self.document[key]["rounds"]]
-        return self.over_rounds(text, key.replace("_", " "), rounds, f"{self.document[key]['verdict']} after {len(rounds)} rounds.", None)
+        whole = self.document[key]
+        rounds = [percent(ratio) for ratio in whole["rounds"]]
+        return self.over_rounds(text, key.replace("_", " "), rounds, percent(whole["min_effect"]),
+                                f"{whole['verdict']} after {len(rounds)} rounds.", None)
 
-    def over_rounds(self, label, name, values, note, place):
-        least, limit = self.limits()
+    def over_rounds(self, label, name, values, least, note, place):
+        limit = self.limits()[1]
         reach = max(5.0, *map(abs, values)) * 1.1
         series = Series(name, list(range(1, len(values) + 1)), values, [place] * len(values), lines=False)
         panel = Panel(Axis("round", limits=(0, len(values) + 1)), Axis("slower by, %", limits=(-reach, reach)),
