@@ -199,6 +199,9 @@ TEST_CASE("gate.json holds every round, and null where nothing is bounded", "[ga
   CHECK(json.at("cases")[3].at("verdict") == "WRONG");
   CHECK(!json.at("cases")[3].contains("ratio"));
   CHECK(json.at("candidate").at("revision") == "bbb");
+  CHECK(json.at("criteria").at("min_effect").get<double>() == Approx(1.01));
+  for (const char* all : {"suite", "null_arm"})
+    CHECK(json.at(all).at("min_effect").get<double>() == Approx(1.005).epsilon(1e-6));
 }
 
 TEST_CASE("A and B are Google Benchmark files of equal names, a repetition per round", "[gate_output]") {
@@ -398,6 +401,13 @@ TEST_CASE("a duel names the faster one, or that they are equal, in either direct
   }
   CAPTURE(factor);
   CHECK(right >= 19);
+}
+
+TEST_CASE("a duel counts a difference from half a percent", "[duel]") {
+  const DuelSettings settings;
+  CHECK(winner_of(std::vector<double>(20, std::log(1.006)), settings.criteria) == Winner::a);
+  CHECK(winner_of(std::vector<double>(20, -std::log(1.006)), settings.criteria) == Winner::b);
+  CHECK(winner_of(std::vector<double>(20, std::log(1.004)), settings.criteria) == Winner::neither);
 }
 
 TEST_CASE("a duel that time does not decide stays unknown; one of a fixed length has that length", "[duel]") {

@@ -31,23 +31,28 @@ struct Simulation {
   double interrupt_after_seconds = 1e9;
 };
 
+Report compare_builds(SimulatedMachine& machine, Side& base, Side& candidate, Side& copy,
+                      const std::vector<std::string>& names, const Settings& settings, double interrupt_after = 1e9) {
+  const Arena arena{.base = base,
+                    .candidate = candidate,
+                    .copy = copy,
+                    .seconds = [&] { return machine.seconds(); },
+                    .interrupted = [&] { return machine.seconds() > interrupt_after; }};
+  std::vector<Pairing> pairings;
+  for (const std::string& name : names) pairings.push_back({name, name, name});
+  Observer observer;
+  return run_gate(arena, pairings, settings, observer);
+}
+
 Report simulate(const Simulation& simulation, std::uint64_t seed) {
   SimulatedMachine machine(simulation.noise, seed);
   const std::vector<std::string> names = case_names(simulation.cases);
   const auto base = machine.add("base", names, simulation.base);
   const auto candidate = machine.add("candidate", names, simulation.candidate);
   const auto copy = machine.add("copy of base", names, simulation.base);
-  const Arena arena{.base = *base,
-                    .candidate = *candidate,
-                    .copy = *copy,
-                    .seconds = [&] { return machine.seconds(); },
-                    .interrupted = [&] { return machine.seconds() > simulation.interrupt_after_seconds; }};
-  std::vector<Pairing> pairings;
-  for (const std::string& name : names) pairings.push_back({name, name, name});
   Settings settings = simulation.settings;
   settings.seed = seed;
-  Observer observer;
-  return run_gate(arena, pairings, settings, observer);
+  return compare_builds(machine, *base, *candidate, *copy, names, settings, simulation.interrupt_after_seconds);
 }
 
 bool has_regressed(const Report& report) {
@@ -287,15 +292,31 @@ TEST_CASE("a machine that favours one process fires the null arm: ENVIRONMENT, n
   const auto base = machine.add("base", names, {}),
              candidate = machine.add("candidate", names, {.slower = {{"case 3", 1.05}}});
   const auto copy = machine.add("copy of base", names, {.slower_everywhere = 1.02});
-  std::vector<Pairing> pairings;
-  for (const std::string& name : names) pairings.push_back({name, name, name});
-  Observer observer;
-  const Arena arena{*base, *candidate, *copy, [&] { return machine.seconds(); }, [] { return false; }};
-  const Report report = run_gate(arena, pairings, {}, observer);
+  const Report report = compare_builds(machine, *base, *candidate, *copy, names, {});
   CHECK(outcome_of(report) == Outcome::environment);
   CHECK(contains(report.failure, "null arm: the base differs from a copy of itself by +"));
   CHECK(std::exp(report.null_judgement.size) == Approx(1.02).margin(0.002));
   CHECK(exit_code(outcome_of(report), true) == kExitEnvironment);
+}
+
+TEST_CASE("a machine that is unfair to all cases alike fires the null arm before the suite is blamed", "[gate]") {
+  SimulatedMachine machine(kQuiet, 1);
+  const auto names = case_names(10);
+  const auto base = machine.add("base", names, {}),
+             candidate = machine.add("candidate", names, {.slower_everywhere = 1.02}),
+             copy = machine.add("copy of base", names, {.slower_everywhere = 1.02});
+  const Report report = compare_builds(machine, *base, *candidate, *copy, names, {});
+  CHECK(report.suite_judgement.verdict != Verdict::regressed);
+  CHECK(outcome_of(report) == Outcome::environment);
+}
+
+TEST_CASE("three quarters of a percent everywhere are no slower case, but a slower suite", "[gate]") {
+  const Simulation simulation{
+      .noise = kQuiet, .candidate = {.slower_everywhere = 1.0075}, .settings = {.fixed_rounds = 20}};
+  const Report report = simulate(simulation, 1);
+  CHECK(report.cases[0].confirm.size() == 20);
+  CHECK(!has_regressed(report));
+  CHECK(report.suite_judgement.verdict == Verdict::regressed);
 }
 
 TEST_CASE("processes that differ from launch to launch fire no null arm: a launch is one value", "[gate]") {

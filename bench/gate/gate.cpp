@@ -18,6 +18,8 @@ constexpr int kMostScreenRounds = 20;
 constexpr int kMostConfirmRounds = 60;
 // Fewer cases have no middle half.
 constexpr std::size_t kLeastSuite = 4;
+// The null arm has two directions. The suite has one, but must not be blamed before the null arm can fire.
+constexpr std::size_t kTestsOfAll = 2;
 
 // What PROVEN takes at least, for guessing how long the confirmation will last.
 constexpr int kLikelyConfirmRounds = 9;
@@ -175,7 +177,7 @@ class Run {
       if (c.wrong.empty() && !c.times.empty()) values.push_back(c.times.back().value);
     if (values.size() < kLeastSuite) return;
     report_.suite.push_back(midmean(values));
-    report_.suite_judgement = judge(report_.suite, criteria().suite_effect(), 1, criteria());
+    report_.suite_judgement = judge(report_.suite, criteria().suite_effect(), kTestsOfAll, criteria());
   }
 
   // A value per round, as everywhere: the two cases have the processes in common.
@@ -186,12 +188,12 @@ class Run {
     null_of_round_.clear();
   }
 
-  // The gate would call a copy of the base slower, or faster: then nothing that it says can be believed.
+  // The gate would call a suite of copies of the base slower, or faster: then nothing that it says can be believed.
   void judge_null() {
     Judgement& judgement = report_.null_judgement;
-    judgement = judge(report_.null, criteria().suite_effect(), 2, criteria());
+    judgement = judge(report_.null, criteria().suite_effect(), kTestsOfAll, criteria());
     const double log_e = std::max(judgement.log_e_slower, log_e_below(report_.null, -criteria().suite_effect()));
-    if (log_e < std::log(2 / criteria().alpha)) return;
+    if (log_e < std::log(kTestsOfAll / criteria().alpha)) return;
     report_.failure = fmt::format(
         "null arm: the base differs from a copy of itself by {:+.2f} % over {} rounds; something on this machine "
         "favours one process over another, see attnbench doctor",
@@ -237,9 +239,9 @@ class Run {
   void finish_suite() {
     if (!screened_ || settings_.fixed_rounds > 0) return;
     for (int number = 1; number <= kMostSuiteRounds - settings_.screen_rounds; ++number) {
-      const double log_e = report_.suite_judgement.log_e_slower;
+      const Judgement& suite = report_.suite_judgement;
       const std::vector<std::size_t> cases = cases_under_test(false);
-      if (log_e <= 0 || log_e >= std::log(1 / criteria().alpha)) return;
+      if (suite.log_e_slower <= 0 || suite.verdict == Verdict::regressed) return;
       if (!time_for_a_round()) return;
       play(Phase::suite, number, 0, cases);
       add_to_suite();

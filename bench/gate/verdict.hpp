@@ -1,6 +1,7 @@
 // What the rounds of a case say about it: REGRESSED, PROVEN to be slower by less than the limit, or INCONCLUSIVE.
 #pragma once
 
+#include <cmath>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,8 @@ struct Criteria {
   double min_effect = 0.0099503309;
   double proof = 20;  // evidence for PROVEN, and on either side of an interval: it covers with 90 %
 
-  // Of the mean over many cases, and of the null arm, which must show less than it takes to blame the candidate.
-  double suite_effect() const { return min_effect / 2; }
+  // Half of it counts in the mean over many cases, and in the null arm, which must not need more than that to fire.
+  double suite_effect() const { return std::log1p(std::expm1(min_effect) / 2); }
 };
 
 enum class Verdict { regressed, proven, inconclusive };
