@@ -11,6 +11,7 @@
 #include "errors.hpp"
 #include "gate/noise.hpp"
 #include "machine.hpp"
+#include "option_checks.hpp"
 #include "result_file.hpp"
 #include "symptoms.hpp"
 
@@ -83,7 +84,7 @@ Command add_doctor(CLI::App& app) {
   auto options = std::make_shared<Options>();
   command->add_flag("--json", options->json, "machine-readable");
   command->add_option("--seconds", options->seconds, "for measuring the noise")
-      ->check(CLI::Range(0.1, 600.0))
+      ->check(in_range(0.1, 600.0))
       ->capture_default_str();
   return [options](const Context& context) { return doctor(*options, context); };
 }

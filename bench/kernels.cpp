@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "errors.hpp"
+#include "option_checks.hpp"
 #include "plan.hpp"
 #include "registry.hpp"
 #include "shell_word.hpp"
@@ -51,7 +52,7 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
   command
       .add_option("--hang-seconds", options.hang_seconds,
                   "end a worker that is so much later than predicted; its case fails, the others go on")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
 }
 

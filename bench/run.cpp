@@ -21,6 +21,7 @@
 #include "kernels.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
+#include "option_checks.hpp"
 #include "plan.hpp"
 #include "record.hpp"
 #include "registry.hpp"
@@ -269,7 +270,7 @@ Command add_run(CLI::App& app) {
   command
       ->add_option("--max-case-seconds", options->max_case_seconds,
                    "skip cases of which one iteration is predicted to take longer")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command->add_flag("--resume", options->resume, "go on with the run that wrote --benchmark_out");
   command->add_flag("--dry-run", options->dry_run, "print the plan with predicted times, run nothing");

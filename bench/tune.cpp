@@ -12,6 +12,7 @@
 #include "errors.hpp"
 #include "machine.hpp"
 #include "match.hpp"
+#include "option_checks.hpp"
 #include "record.hpp"
 #include "registry.hpp"
 #include "reporter.hpp"
@@ -189,12 +190,12 @@ Command add_tune(CLI::App& app) {
   command
       ->add_option("--seconds-per-problem", options->seconds_per_problem,
                    "of timing, for all variants of a problem and team together")
-      ->check(CLI::Range(1e-6, 1e6))
+      ->check(in_range(1e-6, 1e6))
       ->capture_default_str();
   command
       ->add_option("--max-case-seconds", options->max_case_seconds,
                    "leave out variants of which one call is predicted to take longer")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   return [options](const Context& context) { return tune(*options, context); };
 }

@@ -10,6 +10,7 @@
 #include "feed.hpp"
 #include "kernels.hpp"
 #include "machine.hpp"
+#include "option_checks.hpp"
 #include "plan.hpp"
 #include "result_file.hpp"
 #include "stop.hpp"
@@ -141,7 +142,7 @@ Command add_verify(CLI::App& app) {
   add_kernel_options(*command, options->kernels, true);
   add_input_options(*command, options->inputs);
   command->add_option("--max-case-seconds", options->max_case_seconds, "skip cases that are predicted to take longer")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command->add_option("--json", options->json, "write a verdict per case to this file");
   return [options](const Context& context) { return verify(*options, context); };

@@ -38,6 +38,8 @@ gate 4 'REGRESSED' '' slower=1.015 --limit 1
 gate 5 'INCONCLUSIVE: . of 4 cases' '' noise=0.3 --max-seconds 3
 gate 0 'INCONCLUSIVE: . of 4 cases' '' noise=0.3 --max-seconds 3 --inconclusive pass
 gate 0 'PASSED' '' slower=1.008 --min-effect 2
+gate 4 'no single case, but the suite' '' slower=1.0075 --limit 10 # a wide limit leaves 1 % and 0.5 % as they are
+gate 4 '4 of 4 cases are slower' '' slower=1.0075 --limit 1 --rounds 20 # half of a narrow one counts
 gate 4 'no single case, but the suite as a whole is slower by \+1\.' '' slower=1.015 --min-effect 2
 gate 5 ' 5  (naive|blocked)/' '' slower=1.1 --rounds 5 # fewer than any evidence needs
 for file in gate.json gate.md junit.xml A.json B.json trace.jsonl; do
@@ -75,8 +77,14 @@ gate 2 "cannot make the folder" '' '' --out /proc/nowhere
 touch taken
 gate 2 "cannot make the folder" '' '' --out taken
 gate 2 "floors absent.json" '' '' --floors absent.json
-echo '{"floors": {"x": 0.5}}' >bad.json
-gate 2 "a floor is a ratio from 1 to 2" '' '' --floors bad.json
+for floor in 0.5 2.1 null; do
+  echo "{\"floors\": {\"x\": $floor}}" >bad.json
+  gate 2 "floors bad.json: .*(a floor is a ratio from 1 to 2|null)" '' '' --floors bad.json
+done
+for option in --limit --min-effect --alpha --max-seconds --hang-seconds; do
+  gate 2 "$option: 'nan' is not a" '' '' $option nan
+  gate 2 "$option: '-1' is not a" '' '' $option=-1
+done
 gate 2 "cannot read absent" '' '' --same-code absent
 gate 2 "inconclusive" '' '' --inconclusive maybe
 gate 2 "belongs to run" '' '' --benchmark_min_time=1

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include "gate/selftest.hpp"
 #include "gate/text.hpp"
 #include "machine.hpp"
+#include "option_checks.hpp"
 #include "stop.hpp"
 #include "table.hpp"
 
@@ -31,7 +33,7 @@ struct Options {
   CaseOptions cases;
   WorkerOptions worker;
   double limit_percent = 3, alpha = 0.01, max_seconds = 300;
-  std::optional<double> min_effect_percent;  // a third of the limit
+  std::optional<double> min_effect_percent;
   int rounds = 0;
   std::string inconclusive = "fail", out, floors, same_code;
   bool common = false, annotate = false;
@@ -69,7 +71,7 @@ std::map<std::string, double> load_floors(const std::string& path) {
     const Json json = Json::parse(std::ifstream(path));
     for (const auto& [name, ratio] : json.at("floors").items()) {
       floors[name] = std::log(ratio.get<double>());
-      if (!(floors[name] >= 0 && floors[name] < 1))
+      if (!(floors[name] >= 0 && floors[name] <= std::log(2)))
         throw std::invalid_argument(name + ": a floor is a ratio from 1 to 2");
     }
   } catch (const std::exception& error) {
@@ -93,13 +95,17 @@ Settings settings_of(const Options& options) {
                     .fixed_rounds = options.rounds,
                     .seed = std::random_device{}(),
                     .floors = load_floors(floors_file(options.floors))};
-  settings.criteria.alpha = options.alpha;
-  settings.criteria.limit = std::log1p(options.limit_percent / 100);
-  const double min_effect_percent = options.min_effect_percent.value_or(options.limit_percent / 3);
-  settings.criteria.min_effect = std::log1p(min_effect_percent / 100);
-  if (!(min_effect_percent < options.limit_percent))
+  Criteria& criteria = settings.criteria;
+  criteria.alpha = options.alpha;
+  criteria.limit = std::log1p(options.limit_percent / 100);
+  if (!options.min_effect_percent) {
+    criteria.min_effect = std::min(criteria.min_effect, std::log1p(options.limit_percent / 2 / 100));
+  } else if (*options.min_effect_percent < options.limit_percent) {
+    criteria.min_effect = std::log1p(*options.min_effect_percent / 100);
+  } else {
     throw UsageError(
-        fmt::format("--min-effect {} must be below --limit {}", min_effect_percent, options.limit_percent));
+        fmt::format("--min-effect {} must be below --limit {}", *options.min_effect_percent, options.limit_percent));
+  }
   return settings;
 }
 
@@ -183,18 +189,18 @@ Command add_gate(CLI::App& app) {
   command->add_option("CAND", options->candidate, "command line of the candidate's");
   add_case_options(*command, options->cases);
   command->add_option("--limit", options->limit_percent, "percent; PROVEN is to be slower by less")
-      ->check(CLI::Range(0.1, 100.0))
+      ->check(in_range(0.1, 100.0))
       ->capture_default_str();
   command
       ->add_option("--min-effect", options->min_effect_percent,
                    "percent; up to it a slowdown of a case is none, up to half of it one of the whole suite; without "
-                   "it a third of --limit")
-      ->check(CLI::Range(0.0, 100.0));
+                   "it 1, or half of --limit where that is less")
+      ->check(in_range(0.0, 100.0));
   command->add_option("--alpha", options->alpha, "probability of any false REGRESSED among the cases")
-      ->check(CLI::Range(1e-6, 0.2))
+      ->check(in_range(1e-6, 0.2))
       ->capture_default_str();
   command->add_option("--max-seconds", options->max_seconds, "then what is open is INCONCLUSIVE")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command->add_option("--rounds", options->rounds, "full rounds of every case, without stopping early")
       ->check(CLI::Range(1, kMostSigns));
@@ -212,7 +218,7 @@ Command add_gate(CLI::App& app) {
   command->add_flag("--annotate", options->annotate, "print ::error lines for the log of a GitHub workflow");
   command->add_option("--seed", options->worker.seed, "of the inputs")->capture_default_str();
   command->add_option("--hang-seconds", options->worker.hang_seconds, "without an answer, until a side counts as hung")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   CLI::App* test = command->add_subcommand("selftest", "how often the gate cries wolf, and finds what is there");
   auto test_options = std::make_shared<SelftestOptions>();

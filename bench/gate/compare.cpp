@@ -17,6 +17,7 @@
 #include "gate/contenders.hpp"
 #include "gate/duel.hpp"
 #include "gate/text.hpp"
+#include "option_checks.hpp"
 #include "stop.hpp"
 #include "table.hpp"
 
@@ -204,13 +205,13 @@ Command add_compare(CLI::App& app) {
   command->add_option("--plugin", options->plugins,
                       "a shared library of kernels, see src/attn_plugin.h; may be repeated");
   command->add_option("--limit", options->limit_percent, "percent within which they count as equal")
-      ->check(CLI::Range(0.6, 100.0))
+      ->check(in_range(0.6, 100.0))
       ->capture_default_str();
   command->add_option("--alpha", options->alpha, "probability of naming the wrong one")
-      ->check(CLI::Range(1e-6, 0.2))
+      ->check(in_range(1e-6, 0.2))
       ->capture_default_str();
   command->add_option("--max-seconds", options->max_seconds, "then it stays INCONCLUSIVE")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command->add_option("--rounds", options->rounds, "so many, rather than until the answer is there")
       ->check(CLI::Range(1, kMostSigns));
@@ -218,7 +219,7 @@ Command add_compare(CLI::App& app) {
   command->add_option("--seed", options->worker.seed, "of the inputs")->capture_default_str();
   command
       ->add_option("--hang-seconds", options->worker.hang_seconds, "without an answer, until a worker counts as hung")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   return [options](const Context& context) { return compare(*options, context); };
 }
