@@ -54,7 +54,7 @@ Json to_json(const CaseReport& c) {
 }  // namespace
 
 Json to_json(const Report& report) {
-  Json json = {{"attnbench_gate", 1},
+  Json json = {{"attnbench_gate", 2},
                {"outcome", to_string(outcome_of(report))},
                {"failure", report.failure},
                {"out_of_time", report.out_of_time},

@@ -12,6 +12,8 @@ PROBLEM = "b:1/h:8/hkv:8/q:512/k:512/d:64/dv:64/dtype:f32/mask:causal/threads:1"
 
 def case(variant, ratio, verdict="PROVEN", bounded=True, **changes):
     rounds = [{"phase": "screen", "round": place + 1, "ratio": ratio * (1 + place / 1000)} for place in range(7)]
+    if changes.get("confirmed"):
+        rounds += [{"phase": "confirm", "round": place + 1, "ratio": ratio} for place in range(13)]
     return {"name": f"attention/{variant}/avx2/{PROBLEM}", "verdict": verdict, "ratio": ratio,
             "low": ratio - 0.01 if bounded else None, "high": ratio + 0.01 if bounded else None, "detectable": None,
             "confirmed": False, "same_code": False, "min_effect": 1.01, "rounds": rounds, **changes}
@@ -19,7 +21,7 @@ def case(variant, ratio, verdict="PROVEN", bounded=True, **changes):
 
 def document(*cases, **changes):
     whole = {"verdict": "PROVEN", "ratio": 1.0, "min_effect": 1.005, "rounds": [1.0, 1.001]}
-    return {"attnbench_gate": 1, "outcome": "REGRESSED", "failure": "", "seconds": 74.2,
+    return {"attnbench_gate": 2, "outcome": "REGRESSED", "failure": "", "seconds": 74.2,
             "criteria": {"alpha": 0.01, "limit": 1.03, "min_effect": 1.01, "proof": 20}, "base": FACTS,
             "candidate": {**FACTS, "revision": "bbb"}, "suite": whole, "null_arm": whole, "cases": list(cases), **changes}
 
@@ -43,6 +45,7 @@ def test_the_worst_comes_first_and_each_row_says_what_was_found(tmp_path):
     assert wrong["note"] == "candidate: o is <wrong>" and wrong["slower"] is None
     assert (slower["slower"], slower["low"], slower["high"]) == (8, 7, 9) and "same machine code" in slower["note"]
     assert unknown["low"] is None and unknown["note"] == "measured again in full rounds"
+    assert [row["rounds"] for row in report.rows] == [0, 7, 13, 7]  # what was measured again is judged by that alone
     assert equal["command"] == ("tools/gate --problem h:8/q:512/d:64/mask:causal --variants '^naive$' --isa avx2 "
                                 "--threads 1")
     assert report.headline == "REGRESSED: 1 wrong, 1 regressed, 1 inconclusive, 1 proven"
@@ -54,6 +57,18 @@ def test_the_worst_comes_first_and_each_row_says_what_was_found(tmp_path):
     assert rounds[0].panels[0].content[-1].y == pytest.approx([100 * (1.08 * (1 + i / 1000) - 1) for i in range(7)])
 
 
+def test_a_case_that_was_never_measured_again_has_no_figure(tmp_path):
+    row = gate.load(written(tmp_path, document(case("naive", 1.0, "INCONCLUSIVE", confirmed=True,
+                                                    rounds=[{"phase": "screen", "round": 1, "ratio": 1.1}])))).rows[0]
+    assert row["slower"] is None and row["rounds"] == 0
+
+
+def test_a_suite_that_is_slower_without_a_slower_case_is_told(tmp_path):
+    suite = {"verdict": "REGRESSED", "ratio": 1.0081, "min_effect": 1.005, "rounds": [1.0081]}
+    assert gate.load(written(tmp_path, document(case("naive", 1.008), suite=suite))).headline == (
+        "REGRESSED: 1 proven, the suite as a whole slower by 0.8 %")
+
+
 def test_a_gate_that_failed_before_it_measured_is_a_page_that_says_why(report, tmp_path):
     path = written(tmp_path, document(outcome="ENVIRONMENT", failure="the base hung",
                                       suite={"verdict": "INCONCLUSIVE", "rounds": []}))
@@ -62,8 +77,8 @@ def test_a_gate_that_failed_before_it_measured_is_a_page_that_says_why(report, t
 
 
 @pytest.mark.parametrize("content, message", [
-    ({**EXAMPLE, "attnbench_gate": 2}, "schema 2 of the gate"),
-    ({"attnbench_gate": 1}, "no report of attnbench gate"),
+    ({**EXAMPLE, "attnbench_gate": 1}, "schema 1 of the gate"),
+    ({"attnbench_gate": 2}, "no report of attnbench gate"),
     ({**EXAMPLE, "cases": [1]}, "no report of attnbench gate"),
     ({**EXAMPLE, "cases": [case("naive", 1, "PERHAPS")]}, "no report of attnbench gate"),
 ])

@@ -10,7 +10,7 @@ from .figure import Axis, Bars, Figure, Line, Panel, Series
 from .problem import parse_row_name
 from .results import parse_json
 
-SCHEMA = 1
+SCHEMA = 2
 WORST_FIRST = ["WRONG", "REGRESSED", "INCONCLUSIVE", "PROVEN"]
 COLUMNS = [("status", "verdict", False), ("variant", "variant", False), ("isa", "ISA", False),
            ("problem", "problem", False), ("threads", "threads", True), ("slower", "slower by, %", True),
@@ -60,6 +60,12 @@ def percent(ratio):
     return None if ratio is None else round(100 * (ratio - 1), 3)
 
 
+def deciding_rounds(case):
+    """How many rounds the verdict rests on: a case that is confirmed is judged afresh, by its full rounds alone."""
+    phase = "confirm" if case["confirmed"] else "screen"
+    return sum(entry["phase"] == phase for entry in case["rounds"])
+
+
 class Gate:
     def __init__(self, document):
         self.document = document
@@ -81,16 +87,21 @@ class Gate:
 
     def outcome_text(self):
         counts = {verdict: sum(case["verdict"] == verdict for case in self.cases) for verdict in WORST_FIRST}
-        told = ", ".join(f"{count} {verdict.lower()}" for verdict, count in counts.items() if count)
-        return f"{self.document['outcome']}: {self.document['failure'] or told or 'nothing was measured'}"
+        told = [f"{count} {verdict.lower()}" for verdict, count in counts.items() if count]
+        suite = self.document["suite"]
+        if suite["verdict"] == "REGRESSED":
+            told.append(f"the suite as a whole slower by {100 * (suite['ratio'] - 1):.1f} %")
+        return f"{self.document['outcome']}: {self.document['failure'] or ', '.join(told) or 'nothing was measured'}"
 
     def row(self, case, name):
+        rounds = deciding_rounds(case)
         notes = [case.get("failure", ""), "measured again in full rounds" if case["confirmed"] else "",
                  "the same machine code in both builds" if case["same_code"] else ""]
         row = {"status": case["verdict"], "variant": name.variant, "isa": name.isa, "problem": name.problem,
-               "threads": name.threads, "slower": percent(case.get("ratio")), "low": percent(case.get("low")),
-               "high": percent(case.get("high")), "detectable": percent(case.get("detectable")),
-               "rounds": len(case["rounds"]), "note": "; ".join(note for note in notes if note),
+               "threads": name.threads, "slower": percent(case.get("ratio")) if rounds else None,
+               "low": percent(case.get("low")), "high": percent(case.get("high")),
+               "detectable": percent(case.get("detectable")), "rounds": rounds,
+               "note": "; ".join(note for note in notes if note),
                "command": f"tools/gate --problem {name.problem} --variants '^{re.escape(name.variant)}$' --isa {name.isa} "
                           f"--threads {name.threads}"}
         row["hover"] = f"<b>{name.variant}</b> {name.isa}<br>{name.problem}<br>{case['verdict']}"
@@ -127,13 +138,13 @@ class Gate:
     def rounds_of(self, place):
         case = self.cases[place]
         return self.over_rounds(self.labels[place], self.names[place].variant, [percent(entry["ratio"]) for entry in case["rounds"]],
-                                percent(case["min_effect"]), f"{case['verdict']} after {len(case['rounds'])} rounds.", place)
+                                percent(case["min_effect"]), f"{case['verdict']} by {deciding_rounds(case)} rounds.", place)
 
     def whole(self, key, text):
         whole = self.document[key]
         rounds = [percent(ratio) for ratio in whole["rounds"]]
         return self.over_rounds(text, key.replace("_", " "), rounds, percent(whole["min_effect"]),
-                                f"{whole['verdict']} after {len(rounds)} rounds.", None)
+                                f"{whole['verdict']} by {len(rounds)} rounds.", None)
 
     def over_rounds(self, label, name, values, least, note, place):
         limit = self.limits()[1]
