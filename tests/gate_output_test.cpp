@@ -236,14 +236,21 @@ TEST_CASE("the output folder is checked before anything is timed, and holds all 
   std::ofstream(folder.file("taken")) << "a file";
   CHECK_THROWS_AS(OutputFolder(folder.file("taken")), UsageError);
   const std::string path = folder.file("deep") + "/gate";
+  std::filesystem::create_directories(path);
+  std::ofstream(path + "/trace.jsonl") << "precious";
   OutputFolder out(path);
+  CHECK(std::filesystem::file_size(path + "/trace.jsonl") == 8);  // until something is measured
   Report report = mixed_report();
+  report.skipped = {{"attention/of/another/build", "only the base has it"}};
   out.progressed(
       report, {.phase = Phase::screen, .round = 1, .rounds = 7, .cases = 1, .elapsed_seconds = 1, .left_seconds = 1});
   CHECK(Json::parse(std::ifstream(path + "/gate.json")).at("cases").size() == 4);
   out.write(report, false);
   for (const char* name : {"gate.json", "gate.md", "junit.xml", "A.json", "B.json", "trace.jsonl"})
     CHECK(std::filesystem::exists(path + "/" + name));
+  CHECK(std::filesystem::file_size(path + "/trace.jsonl") == 0);  // not that of another run
+  CHECK(Json::parse(std::ifstream(path + "/gate.json")).at("skipped")[0].at("reason") == "only the base has it");
+  CHECK(contains(markdown(report), "1 case of the selection not compared, such as attention/of/another/build: only"));
 }
 
 TEST_CASE("sides that differ in more than their code are refused, naming each difference", "[gate_output]") {

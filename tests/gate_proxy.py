@@ -9,8 +9,10 @@ crashes. Times are made up (1 ms a call, little noise), so that tests of the gat
   fact:cpu=Other        another fact in the hello
   drop=naive            a variant that is not there
   protocol=9            another version of the protocol
+  plan=1e3              flops per second that are predicted
   wrong_prep, wrong_run a kernel that computes something wrong
   crash_after=N, hang_after=N, garbage_after=N   at the Nth run
+  crash_launch=N        at the first run of the Nth launch, counted in the file `launches`
 """
 import json
 import os
@@ -47,11 +49,18 @@ say(hello)
 
 WRONG = {"passed": False, "max_scaled_err": 1, "tolerance": 0, "rows_checked": 1, "failure": "o[b=0] is not what it should be"}
 RIGHT = dict(WRONG, passed=True, failure="")
+if "crash_launch" in options:
+    with open("launches", "a") as launches:
+        launches.write("x")
+    if os.path.getsize("launches") == int(options["crash_launch"]):
+        options["crash_after"] = 1
 runs, measured = 0, None
 for line in sys.stdin:
     words = line.split()
     if words[0] != "run":
         answer = ask(line)
+        if words[0] == "plan" and "plan" in options:
+            answer["flops_per_second"] = float(options["plan"])
         if words[0] == "prep" and "wrong_prep" in options:
             answer["verdict"] = WRONG
         say(answer)

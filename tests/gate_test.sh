@@ -109,6 +109,16 @@ gate 3 "the candidate answered with something else than JSON" '' garbage_after=7
 if python3 -c 'import json; g = json.load(open("crashed/gate.json")); assert g["outcome"] == "ENVIRONMENT" and any(c["rounds"] for c in g["cases"]), g'; then
   pass; else fail 'what was measured before a crash should be kept'; fi
 
+# A candidate that has become too slow to take turns is measured; only the base can leave a case out, and it is told.
+gate 4 'REGRESSED: 4 of 4' '' 'slower=1.5 plan=1'
+gate 2 'there is nothing to compare' 'plan=1' ''
+says 'one iteration is predicted'
+
+# Nothing is lost to a typo.
+echo precious >slower/trace.jsonl
+gate 2 "q=0 is not between" '' '' --problem h:1/q:0/d:1 --out slower
+if [ "$(cat slower/trace.jsonl)" = precious ]; then pass; else fail 'bad input should leave the report of another run alone'; fi
+
 # Wrong results: exit 1, no number.
 gate 1 'WRONG RESULTS: 4 of 4' '' wrong_prep
 says 'candidate: o\[b=0\] is not what it should be'
@@ -118,20 +128,27 @@ gate 1 'WRONG RESULTS: 4 of 4' wrong_run ''
 (ulimit -f 4 && run gate "$(side)" "$(side)" $cases --out full)
 if [ $? -eq 3 ] && cat out err | grep -q 'cannot write'; then pass; else fail 'a full disk should end with 3'; fi
 
-# Interrupted: exit 130, what was measured is kept.
-python3 - ${emulator[@]+"${emulator[@]}"} "$attnbench" gate "$(side)" "$(side)" $cases --rounds 900 --max-seconds 900 --out stopped <<'PY'
+# interrupts SIGN BYTES FILE ARGUMENTS...: SIGINT, when the file SIGN has so many bytes, must end attnbench with 130, and
+# FILE hold the rounds until then.
+interrupts() {
+  if python3 - "$1" "$2" "$3" ${emulator[@]+"${emulator[@]}"} "$attnbench" "${@:4}" <<'PY'
 import json, os, signal, subprocess, sys, time
-process = subprocess.Popen(sys.argv[1:], stdout=open("out", "w"), stderr=open("err", "w"))
+sign, size, kept = sys.argv[1:4]
+process = subprocess.Popen(sys.argv[4:], stdout=open("out", "w"), stderr=open("err", "w"))
 for _ in range(600):
-    if os.path.exists("stopped/gate.json"):
+    if os.path.exists(sign) and os.path.getsize(sign) >= int(size):
         break
     time.sleep(0.1)
 process.send_signal(signal.SIGINT)
 assert process.wait() == 130, process.returncode
-gate = json.load(open("stopped/gate.json"))
-assert gate["outcome"] == "INTERRUPTED" and gate["cases"][0]["rounds"], gate
+content = json.load(open(kept))
+assert any(part["rounds"] for part in content.get("cases", [content])), content
 PY
-if [ $? -eq 0 ] && grep -q 'INTERRUPTED after' out; then pass; else fail 'SIGINT should end with 130 and a report'; fi
+  then pass; else fail "attnbench ${*:4}: SIGINT should end with 130 and keep what was measured"; fi
+}
+# shellcheck disable=SC2086
+interrupts stopped/gate.json 1 stopped/gate.json gate "$(side)" "$(side)" $cases --rounds 900 --max-seconds 900 --out stopped
+if grep -q 'INTERRUPTED after' out && grep -q '"INTERRUPTED"' stopped/gate.json; then pass; else fail 'SIGINT should be in the report'; fi
 
 # compare: two variants, instruction sets or teams of this build. These are real times: only what cannot depend on them.
 small='--problem h:1/q:64/d:32 --rounds 3'

@@ -128,8 +128,8 @@ Report measure(const Options& options, const Settings& settings, Observer& obser
   WorkerSide copy("copy of the base", worker_command("BASE", options.base), options.worker);
   Report report;
   std::vector<Pairing> pairings;
+  std::vector<Skipped> skipped;
   try {
-    std::vector<Skipped> skipped;
     pairings =
         introduce(base, candidate, options.cases, options.common, report.base_facts, report.candidate_facts, skipped);
     fmt::print(stderr, "{}", format_skipped(skipped));
@@ -145,7 +145,9 @@ Report measure(const Options& options, const Settings& settings, Observer& obser
   require_memory(names, 3);
   const Arena arena{
       .base = base, .candidate = candidate, .copy = copy, .seconds = steady_seconds, .interrupted = interrupted};
-  return run_gate(arena, pairings, settings, observer);
+  report = run_gate(arena, pairings, settings, observer);
+  report.skipped = std::move(skipped);
+  return report;
 }
 
 int gate_builds(Options options, const Context& context) {

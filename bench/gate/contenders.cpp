@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "caches.hpp"
@@ -34,9 +35,9 @@ std::vector<const Variant*> unite(std::vector<const Variant*> rows, const std::v
 }
 
 // Of all cases those that this side has and can run.
-Cases cases_of(WorkerSide& side, const std::vector<const Variant*>& table, Cases cases) {
+Cases cases_of(WorkerSide& side, const std::vector<const Variant*>& table, Cases cases, double most_seconds) {
   std::erase_if(cases.run, [&](const Case& c) { return !has(table, *c.variant); });
-  side.plan(cases, kMostIterationSeconds);
+  side.plan(cases, most_seconds);
   return cases;
 }
 
@@ -49,22 +50,19 @@ std::vector<Pairing> introduce(WorkerSide& base, WorkerSide& candidate, const Ca
   require_alike(base_facts, candidate_facts);
   const auto base_table = base.table(), candidate_table = candidate.table();
   const Cases all = expand_cases(options, unite(base_table, candidate_table), "1");
-  const Cases of_base = cases_of(base, base_table, all), of_candidate = cases_of(candidate, candidate_table, all);
+  // What is too slow to take turns is the base's to say: a candidate that is must be measured, not left out.
+  const Cases of_base = cases_of(base, base_table, all, kMostIterationSeconds),
+              of_candidate = cases_of(candidate, candidate_table, all, std::numeric_limits<double>::infinity());
   skipped = of_base.skipped;
   for (const Skipped& s : of_candidate.skipped)
     if (std::none_of(skipped.begin(), skipped.end(), [&](const Skipped& known) { return known.name == s.name; }))
       skipped.push_back(s);
   Pairings pairings = pair_up(names_of(of_base), names_of(of_candidate));
-  // Speeds are measured, so that a prediction near the limit may come out on either side of it.
-  const auto slow_only = [](const Cases& cases, std::vector<std::string>& names) {
-    std::erase_if(names, [&](const std::string& name) {
-      return std::any_of(cases.skipped.begin(), cases.skipped.end(), [&](const Skipped& s) {
-        return s.name == name && s.reason.rfind("one iteration is predicted", 0) == 0;
-      });
+  std::erase_if(pairings.only_candidate, [&](const std::string& name) {
+    return std::any_of(of_base.skipped.begin(), of_base.skipped.end(), [&](const Skipped& s) {
+      return s.name == name && s.reason.rfind("one iteration is predicted", 0) == 0;
     });
-  };
-  slow_only(of_candidate, pairings.only_base);
-  slow_only(of_base, pairings.only_candidate);
+  });
   if (!common) require_same_cases(pairings);
   for (const std::string& name : pairings.only_base) skipped.push_back({name, "only the base has it"});
   for (const std::string& name : pairings.only_candidate) skipped.push_back({name, "only the candidate has it"});

@@ -73,6 +73,8 @@ Json to_json(const Report& report) {
   json["null_arm"] = to_json(report.null_judgement);
   json["null_arm"]["rounds"] = ratios(report.null);
   json["null_arm"]["min_effect"] = ratio(report.criteria.suite_effect());
+  json["skipped"] = Json::array();
+  for (const Skipped& s : report.skipped) json["skipped"].push_back({{"name", s.name}, {"reason", s.reason}});
   json["cases"] = Json::array();
   for (const CaseReport& c : report.cases) json["cases"].push_back(to_json(c));
   return json;

@@ -21,11 +21,10 @@ OutputFolder::OutputFolder(std::string folder) : folder_(std::move(folder)) {
   if (error) throw UsageError(fmt::format("--out {}: cannot make the folder: {}", folder_, error.message()));
   for (const char* name : {"gate.json", "gate.md", "junit.xml", "A.json", "B.json", "trace.jsonl"})
     require_writable(file(name));
-  trace_.emplace(file("trace.jsonl"));
 }
 
 void OutputFolder::measured(const CaseReport& c, Phase phase, int round, const Round& measured, bool null_arm) {
-  trace_->measured(c, phase, round, measured, null_arm);
+  trace().measured(c, phase, round, measured, null_arm);
 }
 
 void OutputFolder::progressed(const Report& report, const Progress& progress) {
@@ -34,7 +33,10 @@ void OutputFolder::progressed(const Report& report, const Progress& progress) {
   write_atomically(file("gate.json"), text_of(to_json(report)));
 }
 
-void OutputFolder::write(const Report& report, bool inconclusive_passes) const {
+TraceWriter& OutputFolder::trace() { return trace_ ? *trace_ : trace_.emplace(file("trace.jsonl")); }
+
+void OutputFolder::write(const Report& report, bool inconclusive_passes) {
+  trace();  // an empty one rather than that of another run
   write_atomically(file("gate.json"), text_of(to_json(report)));
   write_atomically(file("gate.md"), markdown(report));
   write_atomically(file("junit.xml"), junit(report, inconclusive_passes));

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "case.hpp"
 #include "gate/round.hpp"
 #include "gate/verdict.hpp"
 
@@ -44,7 +45,8 @@ struct Report {
   Criteria criteria;
   Facts base_facts, candidate_facts;
   std::vector<CaseReport> cases;
-  std::size_t routed = 0;  // cases among which alpha is shared in the confirmation
+  std::vector<Skipped> skipped;  // of the selection, with the reason
+  std::size_t routed = 0;        // cases among which alpha is shared in the confirmation
   std::vector<double> suite;
   Judgement suite_judgement;
   std::vector<double> null;  // a value per round

@@ -152,6 +152,9 @@ std::vector<std::string> remarks(const Report& report) {
                   "or page faults.",
                   report.cases.size(), plural(report.cases.size()), clock_time(report.seconds), routed, dropped,
                   dropped == 1 ? "" : "s"));
+  if (const std::size_t skipped = report.skipped.size(); skipped > 0)
+    lines.push_back(fmt::format("{} case{} of the selection not compared, such as {}: {}.", skipped, plural(skipped),
+                                report.skipped.front().name, report.skipped.front().reason));
   return lines;
 }
 
