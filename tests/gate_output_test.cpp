@@ -392,8 +392,12 @@ TEST_CASE("a trace that cannot be written ends the run with its reason", "[gate_
 }
 
 TEST_CASE("a duel names the faster one, or that they are equal, in either direction", "[duel]") {
-  const auto [factor, winner] = GENERATE(
-      table<double, Winner>({{1.08, Winner::a}, {1 / 1.08, Winner::b}, {1.0, Winner::neither}, {3.0, Winner::a}}));
+  const auto [factor, winner] = GENERATE(table<double, Winner>({{1.08, Winner::a},
+                                                                {1 / 1.08, Winner::b},
+                                                                {1.0, Winner::neither},
+                                                                {3.0, Winner::a},
+                                                                {100.0, Winner::a},
+                                                                {0.01, Winner::b}}));
   int right = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SimulatedMachine machine({}, seed);
@@ -408,6 +412,18 @@ TEST_CASE("a duel names the faster one, or that they are equal, in either direct
   }
   CAPTURE(factor);
   CHECK(right >= 19);
+}
+
+TEST_CASE("a duel favours neither who is launched nor who prepares first", "[duel]") {
+  Noise noise;
+  (GENERATE(true, false) ? noise.last_launched : noise.first_prepared) = 0.02;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SimulatedMachine machine(noise, seed);
+    const auto a = machine.add("a", {"x"}, {}), b = machine.add("b", {"x"}, {});
+    const Arena arena{*a, *b, *a, [&] { return machine.seconds(); }, [] { return false; }};
+    const DuelReport report = hold_duel(arena, {"", "x", "x"}, {.seed = seed}, [](const DuelReport&) {});
+    CHECK((report.winner == Winner::neither || report.winner == Winner::unknown));
+  }
 }
 
 TEST_CASE("a duel counts a difference from half a percent", "[duel]") {

@@ -156,6 +156,24 @@ exits 5 'B / A +[0-9.]+, 3 rounds' compare naive blocked $small --json duel.json
 if python3 -c 'import json; d = json.load(open("duel.json")); assert d["faster"] == "unknown" and len(d["rounds"]) == 3 and "/naive/" in d["A"], d'; then pass; else fail 'compare --json'; fi
 isa=$(${emulator[@]+"${emulator[@]}"} "$attnbench" list --json | python3 -c 'import json, sys; print(next(r["isa"] for r in json.load(sys.stdin) if r["name"] == "naive" and r["runs_here"]))')
 exits 5 "A .* flash/.*threads:2" compare flash@2 "flash/$isa" $small
+# duel CODE 'REGEX' 'FAULTS' OPTION...: of workers that have these faults.
+duel() {
+  local launcher=${ATTN_LAUNCHER-}
+  # shellcheck disable=SC2086
+  ATTN_LAUNCHER="python3 $proxy $3 -- $launcher" exits "$1" "$2" compare naive blocked --problem h:1/q:8/d:4 "${@:4}"
+}
+duel 0 'equal within' ''
+duel 3 'the worker of [AB] crashed \(SIGSEGV\), after 0 rounds' crash_after=2
+duel 3 'the worker of [AB] crashed .*, after [1-9] rounds' crash_launch=8 --json cut.json
+says 'B / A +[0-9.]+, [1-9] rounds'
+if python3 -c 'import json; d = json.load(open("cut.json")); assert d["rounds"] and "crashed" in d["failure"], d'; then pass; else fail 'rounds before a crash should be kept'; fi
+duel 3 'the worker of [AB] hung' hang_after=3 --hang-seconds 1
+duel 1 'FAILED worker of [AB]: o\[b=0\]' wrong_run
+duel 2 'not both can be compared within --max-seconds' plan=1
+rm launches
+ATTN_LAUNCHER="python3 $proxy crash_launch=99999 -- ${ATTN_LAUNCHER-}" \
+  interrupts launches 8 stopped.json compare naive blocked --problem h:1/q:8/d:4 --rounds 900 --json stopped.json # a launch, two a round
+if grep -q 'B / A' out; then pass; else fail 'an interrupted comparison should say what it found'; fi
 exits 2 "A and B are the same case" compare naive naive $small
 exits 2 "A 'nonsense': .*matches no variant" compare nonsense naive $small
 exits 2 "B 'naive@0': .*is not a team size" compare flash naive@0 $small

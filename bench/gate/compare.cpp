@@ -107,7 +107,7 @@ class Line {
   bool shown_ = false;
 };
 
-Json as_json(const DuelReport& report, const Pairing& pairing) {
+Json as_json(const DuelReport& report, const Pairing& pairing, const std::string& failure) {
   constexpr std::array kWinners = {"A", "B", "neither", "unknown"};
   const auto ratio = [](double log_ratio) {
     return std::isfinite(log_ratio) ? Json(std::exp(log_ratio)) : Json(nullptr);
@@ -121,10 +121,45 @@ Json as_json(const DuelReport& report, const Pairing& pairing) {
                {"low", ratio(report.interval.low)},
                {"high", ratio(report.interval.high)},
                {"detectable", report.detectable ? ratio(*report.detectable) : Json(nullptr)},
+               {"failure", failure},
                {"seconds", report.seconds},
                {"rounds", Json::array()}};
   for (const double value : report.rounds) json["rounds"].push_back(std::exp(value));
   return json;
+}
+
+// Rounds that a winner takes at least, of as many calls on each side: a checked one, and two turns of an untimed and a
+// timed one.
+constexpr double kLeastRounds = 11, kLeastCalls = 5;
+
+// Launches A's worker, which knows all that there is to choose from.
+Pairing introduce(WorkerSide& side, const Options& options, const Workload& workload) {
+  const Facts facts = side.launch(0);
+  require_alike(facts, facts);  // that is: no debug build
+  const auto table = side.table();
+  Cases both{.run = {contender("A", options.a, options, workload, table),
+                     contender("B", options.b, options, workload, table)}};
+  Pairing pairing{"", case_name(both.run[0]), case_name(both.run[1])};
+  if (pairing.base_case == pairing.candidate_case)
+    throw UsageError(fmt::format("A and B are the same case, {}", short_name(pairing.base_case)));
+  require_memory({pairing.base_case, pairing.candidate_case}, 2);
+  side.plan(both, options.max_seconds / (kLeastRounds * kLeastCalls));
+  if (both.run.size() < 2)
+    throw UsageError(fmt::format("not both can be compared within --max-seconds {:g}:{}", options.max_seconds,
+                                 format_skipped(both.skipped)));
+  return pairing;
+}
+
+void print(const DuelReport& report, const Pairing& pairing, const Criteria& criteria) {
+  const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
+  const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  const std::string verdict = verdict_text(report, a, b, criteria);
+  fmt::print("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns),
+             a, time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
+             report.rounds.size(), report.seconds,
+             report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
+             color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
+  std::fflush(stdout);
 }
 
 int compare(const Options& options, const Context& context) {
@@ -142,18 +177,6 @@ int compare(const Options& options, const Context& context) {
   for (const std::string& plugin : options.plugins) command.insert(command.end(), {"--plugin", plugin});
   WorkerSide side_a("worker of A", command, options.worker), side_b("worker of B", command, options.worker);
 
-  const Facts facts = side_a.launch(0);
-  require_alike(facts, facts);  // that is: no debug build
-  const auto table = side_a.table();
-  Cases both{.run = {contender("A", options.a, options, workload, table),
-                     contender("B", options.b, options, workload, table)}};
-  const Pairing pairing{"", case_name(both.run[0]), case_name(both.run[1])};
-  if (pairing.base_case == pairing.candidate_case)
-    throw UsageError(fmt::format("A and B are the same case, {}", short_name(pairing.base_case)));
-  require_memory({pairing.base_case, pairing.candidate_case}, 2);
-  side_a.plan(both, options.max_seconds / 10);
-  if (both.run.size() < 2) throw UsageError("not both can be compared:" + format_skipped(both.skipped));
-
   DuelSettings settings{
       .max_seconds = options.max_seconds, .fixed_rounds = options.rounds, .seed = std::random_device{}()};
   settings.criteria.alpha = options.alpha;
@@ -162,32 +185,33 @@ int compare(const Options& options, const Context& context) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   };
   const Arena arena{side_a, side_b, side_a, seconds, interrupted};
+  Pairing pairing;
   DuelReport report;
+  std::string failure;
   try {
+    pairing = introduce(side_a, options, workload);
     Line line;
     report = hold_duel(arena, pairing, settings, [&](const DuelReport& so_far) {
-      report = so_far;  // kept when a worker is interrupted
+      report = so_far;  // kept when a worker ends
       line.show(so_far);
     });
   } catch (const WrongResult& error) {
     fmt::print(stderr, "FAILED {}\n", error.what());
     return kExitWrong;
-  } catch (const SideFailure&) {
-    if (!interrupted()) throw;
+  } catch (const SideFailure& error) {
+    // Whoever waits for a worker is woken by the interruption, and takes it for the worker's end.
+    if (!interrupted()) failure = fmt::format("{}, after {} rounds", error.what(), report.rounds.size());
   }
 
-  const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
-  const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
   if (!report.rounds.empty()) {
-    const std::string verdict = verdict_text(report, a, b, settings.criteria);
-    fmt::print("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns),
-               a, time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
-               report.rounds.size(), report.seconds,
-               report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
-               color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
-    if (!options.json.empty()) write_atomically(options.json, as_json(report, pairing).dump(2) + "\n");
+    print(report, pairing, settings.criteria);
+    if (!options.json.empty()) write_atomically(options.json, as_json(report, pairing, failure).dump(2) + "\n");
   }
-  if (interrupted()) return kExitInterrupted;
+  if (interrupted()) {
+    fmt::print(stderr, "attnbench: interrupted after {} rounds\n", report.rounds.size());
+    return kExitInterrupted;
+  }
+  if (!failure.empty()) throw EnvironmentError(failure);
   return report.winner == Winner::unknown ? kExitInconclusive : kExitGood;
 }
 

@@ -26,7 +26,8 @@ class SimulatedSide : public Side {
     machine_.work(kLaunchSeconds);
     placement_.clear();
     speed_ = machine_.normal(machine_.noise_.process);
-    launched_last_ = ++machine_.launches_ % 3 == 0;
+    launched_last_ = ++machine_.launches_ % machine_.sides_ == 0;
+    machine_.prepared_.clear();
     return build_.facts;
   }
 
@@ -75,6 +76,7 @@ SimulatedMachine::SimulatedMachine(const Noise& noise, std::uint64_t seed)
       burst_{.begin = 0, .end = 0, .factor = 1} {}
 
 std::unique_ptr<Side> SimulatedMachine::add(std::string name, std::vector<std::string> cases, SimulatedBuild build) {
+  ++sides_;
   return std::make_unique<SimulatedSide>(*this, std::move(name), std::move(cases), std::move(build));
 }
 

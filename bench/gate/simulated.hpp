@@ -60,7 +60,7 @@ class SimulatedMachine {
   Random random_;
   double now_ = 0, phase_;
   Burst burst_;
-  int launches_ = 0;
+  int sides_ = 0, launches_ = 0;
   std::string prepared_;  // the case that somebody has prepared last
 };
 
