@@ -24,14 +24,19 @@ quietly() {
 # Presets are read from the current folder only.
 at_root() { (cd "$root" && "$@"); }
 
-# install_and_build <target>...: from a bare machine to the targets built; `all` includes the tests.
-install_and_build() {
+# What the preset builds with.
+install_missing() {
   local setup_options=(--quiet)
   case $preset in
     clang | tsan | aarch64) setup_options+=(--ci) ;;
   esac
   step "setup: installing what is missing (tools/setup)"
   "$root/tools/setup" "${setup_options[@]}"
+}
+
+# install_and_build <target>...: from a bare machine to the targets built; `all` includes the tests.
+install_and_build() {
+  install_missing
   step "configure: preset $preset into ${build#"$root"/}/"
   at_root quietly cmake --preset "$preset"
   step "build: $*"
