@@ -15,4 +15,5 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/attnbenchConfig.cmake.in
 # Unstable until version 1: a program built with 0.1 is not promised to build with 0.2.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/attnbenchConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/attnbenchConfig.cmake ${PROJECT_BINARY_DIR}/attnbenchConfigVersion.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/../variants/attn_add_variants.cmake DESTINATION ${package_folder})
+  ${CMAKE_CURRENT_LIST_DIR}/../variants/attn_add_variants.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/../variants/page_aligned.h DESTINATION ${package_folder})

@@ -29,9 +29,10 @@ set(ATTN_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
 set(ATTN_FLAGS_amx ${ATTN_FLAGS_avx512} -mavx512bf16 -mavx512fp16 -mamx-tile -mamx-bf16)
 set(ATTN_FLAGS_neon64 -march=armv8-a)
 
-# Kernels neither throw nor use RTTI; errno of math functions is never read. Never -ffast-math. Functions start on a
-# cache line, so that two builds differ less by code placement. GNU 'unique' symbols would escape the seal.
+# Kernels neither throw nor use RTTI; errno of math functions is never read. Never -ffast-math. Files start on a page and
+# functions on a cache line, so that two builds differ less by code placement. GNU 'unique' symbols would escape the seal.
 set(ATTN_KERNEL_OPTIONS -fno-exceptions -fno-rtti -fno-math-errno -falign-functions=64 -fno-lto
+    "SHELL:-include '${CMAKE_CURRENT_LIST_DIR}/page_aligned.h'"
     $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>
     # GCC 12 warns about its own AVX-512 intrinsics (GCC bug 105593).
     $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>

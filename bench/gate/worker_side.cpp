@@ -95,8 +95,9 @@ void WorkerSide::plan(Cases& cases, double most_seconds) {
     const double speed = plan.value("flops_per_second", 0.0);
     const double seconds = speed > 0 ? static_cast<double>(flops(c.workload)) / speed : 0;
     if (reason.empty() && seconds > most_seconds)
-      reason = fmt::format("one iteration is predicted to take {:.2g} s; turns are taken with those of at most {:.3g} s",
-                           seconds, most_seconds);
+      reason =
+          fmt::format("one iteration is predicted to take {:.2g} s; turns are taken with those of at most {:.3g} s",
+                      seconds, most_seconds);
     if (reason.empty()) return false;
     cases.skipped.push_back({name, reason});
     return true;
