@@ -38,8 +38,8 @@ gate 4 'REGRESSED' '' slower=1.015 --limit 1
 gate 5 'INCONCLUSIVE: . of 4 cases' '' noise=0.3 --max-seconds 3
 gate 0 'INCONCLUSIVE: . of 4 cases' '' noise=0.3 --max-seconds 3 --inconclusive pass
 gate 0 'PASSED' '' slower=1.008 --min-effect 2
-gate 4 'no single case, but the suite' '' slower=1.0075 --limit 10 # a wide limit leaves 1 % and 0.5 % as they are
-gate 4 '4 of 4 cases are slower' '' slower=1.0075 --limit 1 --rounds 20 # half of a narrow one counts
+gate 4 'no single case, but the suite' noise=0 'slower=1.0075 noise=0' --limit 10 # a wide limit leaves 1 % and 0.5 % as they are
+gate 4 '4 of 4 cases are slower' noise=0 'slower=1.0075 noise=0' --limit 1 --rounds 20 # half of a narrow one counts
 gate 4 'no single case, but the suite as a whole is slower by \+1\.' '' slower=1.015 --min-effect 2
 gate 5 ' 5  (naive|blocked)/' '' slower=1.1 --rounds 5 # fewer than any evidence needs
 for file in gate.json gate.md junit.xml A.json B.json trace.jsonl; do

@@ -1,13 +1,13 @@
 #!/bin/sh
-# on_pages.sh OBJDUMP OBJECT...
+# on_pages.sh READELF OBJECT...
 # The code of every object begins a page: see variants/page_aligned.h.
 set -u
-objdump=$1
+readelf=$1
 shift
 [ $# -gt 0 ] || { echo "no objects"; exit 2; }
 failed=0
 for object in "$@"; do
-  alignment=$("$objdump" -h "$object" | awk '$2 == ".text" { print $NF }')
-  [ "$alignment" = '2**12' ] || { echo "$object: .text is aligned to '$alignment' rather than 2**12"; failed=1; }
+  alignment=$("$readelf" -SW "$object" | awk '/ \.text /{ print $NF }')
+  [ "$alignment" = 4096 ] || { echo "$object: .text is aligned to '$alignment' rather than 4096"; failed=1; }
 done
 exit $failed
