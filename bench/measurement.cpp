@@ -75,11 +75,9 @@ bool is_fault(std::optional<double> percent) { return percent && is_ruler_fault(
 }  // namespace
 
 Json to_json(const Verdict& v) {
-  return {{"passed", v.passed},
-          {"max_scaled_err", v.max_scaled_err},
-          {"tolerance", v.tolerance},
-          {"rows_checked", v.rows_checked},
-          {"failure", v.failure}};
+  return {{"passed", v.passed},         {"max_scaled_err", v.max_scaled_err},
+          {"tolerance", v.tolerance},   {"rows_checked", v.rows_checked},
+          {"mistrusted", v.mistrusted}, {"failure", v.failure}};
 }
 
 Verdict verdict_from(const Json& json) {
@@ -87,6 +85,7 @@ Verdict verdict_from(const Json& json) {
           .max_scaled_err = json.at("max_scaled_err"),
           .tolerance = json.at("tolerance"),
           .rows_checked = json.at("rows_checked"),
+          .mistrusted = json.at("mistrusted"),
           .failure = json.at("failure")};
 }
 
@@ -105,7 +104,9 @@ Json to_json(const Measurement& m) {
                {"projections_seconds", m.parts.projections},
                {"core_seconds", m.parts.core},
                {"concat_seconds", m.parts.concat},
-               {"over_parts", m.over_parts}};
+               {"over_parts", m.over_parts},
+               {"marks", m.marks},
+               {"libraries", m.libraries}};
   if (m.pct_peak) json["pct_peak"] = *m.pct_peak;
   if (m.pct_bandwidth) json["pct_bandwidth"] = *m.pct_bandwidth;
   return json;
@@ -131,7 +132,9 @@ Measurement measurement_from(const Json& json) {
           .parts = {.projections = json.at("projections_seconds"),
                     .core = json.at("core_seconds"),
                     .concat = json.at("concat_seconds")},
-          .over_parts = json.at("over_parts")};
+          .over_parts = json.at("over_parts"),
+          .marks = json.at("marks").get<Marks>(),
+          .libraries = json.at("libraries")};
 }
 
 Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used) {

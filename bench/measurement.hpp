@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,10 @@
 #include "workbench.hpp"
 
 namespace attn::bench {
+
+// What a reader must know before believing a row that is right: "unsteady", "suspect_threads" and the like, each with the
+// reason. They ride in the row's `marks`.
+using Marks = std::map<std::string, std::string>;
 
 struct Measurement {
   Verdict verdict;  // after the calls; where it failed, nothing else counts
@@ -26,6 +31,8 @@ struct Measurement {
   std::string what_ran;                            // inside the library behind the kernel
   layers::LayerTimes parts;                        // of a layer: seconds of a call in each
   double over_parts = 0;                           // of its forward pass: time over that of its parts; 0: not known
+  Marks marks;
+  std::string libraries;  // of a peer: which BLAS and OpenMP its calls are bound to
 };
 
 Json to_json(const Measurement& m);

@@ -49,7 +49,8 @@ struct Verdict {
   double max_scaled_err = 0;  // of o or the gradients; finite even when the check failed
   double tolerance = 0;
   std::int64_t rows_checked = 0;
-  std::string failure;  // empty when passed: the worst element, where it is, and what was expected
+  std::string mistrusted;  // why passing means little here: inputs that leave nothing to check; mostly empty
+  std::string failure;     // empty when passed: the worst element, where it is, and what was expected
 };
 
 // Judges the o and lse, or dq, dk and dv, in `outputs`.
