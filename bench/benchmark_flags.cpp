@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <sstream>
 
 #include "errors.hpp"
@@ -26,7 +27,14 @@ std::string one_of(const std::string& flag, const std::string& value, const std:
   return value;
 }
 
-bool is_true(const std::string& value) { return value.empty() || value == "true" || value == "1"; }
+// As Google Benchmark reads them.
+bool is_true(const std::string& flag, std::string value) {
+  std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::vector<std::string> yes = {"", "1", "t", "true", "y", "yes", "on"};
+  if (std::find(yes.begin(), yes.end(), value) != yes.end()) return true;
+  one_of(flag, value, {"true", "false", "1", "0", "t", "f", "yes", "no", "y", "n", "on", "off"});
+  return false;
+}
 
 }  // namespace
 
@@ -45,26 +53,39 @@ BenchmarkFlags parse_benchmark_flags(const std::vector<std::string>& flags) {
       parsed.out_format = one_of(name, value, formats);
       continue;
     }
+    if (name == "--benchmark_filter") {
+      parsed.filter = value;
+      continue;
+    }
+    if (name == "--benchmark_min_time") {
+      parsed.min_time_seconds = parse_number<double>(name, value);
+      continue;
+    }
+    if (name == "--benchmark_min_warmup_time") {
+      parsed.warmup_seconds = value == "0" ? 0 : parse_number<double>(name, value);
+      continue;
+    }
+    if (name == "--benchmark_repetitions") {
+      parsed.repetitions = parse_number<int>(name, value);
+      continue;
+    }
+    if (name == "--benchmark_report_aggregates_only") {
+      parsed.aggregates.file_too = is_true(name, value);
+      continue;
+    }
+    if (name == "--benchmark_display_aggregates_only") {
+      parsed.aggregates.display = is_true(name, value);
+      continue;
+    }
+    // Cases take turns in random order whatever it says.
+    if (name == "--benchmark_enable_random_interleaving") continue;
+    if (name == "--benchmark_perf_counters" && !value.empty())
+      throw UsageError(name + ": Google Benchmark would count what it does between the calls, not the kernels");
     if (name == "--benchmark_format") parsed.format = one_of(name, value, formats);
-    if (name == "--benchmark_filter") parsed.filter = value;
-    if (name == "--benchmark_min_time") parsed.min_time_seconds = parse_number<double>(name, value);
-    if (name == "--benchmark_repetitions")
-      parsed.repetitions = parse_number<int>(name, value), parsed.repetitions_given = true;
-    if (name == "--benchmark_enable_random_interleaving") parsed.interleaved = is_true(value);
-    if (name == "--benchmark_list_tests") parsed.list_only = is_true(value);
+    if (name == "--benchmark_list_tests") parsed.list_only = is_true(name, value);
     parsed.passed_on.push_back(flag);
   }
   return parsed;
-}
-
-void take_repetitions(BenchmarkFlags& flags, int of_sweep) {
-  if (flags.repetitions_given || of_sweep <= flags.repetitions) return;
-  flags.repetitions = of_sweep;
-  std::erase_if(flags.passed_on,
-                [](const std::string& flag) { return flag.rfind("--benchmark_repetitions=", 0) == 0; });
-  flags.passed_on.push_back(fmt::format("--benchmark_repetitions={}", of_sweep));
-  if (!flags.interleaved) flags.passed_on.emplace_back("--benchmark_enable_random_interleaving=true");
-  flags.interleaved = true;
 }
 
 }  // namespace attn::bench

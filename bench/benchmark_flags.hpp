@@ -1,5 +1,5 @@
-// The flags of Google Benchmark that `run` must know itself. All are passed on but for the output file, which is
-// written after every row rather than at the end.
+// The flags of Google Benchmark that `run` must know itself. Those that say what is measured, and when, and where it is
+// written to are not passed on: cases take turns (passes.hpp), and Google Benchmark is told what they gave.
 #pragma once
 
 #include <string>
@@ -7,20 +7,23 @@
 
 namespace attn::bench {
 
+// Rows of single repetitions are left out where there are aggregates of them: of what --benchmark_format shows, and of
+// the file too.
+struct Aggregates {
+  bool display = false, file_too = false;
+};
+
 struct BenchmarkFlags {
   std::string out, out_format = "json", format, filter;
   double min_time_seconds = 0;  // 0: not given
-  int repetitions = 1;
-  bool repetitions_given = false;
-  bool interleaved = false;  // repetitions of all cases in random order
+  double warmup_seconds = 0;    // of each case
+  int repetitions = 0;          // 0: not given
+  Aggregates aggregates;
   bool list_only = false;
   std::vector<std::string> passed_on;
 };
 
 // Throws UsageError naming the flag, the value and what would be valid.
 BenchmarkFlags parse_benchmark_flags(const std::vector<std::string>& flags);
-
-// What a sweep wants, where the command line does not say otherwise: so many repetitions in random order.
-void take_repetitions(BenchmarkFlags& flags, int of_sweep);
 
 }  // namespace attn::bench

@@ -19,8 +19,11 @@ constexpr std::int64_t kSchema = 1;
 
 constexpr std::string_view kHeader =
     "# Measured by `attnbench tune`; read by `attnbench run --variants best --best FILE`.\n"
-    "# best: the fastest by median time of a call. spread: the middle half of its turns, as a share of the median.\n"
-    "# regret: what the compiled-in choice, `select`, takes longer than the best; up to the spread it is noise.\n";
+    "# best: the fastest by median time of a call. level: those whose turns do not show that they are slower; where "
+    "the\n"
+    "# compiled-in choice, `select`, is among them, best is that. spread: the middle half of the turns of best, as a "
+    "share\n"
+    "# of the median. regret: what select takes longer than best, 0 where the turns do not show that it does.\n";
 
 // Whether two files are of one machine: what names its folder under results/.
 constexpr std::array kIdentity = {"cpu", "cpu_model", "stepping", "cores"};
@@ -43,6 +46,11 @@ toml::table to_table(const BestEntry& entry) {
                     {"median_us", medians},
                     {"gflops", rounded(entry.gflops, 4)},
                     {"spread", rounded(entry.spread, 2)}};
+  if (!entry.level.empty()) {
+    toml::array level;
+    for (const std::string& variant : entry.level) level.push_back(variant);
+    table.insert("level", level);
+  }
   if (!entry.selected.empty()) {
     table.insert("select", entry.selected);
     table.insert("rule", entry.rule);
@@ -58,7 +66,7 @@ std::map<std::string, double> read_medians(const TomlReader& reader) {
 }
 
 BestEntry read_entry(const TomlReader& reader) {
-  constexpr std::array<std::string_view, 10> kKeys = {"problem", "threads", "isa",    "best", "median_us",
+  constexpr std::array<std::string_view, 11> kKeys = {"problem", "threads", "isa",    "best", "level", "median_us",
                                                       "gflops",  "spread",  "select", "rule", "regret"};
   reader.allow(kKeys);
   BestEntry entry;
@@ -73,6 +81,7 @@ BestEntry read_entry(const TomlReader& reader) {
     reader.fail_at("isa", fmt::format("unknown ISA '{}'; valid: {}", reader.text("isa"), fmt::join(kIsaNames, ", ")));
   entry.choice.isa = *isa;
   entry.choice.variant = reader.text("best");
+  if (reader.has("level")) entry.level = reader.texts("level");
   if (reader.has("median_us")) entry.median_us = read_medians(reader.table("median_us"));
   if (reader.has("gflops")) entry.gflops = reader.number("gflops");
   if (reader.has("spread")) entry.spread = reader.number("spread");

@@ -9,13 +9,14 @@
 //   problem = "b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:none"
 //   threads = 1
 //   isa = "avx512"
-//   best = "online_softmax"         # the fastest of those in median_us
+//   best = "online_softmax"         # the fastest of those in median_us, or, where turns do not tell, what select chose
+//   level = ["base2_softmax"]       # optional: those that were not shown to be slower
 //   median_us = { online_softmax = 27310.0, parallel_heads = 64650.0 }
 //   gflops = 117.9
 //   spread = 0.004                  # of best: the middle half of its turns lies within 0.4 % of the median
 //   select = "online_softmax"       # what the compiled-in policy chose, by this rule
 //   rule = "prefill"
-//   regret = 0.0                    # median_us of select / median_us of best - 1; up to the spread it is noise
+//   regret = 0.0                    # median_us of select / median_us of best - 1, where turns show that best is faster
 #pragma once
 
 #include <map>
@@ -28,6 +29,7 @@ namespace attn::bench {
 
 struct BestEntry {
   Choice choice;                            // choice.variant is the best
+  std::vector<std::string> level;           // others that were not shown to be slower: the choice is open
   std::map<std::string, double> median_us;  // by variant
   double gflops = 0, spread = 0;            // of the best
   std::string selected, rule;               // empty when the policy knows no variant for it

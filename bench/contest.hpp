@@ -1,7 +1,8 @@
-// contest: variants that compute one problem with one team take turns, so that what slows the machine down for a while
-// slows all of them. Each is checked against the oracle before its first turn and after its last.
+// contest: variants that compute one problem with one team take turns (passes.hpp). Each is checked against the oracle
+// before its first turn and after every turn.
 #pragma once
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -10,24 +11,24 @@
 
 namespace attn::bench {
 
-// How a variant fared. A turn's time is the median over batches of calls.
-struct Standing {
+// How a variant fared.
+struct Rank {
   const Variant* variant;
-  double seconds;  // of a call: the median over the turns
-  double spread;   // the middle half of the turns, as a share of `seconds`
-  int turns;       // 1 for those that dropped out after the first round
+  double seconds;  // of a call: the median over the quiet passes
+  double spread;   // of its turns (standing.hpp)
+  int turns;
+  bool level;  // its turns do not show that it is slower than the first
 };
 
 struct ContestResult {
-  std::vector<Standing> standings;  // fastest first; those that dropped out at the end
-  std::vector<Skipped> wrong;       // case and failure; these have no standing
+  std::vector<Rank> ranking;   // fastest first; those that dropped out at the end
+  std::vector<Skipped> wrong;  // case and failure; these have no rank
 };
 
-// Lets the cases of one workload and team compete for about `seconds`, in at most nine rounds and at least three. Who is
-// more than twice as slow as the leader after the first round drops out, so that `naive` does not cost minutes; `keep`
-// (may be null) stays in for a time as good as the leader's. Ends early, with what there is, when interrupted; without
-// standings when a variant wrote to the inputs, which spoils `workload`.
+// Lets the cases of one workload and team compete for about `seconds`. Who is far slower than the leader in two turns
+// drops out, so that `naive` does not cost minutes, except for `keep` (may be null). Ends early, with what there is, when
+// interrupted; without ranks when a variant wrote to the inputs, which spoils `workload`.
 ContestResult hold_contest(const std::vector<PlannedCase>& entrants, PreparedWorkload& workload, double seconds,
-                           const Variant* keep);
+                           const Variant* keep, std::mt19937_64& random);
 
 }  // namespace attn::bench

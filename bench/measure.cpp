@@ -2,72 +2,223 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <memory>
+#include <utility>
+
 #include "errors.hpp"
 #include "measurement.hpp"
-#include "ruler.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
 namespace {
 
-void skip(benchmark::State& state, const std::string& reason) { state.SkipWithError((kNotRun + reason).c_str()); }
+using Clock = std::chrono::steady_clock;
+using Measure = std::function<Measurement(std::int64_t calls)>;
 
-// False, and the state skipped, when nothing is to be measured any more. The first call of a case puts it into the journal
-// and onto the progress line.
-bool begin_case(benchmark::State& state, const std::string& name, Session& session) {
-  const auto refuse = [&](const std::string& reason) { return skip(state, reason), false; };
-  if (interrupted()) return refuse("interrupted");
-  if (!session.reporter.file_error().empty()) return refuse("the result file cannot be written");
+Measure in_this_process(const Case& c, Workbench& workbench) {
+  return [c, &workbench](std::int64_t calls) {
+    try {
+      PreparedCase& prepared = workbench.prepare(c);
+      if (!prepared.verdict().passed) {
+        const std::string failure = prepared.verdict().failure;
+        workbench.renew_if_written(c.workload);
+        throw CaseFailed(failure, true);
+      }
+      Measurement m = measure_with_ceilings(c, prepared, calls);
+      if (!m.verdict.passed) workbench.renew_if_written(c.workload);
+      return m;
+    } catch (const CaseFailed&) {
+      throw;
+    } catch (const EnvironmentError&) {
+      throw;
+    } catch (const std::runtime_error& error) {  // it could not prepare itself
+      throw CaseFailed(error.what(), false);
+    }
+  };
+}
+
+Measure in_a_worker(const PlannedCase& planned, Station& station) {
+  return [planned, &station, checked = false](std::int64_t calls) mutable {
+    try {
+      if (!checked) {
+        const Verdict verdict = station.prepare(planned.c, planned.iteration_seconds);
+        if (!verdict.passed) throw CaseFailed(verdict.failure, true);
+        checked = true;
+      }
+      return station.measure(planned.c, calls, planned.iteration_seconds);
+    } catch (const WorkerError& error) {
+      throw CaseFailed(std::string("its worker ") + error.what(), false);
+    }
+  };
+}
+
+// Calls for so long before anything counts.
+Measure warmed_up(Measure measure, double seconds) {
+  return [measure = std::move(measure), seconds, warm = false](std::int64_t calls) mutable {
+    for (const auto begin = Clock::now(); !warm && !interrupted();)
+      if (std::chrono::duration<double>(Clock::now() - begin).count() >= seconds)
+        warm = true;
+      else
+        measure(calls);
+    return measure(calls);
+  };
+}
+
+std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& session) {
+  std::vector<Entrant> entrants;
+  for (const PlannedCase& planned : group) {
+    Station* station = session.kernels.station_of(*planned.c.variant);
+    Measure measure =
+        station == nullptr ? in_this_process(planned.c, session.workbench) : in_a_worker(planned, *station);
+    if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
+    entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
+  }
+  return entrants;
+}
+
+// Why nothing more is measured; empty when it goes on.
+std::string why_stop(const Session& session) {
+  if (interrupted()) return "interrupted";
+  if (!session.reporter.file_error().empty()) return "the result file cannot be written";
   if (session.budget_seconds > 0 && session.progress.elapsed_seconds() > session.budget_seconds)
-    return refuse(fmt::format("the time budget of {:g} s is used up", session.budget_seconds));
-  if (session.current == name) return true;
-  session.file.begin_case(name);
-  session.progress.begin(name);
-  session.current = name;
-  return true;
+    return fmt::format("the time budget of {:g} s is used up", session.budget_seconds);
+  return {};
+}
+
+std::vector<Series> take_turns(std::span<const PlannedCase> group, Session& session) {
+  const std::vector<Entrant> entrants = entrants_of(group, session);
+  const PassHooks hooks{.begin_turn =
+                            [&](std::size_t e, int, int turns) {
+                              session.file.begin_case(entrants[e].name);
+                              session.progress.begin(entrants[e].name, turns);
+                              set_current_activity(entrants[e].name);
+                            },
+                        .stop = [&] { return !why_stop(session).empty(); }};
+  return take_passes(entrants, session.passes, session.random, hooks);
+}
+
+// What Google Benchmark is told of a case.
+struct Outcome {
+  PlannedCase planned;
+  std::int64_t calls = 1;
+  std::vector<Measurement> turns;
+  std::string error;  // instead of turns
+};
+
+void replay(benchmark::State& state, const Outcome& outcome, std::size_t turn) {
+  if (!outcome.error.empty()) return state.SkipWithError(outcome.error.c_str());
+  const Measurement& m = outcome.turns.at(turn);
+  while (state.KeepRunningBatch(state.max_iterations)) state.SetIterationTime(m.wall_seconds);
+  add_counters(state, outcome.planned.c.workload, m);
+  state.counters[kWorkerCpuSeconds] = m.cpu_seconds / static_cast<double>(state.max_iterations);
+}
+
+// The turns that make the row: those of quiet passes, but of a case that sat some out all, and all where the user said how
+// many there are to be.
+std::vector<Measurement> turns_of_row(const Series& series, std::span<const std::size_t> quiet, bool all) {
+  std::vector<Measurement> turns;
+  const bool complete =
+      std::all_of(series.turns.begin(), series.turns.end(), [](const auto& turn) { return turn.has_value(); });
+  for (std::size_t pass = 0; pass < series.turns.size(); ++pass)
+    if (series.turns[pass] && (all || !complete || std::binary_search(quiet.begin(), quiet.end(), pass)))
+      turns.push_back(*series.turns[pass]);
+  return turns;
+}
+
+// Over all turns, also those that the row leaves out.
+Marks marks_of(const Series& series) {
+  Marks marks;
+  std::vector<double> seconds, slice_spreads;
+  for (const std::optional<Measurement>& turn : series.turns) {
+    if (!turn) continue;
+    marks.insert(turn->marks.begin(), turn->marks.end());
+    if (!turn->verdict.mistrusted.empty()) marks["mistrusted"] = turn->verdict.mistrusted;
+    seconds.push_back(turn->wall_seconds);
+    slice_spreads.push_back(turn->slice_spread);
+  }
+  const double of_passes = spread_of(seconds);
+  const double of_slices = slice_spreads.empty() ? 0 : quantile_of(slice_spreads, 0.5);
+  if (of_passes > kUnsteady)
+    marks["unsteady"] = fmt::format("its passes differ by {:.0f} %", 100 * of_passes);
+  else if (of_slices > kUnsteady)
+    marks["unsteady"] = fmt::format("the slices within its passes differ by {:.0f} %", 100 * of_slices);
+  return marks;
+}
+
+// What Google Benchmark has no word for.
+Json extras_of(const Series& series, std::size_t kept, Standing standing, bool cut_short) {
+  Json extras = Json::object();
+  if (series.failed) {
+    extras["failure"] = series.failed->wrong ? "wrong" : "failed";
+    return extras;
+  }
+  if (standing != Standing::unknown) extras["standing"] = to_string(standing);
+  if (const Marks marks = marks_of(series); !marks.empty()) extras["marks"] = marks;
+  std::size_t taken = 0;
+  for (const std::optional<Measurement>& turn : series.turns)
+    if (turn) {
+      ++taken;
+      if (!turn->libraries.empty()) extras["libraries"] = turn->libraries;
+    }
+  if (taken > kept) extras["passes_left_out"] = taken - kept;
+  if (cut_short) extras["interrupted"] = true;
+  return extras;
+}
+
+void report(std::vector<Outcome>& outcomes, const Session& session) {
+  benchmark::ClearRegisteredBenchmarks();
+  for (const Outcome& outcome : outcomes) {
+    const auto turn = std::make_shared<std::size_t>(0);
+    benchmark::RegisterBenchmark(case_name(outcome.planned.c).c_str(),
+                                 [&outcome, turn](benchmark::State& state) { replay(state, outcome, (*turn)++); })
+        ->Unit(benchmark::kMicrosecond)
+        ->UseManualTime()
+        ->Iterations(outcome.calls)
+        ->Repetitions(static_cast<int>(std::max<std::size_t>(outcome.turns.size(), 1)));
+  }
+  benchmark::RunSpecifiedBenchmarks(&session.reporter, ".");
 }
 
 }  // namespace
 
-void measure(benchmark::State& state, const Case& c, Session& session) {
-  if (!begin_case(state, case_name(c), session)) return;
-  PreparedCase& prepared = session.workbench.prepare(c);
-  if (!prepared.verdict().passed) return state.SkipWithError(prepared.verdict().failure.c_str());
-
-  const int threads_used = prepared.threads_used();
-  prepared.poison();
-  Ruler ruler(c, prepared);
-  call_in_slices(
-      prepared, ruler, [&] { return !interrupted() && state.KeepRunning(); }, [&] { state.PauseTiming(); },
-      [&] { state.ResumeTiming(); });
-  if (interrupted()) return skip(state, "interrupted");
-  ruler.finish();
-  const Measurement m = conclude(prepared, ruler, threads_used);
-  if (!m.verdict.passed) return state.SkipWithError(m.verdict.failure.c_str());
-  add_counters(state, c.workload, m);
+std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& cases) {
+  std::vector<std::vector<PlannedCase>> groups;
+  for (const PlannedCase& planned : cases) {
+    const auto found = std::find_if(groups.begin(), groups.end(), [&](const std::vector<PlannedCase>& group) {
+      return group.front().c.workload == planned.c.workload && group.front().c.threads == planned.c.threads;
+    });
+    (found == groups.end() ? groups.emplace_back() : *found).push_back(planned);
+  }
+  return groups;
 }
 
-void measure_at(Station& station, benchmark::State& state, const PlannedCase& planned, Session& session) {
-  const std::string name = case_name(planned.c);
-  if (!begin_case(state, name, session)) return;
-  if (const auto lost = session.lost.find(name); lost != session.lost.end())
-    return state.SkipWithError(lost->second.c_str());
-  try {
-    const Verdict verdict = station.prepare(planned.c, planned.iteration_seconds);
-    if (!verdict.passed) return state.SkipWithError(verdict.failure.c_str());
-    Measurement m;
-    while (state.KeepRunningBatch(state.max_iterations)) {
-      m = station.measure(planned.c, state.max_iterations, planned.iteration_seconds);
-      state.SetIterationTime(m.wall_seconds);
-    }
-    if (!m.verdict.passed) return state.SkipWithError(m.verdict.failure.c_str());
-    add_counters(state, planned.c.workload, m);
-    state.counters[kWorkerCpuSeconds] = m.cpu_seconds / static_cast<double>(state.max_iterations);
-  } catch (const WorkerError& error) {
-    if (interrupted()) return skip(state, "interrupted");
-    const std::string& failure = session.lost[name] = std::string("its worker ") + error.what();
-    state.SkipWithError(failure.c_str());
+void measure_group(std::span<const PlannedCase> group, Session& session) {
+  const std::vector<Series> all = take_turns(group, session);
+  const std::string stopped = why_stop(session);
+  std::vector<PassTimes> times;
+  for (const Series& series : all) times.push_back(series.failed ? PassTimes() : series.times());
+  std::size_t passes = 0;
+  for (const PassTimes& t : times) passes = std::max(passes, t.size());
+  for (PassTimes& t : times) t.resize(passes, std::numeric_limits<double>::quiet_NaN());
+  const std::vector<std::size_t> quiet = quiet_passes(times);
+  const std::vector<Standing> standings = standings_of(times);
+
+  std::vector<Outcome> outcomes;
+  for (std::size_t e = 0; e < group.size(); ++e) {
+    Outcome outcome{.planned = group[e], .calls = std::max<std::int64_t>(all[e].calls, 1)};
+    outcome.turns = turns_of_row(all[e], quiet, session.passes.repetitions > 0);
+    if (all[e].failed)
+      outcome.error = all[e].failed->what();
+    else if (outcome.turns.empty())
+      outcome.error = kNotRun + (stopped.empty() ? "it had no turn" : stopped);
+    if (all[e].failed) outcome.turns.clear();
+    session.reporter.expect(case_name(group[e].c),
+                            {.fields = extras_of(all[e], outcome.turns.size(), standings[e], !stopped.empty()),
+                             .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
+    outcomes.push_back(std::move(outcome));
   }
+  report(outcomes, session);
 }
 
 }  // namespace attn::bench

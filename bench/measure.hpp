@@ -1,10 +1,17 @@
-// measure: what Google Benchmark calls for a case: check, poison, timed loop with ceilings beside it, check again.
+// measure: the cases of one problem and team in turns (passes.hpp), each checked before, between and after, with ceilings
+// beside it. Google Benchmark then gets the turns as repetitions, and makes rows and aggregates of them: its own order of
+// repetitions knows no passes, and what is compared would not have been measured side by side.
 #pragma once
 
 #include <benchmark/benchmark.h>
 
+#include <random>
+#include <span>
+#include <vector>
+
 #include "case.hpp"
 #include "kernels.hpp"
+#include "passes.hpp"
 #include "reporter.hpp"
 #include "result_file.hpp"
 #include "workbench.hpp"
@@ -13,20 +20,22 @@ namespace attn::bench {
 
 // What the cases of one run share.
 struct Session {
+  const Kernels& kernels;
   Workbench& workbench;
   Progress& progress;
   ResultFile& file;
   RunReporter& reporter;
-  double budget_seconds;                         // 0: none
-  std::string current = "";                      // the case that the journal names
-  std::map<std::string, std::string> lost = {};  // cases that ended their worker, and how
+  PassSettings passes;
+  double warmup_seconds;  // of every case, before its first turn
+  double budget_seconds;  // 0: none
+  std::mt19937_64 random{std::random_device{}()};
 };
 
-// Called for every step of the search for an iteration count and for every repetition. A wrong kernel gets an error
-// instead of a number; a case that is not reached an error beginning with kNotRun.
-void measure(benchmark::State& state, const Case& c, Session& session);
+// The cases of each problem and team, in order of appearance.
+std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& cases);
 
-// The same for a case that runs in a worker, by Google Benchmark's manual time.
-void measure_at(Station& station, benchmark::State& state, const PlannedCase& planned, Session& session);
+// Measures and reports a group. A wrong kernel gets an error instead of a number; a case that is not reached an error
+// beginning with kNotRun. Interrupted, or out of time, it reports the passes that were finished.
+void measure_group(std::span<const PlannedCase> group, Session& session);
 
 }  // namespace attn::bench

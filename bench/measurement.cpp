@@ -96,6 +96,7 @@ Json to_json(const Measurement& m) {
                {"involuntary_switches", m.involuntary_switches},
                {"page_faults", m.page_faults},
                {"checksum", m.checksum},
+               {"slice_spread", m.slice_spread},
                {"workspace_bytes", m.workspace_bytes},
                {"threads_used", m.threads_used},
                {"prepare_seconds", m.prepare_seconds},
@@ -124,6 +125,7 @@ Measurement measurement_from(const Json& json) {
           .checksum = json.at("checksum"),
           .pct_peak = percent("pct_peak"),
           .pct_bandwidth = percent("pct_bandwidth"),
+          .slice_spread = json.at("slice_spread"),
           .workspace_bytes = json.at("workspace_bytes"),
           .threads_used = json.at("threads_used"),
           .prepare_seconds = json.at("prepare_seconds"),
@@ -141,6 +143,7 @@ Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_use
   Measurement m = conclude(prepared);
   m.pct_peak = ruler.pct_peak();
   m.pct_bandwidth = ruler.pct_bandwidth();
+  m.slice_spread = ruler.spread();
   m.over_parts = prepared.over_parts();
   m.threads_used = threads_used;
   return m;
@@ -148,6 +151,7 @@ Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_use
 
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls) {
   const int threads_used = prepared.threads_used();
+  if (calls > 1) prepared.call();  // brings back what others evicted
   prepared.poison();
   Ruler ruler(c, prepared);
   Stopwatch stopwatch;

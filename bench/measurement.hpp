@@ -25,6 +25,7 @@ struct Measurement {
   std::int64_t involuntary_switches = 0, page_faults = 0;
   std::uint64_t checksum = 0;                     // of the outputs
   std::optional<double> pct_peak, pct_bandwidth;  // empty without such a ceiling
+  double slice_spread = 0;                        // how far the slices behind that share differ
   std::int64_t workspace_bytes = 0;
   int threads_used = 0;                            // 0: not known
   double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds

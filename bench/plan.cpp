@@ -23,19 +23,22 @@ namespace {
 constexpr double kOracleFlops = 1e9;
 // What is assumed of a kernel that could not be calibrated.
 constexpr double kUnknownFlops = 1e9;
-// Bytes per second at which inputs are filled, hashed and compared.
+// Bytes per second at which inputs are filled, and outputs taken to the oracle.
 constexpr double kFillBytes = 4e8;
+// The same where nothing has changed, as is the rule.
+constexpr double kCheckBytes = 4e9;
 
 double case_seconds(const Workload& w, double iteration, const Limits& limits) {
-  // Google Benchmark raises the iteration count in steps until min_time is reached: about half as much again. Beside
-  // it the ruler measures a tenth as long, and reads for as long as a decode kernel, whose limit that is.
+  const PassSettings passes = limits.passes();
+  // Beside the calls the ruler measures a tenth as long, and reads for as long as a decode kernel, whose limit that is.
   const double ruler = is_decode(w.problem) ? 2.1 : 1.1;
-  const double timed = ruler * std::max(1.5 * limits.min_time_seconds, 2 * iteration);
-  // Every step is checked; copies of the inputs are hashed by all cores.
+  // Short calls are preceded by one that is not timed.
+  const double turn = ruler * (passes.turn_seconds() > iteration ? passes.turn_seconds() + iteration : iteration);
+  // Outputs and inputs are looked at after every turn; copies of the inputs by all cores.
   const double bytes =
       static_cast<double>(minimal_bytes(w.problem)) * static_cast<double>(copies_needed(w, limits.last_level_bytes));
-  const double check = 4 * bytes / kFillBytes;
-  return 2 * iteration + limits.repetitions * (timed + check) + 0.05;
+  const double check = bytes / kCheckBytes + 1e-3;
+  return 2 * iteration + 2 * bytes / kFillBytes + passes.turns(iteration) * (turn + check) + 0.02;
 }
 
 std::string gib(std::int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }

@@ -8,6 +8,7 @@
 
 #include "caches.hpp"
 #include "case.hpp"
+#include "passes.hpp"
 
 namespace attn::bench {
 
@@ -16,10 +17,12 @@ class Kernels;
 struct Limits {
   double max_case_seconds = 10;  // of a single iteration
   double min_time_seconds = 0.5;
-  int repetitions = 1;
+  int repetitions = 0;        // 0: not given
   double budget_seconds = 0;  // 0: none
   std::int64_t memory_bytes = 0;
   std::int64_t last_level_bytes = bench::last_level_bytes();
+
+  PassSettings passes() const { return {.seconds = min_time_seconds, .repetitions = repetitions}; }
 };
 
 struct PlannedCase {

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <sstream>
 #include <utility>
 
 #include "errors.hpp"
+#include "passes.hpp"
 #include "slices.hpp"
 
 namespace attn::bench {
@@ -31,14 +33,16 @@ std::string clock_time(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-std::string outcome_of(const benchmark::BenchmarkReporter::Run& run) {
+std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const Json& extras) {
   if (run.error_occurred) return "FAILED: " + run.error_message;
+  std::string words = run.report_label.find(kRulerFault) != std::string::npos ? ", RULER AT FAULT: above 100 %" : "";
+  if (extras.contains("marks"))
+    for (const auto& [mark, reason] : extras["marks"].items()) words += ", " + mark;
   const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
   const bool decode = run.counters.count("pct_bandwidth") > 0;
   const double share = counter(decode ? "pct_bandwidth" : "pct_peak");
   return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of {}, error {:.1e}{}", counter("flops") / 1e9, share,
-                     decode ? "bandwidth" : "peak", counter("max_scaled_err"),
-                     run.report_label.find(kRulerFault) != std::string::npos ? ", RULER AT FAULT: above 100 %" : "");
+                     decode ? "bandwidth" : "peak", counter("max_scaled_err"), words);
 }
 
 std::vector<std::pair<std::string, double>> steps_of(const std::vector<PlannedCase>& cases) {
@@ -47,37 +51,51 @@ std::vector<std::pair<std::string, double>> steps_of(const std::vector<PlannedCa
   return steps;
 }
 
-// The row's name without /real_time, or /manual_time from a worker, and what follows.
-std::string without_suffix(const std::string& name) {
-  return name.substr(0, std::min(name.rfind("/real_time"), name.rfind("/manual_time")));
+using Run = benchmark::BenchmarkReporter::Run;
+
+// A row is named for what was measured, not for how Google Benchmark was fed with it.
+void name_row(Run& run, bool in_worker, std::int64_t place) {
+  run.run_name.iterations.clear();
+  run.run_name.repetitions.clear();
+  run.run_name.time_type = in_worker ? "manual_time" : "real_time";
+  run.family_index = place;
 }
 
-// Google Benchmark's CPU time is that of this process; what a worker used comes as a counter. And the coefficient of
-// variation of a counter that is 0 is NaN, which JSON has no word for.
-std::vector<benchmark::BenchmarkReporter::Run> as_they_go_into_the_file(
-    std::vector<benchmark::BenchmarkReporter::Run> runs) {
-  for (auto& run : runs) {
-    std::erase_if(run.counters, [](const auto& entry) { return !std::isfinite(entry.second.value); });
-    const auto counter = run.counters.find(kWorkerCpuSeconds);
-    if (counter == run.counters.end()) continue;
-    // The counter is of a call, the field of all iterations; a coefficient of variation is printed as it is.
-    const bool percentage = run.aggregate_unit == benchmark::kPercentage;
-    run.cpu_accumulated_time = counter->second.value * (percentage ? 1 : static_cast<double>(run.iterations));
-    run.counters.erase(counter);
-  }
-  return runs;
+// The CPU time is that of the turns, which comes as a counter. And the coefficient of variation of a counter that is 0 is
+// NaN, which JSON has no word for.
+void settle_counters(Run& run) {
+  std::erase_if(run.counters, [](const auto& entry) { return !std::isfinite(entry.second.value); });
+  const auto counter = run.counters.find(kWorkerCpuSeconds);
+  if (counter == run.counters.end()) return;
+  // The counter is of a call, the field of all iterations; a coefficient of variation is printed as it is.
+  const bool percentage = run.aggregate_unit == benchmark::kPercentage;
+  run.cpu_accumulated_time = counter->second.value * (percentage ? 1 : static_cast<double>(run.iterations));
+  run.counters.erase(counter);
+}
+
+// The median of each counter by itself would put the speed of one turn beside the share of another: the shares are those
+// of the turn with the median time. An even number of turns, which only the user's own can be, has two: the faster one.
+void take_shares_of_median(Run& median, std::vector<Run> turns) {
+  if (turns.empty()) return;
+  const auto middle = turns.begin() + static_cast<std::ptrdiff_t>((turns.size() - 1) / 2);
+  std::nth_element(turns.begin(), middle, turns.end(),
+                   [](const Run& a, const Run& b) { return a.real_accumulated_time < b.real_accumulated_time; });
+  for (const char* share : {"pct_peak", "pct_bandwidth"})
+    if (const auto counter = middle->counters.find(share); counter != middle->counters.end())
+      median.counters[share] = counter->second;
 }
 
 }  // namespace
 
-Progress::Progress(const std::vector<PlannedCase>& cases, int turns) : Progress(steps_of(cases)) {
-  turns_ = static_cast<std::size_t>(turns);
-}
+Progress::Progress(const std::vector<PlannedCase>& cases) : Progress(steps_of(cases)) {}
 
 Progress::Progress(const std::vector<std::pair<std::string, double>>& steps)
-    : terminal_(isatty(STDERR_FILENO)), total_(steps.size()), begin_(std::chrono::steady_clock::now()) {
+    : terminal_(isatty(STDERR_FILENO)),
+      total_(steps.size()),
+      told_(std::chrono::steady_clock::now()),
+      begin_(std::chrono::steady_clock::now()) {
   for (const auto& [name, seconds] : steps) {
-    predicted_[name] = seconds;
+    steps_[name].predicted = seconds;
     predicted_total_ += seconds;
   }
 }
@@ -92,26 +110,34 @@ double Progress::remaining_seconds() const {
   return predicted_done_ > 0 ? left * std::clamp(elapsed_seconds() / predicted_done_, 0.1, 10.0) : left;
 }
 
-// A turn that is over counts with its share of the case's prediction.
-void Progress::credit(const std::string& name) {
-  if (const auto seconds = predicted_.find(name); seconds != predicted_.end())
-    predicted_done_ += seconds->second / static_cast<double>(turns_);
+void Progress::credit(Step& step, double seconds) {
+  seconds = std::min(seconds, step.predicted - step.credited);
+  step.credited += seconds;
+  predicted_done_ += seconds;
 }
 
-void Progress::begin(const std::string& name) {
-  if (!current_.empty()) credit(current_);
+void Progress::begin(const std::string& name, int turns) {
+  // A turn that is over counts with its share of the case's prediction.
+  if (const auto last = steps_.find(current_); last != steps_.end())
+    credit(last->second, last->second.predicted / std::max(current_turns_, 1));
   current_ = name;
-  const std::size_t all = total_ * turns_;
-  ++begun_;
+  current_turns_ = turns > 0 ? turns : kMostPasses;
+  constexpr auto kTell = std::chrono::seconds(15);  // in a pipe, where nothing can be rewritten
+  const auto now = std::chrono::steady_clock::now();
   if (terminal_)
-    fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", begun_, all, clock_time(remaining_seconds()), name);
-  else if (turns_ > 1 && (begun_ - 1) * 10 / all != begun_ * 10 / all)  // cases report at the end only
-    fmt::print(stderr, "{} of {} turns begun, ETA {}\n", begun_, all, clock_time(remaining_seconds()));
+    fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), name);
+  else if (now - told_ >= kTell)
+    fmt::print(stderr, "{} of {} done, ETA {}, now {}\n", done_, total_, clock_time(remaining_seconds()), name);
+  else
+    return;
+  told_ = now;
 }
 
 void Progress::finish(const std::string& name, const std::string& outcome) {
   ++done_;
-  if (name == current_) credit(std::exchange(current_, ""));
+  if (name == current_) current_.clear();
+  if (const auto step = steps_.find(name); step != steps_.end())
+    credit(step->second, step->second.predicted - step->second.credited);
   clear_line();
   fmt::print(stderr, "[{:>{}}/{}] ETA {:>5} {}  {}\n", done_, fmt::formatted_size("{}", total_), total_,
              clock_time(remaining_seconds()), outcome, name);
@@ -122,13 +148,19 @@ void Progress::clear_line() const {
 }
 
 RunReporter::RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped,
-                         benchmark::BenchmarkReporter* next)
-    : file_(file), progress_(progress), skipped_(std::move(skipped)), next_(next) {}
+                         benchmark::BenchmarkReporter* next, const Aggregates& aggregates)
+    : file_(file), progress_(progress), skipped_(std::move(skipped)), next_(next), aggregates_(aggregates) {}
 
-bool RunReporter::ReportContext(const Context& context) {
+void RunReporter::begin(const std::vector<PlannedCase>& cases) {
+  Context context;
+  for (const PlannedCase& planned : cases) {
+    const std::string name = case_name(planned.c);
+    places_.emplace(name, static_cast<std::int64_t>(places_.size()));
+    context.name_field_width = std::max(context.name_field_width, name.size() + std::string_view("/real_time").size());
+  }
   context_ = as_json("", "]}", [&](auto& reporter) { reporter.ReportContext(context); }).at("context");
   write_context();
-  return next_ == nullptr || next_->ReportContext(context);
+  if (next_ != nullptr) next_->ReportContext(context);
 }
 
 void RunReporter::write_context() {
@@ -142,26 +174,47 @@ void RunReporter::write_context() {
   }
 }
 
-void RunReporter::ReportRuns(const std::vector<Run>& runs) {
-  const Run& first = runs.front();
-  const std::string name = without_suffix(first.benchmark_name());
-  if (first.error_occurred && first.error_message.rfind(kNotRun, 0) == 0) {
-    skipped_.push_back({name, first.error_message.substr(std::string_view(kNotRun).size())});
-    return;
-  }
-  // Aggregates come apart from the repetitions that they are of.
-  if (first.run_type != Run::RT_Aggregate) progress_.finish(name, outcome_of(first));
-  const std::vector<Run> own = as_they_go_into_the_file(runs);
-  if (next_ != nullptr) next_->ReportRuns(own);
+void RunReporter::forward(const std::vector<Run>& runs, bool aggregates_only) {
+  if (next_ != nullptr && !(aggregates_only && runs.size() > 1 && runs.front().run_type != Run::RT_Aggregate))
+    next_->ReportRuns(runs);
+}
+
+void RunReporter::write(const std::vector<Run>& runs, const RowExtras& extras) {
   if (!file_error_.empty()) return;
   try {
-    file_.add_rows(as_json("[", "]", [&](auto& reporter) { reporter.ReportRuns(own); }));
+    Json rows = as_json("[", "]", [&](auto& reporter) { reporter.ReportRuns(runs); });
+    for (Json& row : rows) row.update(extras.fields);
+    file_.add_rows(rows);
   } catch (const EnvironmentError& error) {
     file_error_ = error.what();
   }
 }
 
-void RunReporter::Finalize() {
+void RunReporter::ReportRuns(const std::vector<Run>& reported) {
+  std::vector<Run> runs = reported;
+  const std::string name = runs.front().run_name.function_name;
+  if (runs.front().error_occurred && runs.front().error_message.rfind(kNotRun, 0) == 0) {
+    skipped_.push_back({name, runs.front().error_message.substr(std::string_view(kNotRun).size())});
+    return;
+  }
+  const RowExtras& extras = extras_[name];
+  for (Run& run : runs) {
+    name_row(run, extras.in_worker, places_[name]);
+    settle_counters(run);
+    if (run.aggregate_name == "median") take_shares_of_median(run, turns_);
+  }
+  // Aggregates come apart from the repetitions that they are of.
+  const bool aggregated = runs.front().run_type == Run::RT_Aggregate;
+  if (!aggregated) turns_ = runs;
+  const auto summary =
+      std::find_if(runs.begin(), runs.end(), [](const Run& r) { return r.aggregate_name == "median"; });
+  if (aggregated ? summary != runs.end() : runs.size() == 1)
+    progress_.finish(name, outcome_of(aggregated ? *summary : runs.front(), extras.fields));
+  forward(runs, aggregates_.file_too || aggregates_.display);
+  if (!(aggregates_.file_too && !aggregated && runs.size() > 1)) write(runs, extras);
+}
+
+void RunReporter::end() {
   progress_.clear_line();
   if (file_error_.empty()) write_context();
   if (next_ != nullptr) next_->Finalize();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "benchmark_flags.hpp"
 #include "plan.hpp"
 #include "result_file.hpp"
 
@@ -24,36 +25,53 @@ inline constexpr const char* kWorkerCpuSeconds = "worker_cpu_seconds";
 // Progress on stderr: one rewritten line with ETA on a terminal, plain lines elsewhere.
 class Progress {
  public:
-  // `turns` of every case are taken in random order, and all of them finish at the end.
-  explicit Progress(const std::vector<PlannedCase>& cases, int turns = 1);
+  explicit Progress(const std::vector<PlannedCase>& cases);
   // Steps that are no single cases, with the seconds predicted for each.
   explicit Progress(const std::vector<std::pair<std::string, double>>& steps);
-  void begin(const std::string& name);
+  // A step, or one of its turns: they may alternate with those of others.
+  void begin(const std::string& name, int turns = 1);
   void finish(const std::string& name, const std::string& outcome);
   void clear_line() const;
   double elapsed_seconds() const;
 
  private:
+  struct Step {
+    double predicted = 0, credited = 0;  // seconds; what of them counts as done
+  };
   double remaining_seconds() const;
-  void credit(const std::string& name);
+  void credit(Step& step, double seconds);
 
   bool terminal_;
-  std::size_t turns_ = 1, begun_ = 0;
   std::string current_;
+  int current_turns_ = 1;
   std::size_t total_, done_ = 0;
-  std::map<std::string, double> predicted_;
+  std::chrono::steady_clock::time_point told_;
+  std::map<std::string, Step> steps_;
   double predicted_total_ = 0, predicted_done_ = 0;
   std::chrono::steady_clock::time_point begin_;
+};
+
+// What a case's rows have beside what Google Benchmark writes.
+struct RowExtras {
+  Json fields = Json::object();
+  bool in_worker = false;  // its time is the worker's: /manual_time
 };
 
 class RunReporter : public benchmark::BenchmarkReporter {
  public:
   // `next` receives everything as well (what --benchmark_format asked for); may be null.
-  RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped, benchmark::BenchmarkReporter* next);
+  RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped, benchmark::BenchmarkReporter* next,
+              const Aggregates& aggregates);
 
-  bool ReportContext(const Context& context) override;
+  // Before the first case. Google Benchmark calls ReportContext and Finalize for every group: they do nothing.
+  void begin(const std::vector<PlannedCase>& cases);
+  // For the rows of a case that are to come.
+  void expect(const std::string& case_name, RowExtras extras) { extras_[case_name] = std::move(extras); }
+  void end();
+
+  bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>& runs) override;
-  void Finalize() override;
+  void Finalize() override {}
 
   const std::vector<Skipped>& skipped() const { return skipped_; }
   // What ended the writing of the file early; empty while all is well.
@@ -61,11 +79,17 @@ class RunReporter : public benchmark::BenchmarkReporter {
 
  private:
   void write_context();
+  void forward(const std::vector<Run>& runs, bool aggregates_only);
+  void write(const std::vector<Run>& runs, const RowExtras& extras);
 
   ResultFile& file_;
   Progress& progress_;
   std::vector<Skipped> skipped_;
   benchmark::BenchmarkReporter* next_;
+  Aggregates aggregates_;
+  std::map<std::string, RowExtras> extras_;
+  std::map<std::string, std::int64_t> places_;  // of the cases in the plan
+  std::vector<Run> turns_;                      // of the case whose aggregates come next
   Json context_;
   std::string file_error_;
 };

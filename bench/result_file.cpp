@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -72,8 +73,11 @@ void ResultFile::resume(const std::map<std::string, std::string>& identity) {
                                    key, then, value));
   }
   try {
-    for (const Json& row : document_["benchmarks"])
-      finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
+    Json& rows = document_["benchmarks"];
+    rows.erase(
+        std::remove_if(rows.begin(), rows.end(), [](const Json& row) { return row.value("interrupted", false); }),
+        rows.end());
+    for (const Json& row : rows) finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
   } catch (const std::exception& error) {
     throw UsageError(fmt::format("--resume: {}: {}", path_, error.what()));
   }
@@ -89,8 +93,9 @@ void ResultFile::set_context(Json context) {
   save();
 }
 
+// It need not survive the machine, only this process, and is written before every turn.
 void ResultFile::begin_case(const std::string& name) {
-  if (!path_.empty()) write_atomically(journal_of(path_), name);
+  if (!path_.empty()) std::ofstream(journal_of(path_)) << name;
 }
 
 void ResultFile::add_rows(const Json& rows) {

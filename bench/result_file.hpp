@@ -20,7 +20,8 @@ class ResultFile {
   // there is nothing to resume, or it is not ours, or `identity` (machine, revision, seed) differs from the file's.
   void resume(const std::map<std::string, std::string>& identity);
 
-  // Names of the cases that have rows already.
+  // Names of the cases that have rows already. Those of a group that was interrupted do not count: on resuming, its passes
+  // begin anew.
   const std::set<std::string>& finished() const { return finished_; }
 
   void set_context(Json context);

@@ -12,6 +12,7 @@
 
 #include "ceiling.hpp"
 #include "slices.hpp"
+#include "standing.hpp"
 #include "workbench.hpp"
 
 namespace attn::bench {
@@ -33,6 +34,8 @@ class Ruler {
   // Shares in percent; empty where there is no such ceiling.
   std::optional<double> pct_peak() const { return arithmetic_.median_percent(); }
   std::optional<double> pct_bandwidth() const { return reading_.median_percent(); }
+  // How far the slices of the ceiling that bounds the case differ (standing.hpp).
+  double spread() const { return spread_of((copies_.empty() ? arithmetic_ : reading_).percents()); }
 
  private:
   double read_slice();

@@ -139,16 +139,10 @@ void add_context(const Feed& feed, const Kernels& kernels, const Plan& plan) {
   add_ceilings(plan);
 }
 
-void register_cases(const Plan& plan, const Kernels& kernels, Session& session) {
-  for (const PlannedCase& planned : plan.cases) {
-    Station* station = kernels.station_of(*planned.c.variant);
-    const auto registered = benchmark::RegisterBenchmark(
-        case_name(planned.c).c_str(), [&session, planned, station](benchmark::State& state) {
-          station == nullptr ? measure(state, planned.c, session) : measure_at(*station, state, planned, session);
-        });
-    registered->Unit(benchmark::kMicrosecond);
-    station == nullptr ? registered->UseRealTime() : registered->UseManualTime();
-  }
+void list_names(const Plan& plan) {
+  for (const PlannedCase& planned : plan.cases)
+    benchmark::RegisterBenchmark(case_name(planned.c).c_str(), [](benchmark::State&) {})->UseRealTime();
+  benchmark::RunSpecifiedBenchmarks(".");
 }
 
 std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& format) {
@@ -185,11 +179,9 @@ Forwarded open_forwarded(const BenchmarkFlags& flags) {
   return forwarded;
 }
 
-void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limits) {
+void initialize_google_benchmark(const BenchmarkFlags& flags) {
   static std::string program = "attnbench";  // Google Benchmark keeps the pointer
-  std::vector<std::string> words;
-  words.insert(words.end(), flags.passed_on.begin(), flags.passed_on.end());
-  if (flags.min_time_seconds == 0) words.push_back(fmt::format("--benchmark_min_time={}", limits.min_time_seconds));
+  std::vector<std::string> words = flags.passed_on;
   std::vector<char*> argv = {program.data()};
   for (std::string& word : words) argv.push_back(word.data());
   int argc = static_cast<int>(argv.size());
@@ -201,26 +193,22 @@ void initialize_google_benchmark(const BenchmarkFlags& flags, const Limits& limi
 
 int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
                 const Plan& plan, ResultFile& file) {
-  initialize_google_benchmark(flags, limits);
+  initialize_google_benchmark(flags);
+  if (flags.list_only) return list_names(plan), kExitGood;
   Forwarded forwarded = open_forwarded(flags);
   Workbench workbench(feed.source());
-  Progress progress(plan.cases, flags.interleaved ? flags.repetitions : 1);
-  RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get());
-  Session session{workbench, progress, file, reporter, limits.budget_seconds};
-  register_cases(plan, kernels, session);
-  if (!flags.list_only) {
-    add_context(feed, kernels, plan);
-    if (limits.budget_seconds > 0)
-      fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
-                 limits.budget_seconds);
-  }
-  try {
-    benchmark::RunSpecifiedBenchmarks(&reporter);
-  } catch (const EnvironmentError&) {
-    if (!interrupted()) throw;
-  }
+  Progress progress(plan.cases);
+  RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get(), flags.aggregates);
+  Session session{
+      kernels, workbench, progress, file, reporter, limits.passes(), flags.warmup_seconds, limits.budget_seconds};
+  add_context(feed, kernels, plan);
+  if (limits.budget_seconds > 0)
+    fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
+               limits.budget_seconds);
+  reporter.begin(plan.cases);
+  for (const std::vector<PlannedCase>& group : groups_of(plan.cases)) measure_group(group, session);
+  reporter.end();
   benchmark::Shutdown();
-  if (flags.list_only) return kExitGood;
   if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
   if (flags.format.empty())
     fmt::print("{}",
@@ -236,7 +224,9 @@ int run(const Options& options, const Context& context) {
   if (options.cases.sweeps.empty() && options.cases.problems.empty() && options.inputs.tensors.empty())
     throw UsageError("nothing to run: name --sweep, --problem or --tensors; example: attnbench run --sweep quick");
   BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
-  for (const std::string& name : options.cases.sweeps) take_repetitions(flags, load_sweep(name).repetitions);
+  if (flags.repetitions == 0)
+    for (const std::string& name : options.cases.sweeps)
+      flags.repetitions = std::max(flags.repetitions, load_sweep(name).repetitions);
   const Feed feed(options.inputs);
   const Limits limits = limits_of(options, flags);
   KernelOptions wanted = options.kernels;

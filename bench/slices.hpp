@@ -20,6 +20,7 @@ class Slices {
   // neighbour that slows one of them down must not flatter the kernel, and nothing makes a ceiling look high. Empty
   // without slices; never NaN or infinite.
   std::optional<double> median_percent() const;
+  const std::vector<double>& percents() const { return percents_; }
 
  private:
   double ceiling_ = 0;

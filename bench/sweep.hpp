@@ -7,8 +7,8 @@
 //   variants = ["naive"]        # optional: regular expressions over variant names
 //   isas = ["avx512", "avx2"]   # optional: those of them that run here, instead of the native one
 //   peers = true                # optional: as --peers
-//   repetitions = 5             # optional: of every case, in random order, so that what slows the machine down for a
-//                               # while slows nobody in particular; rows are then medians
+//   repetitions = 5             # optional: so many turns of every case, each of min_time_seconds, instead of up to 15
+//                               # that share them (passes.hpp)
 //   [[problem]]
 //   problem = "h:12/q:1024/d:64"
 //   model = "GPT-2 small"
@@ -41,7 +41,7 @@ struct Sweep {
   std::string name, title;
   double budget_seconds = 0, min_time_seconds = 0;
   bool peers = false;
-  int repetitions = 1;
+  int repetitions = 0;  // 0: not given
   std::vector<SweepProblem> problems;
 };
 

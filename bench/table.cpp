@@ -3,9 +3,14 @@
 #include <fmt/color.h>
 #include <fmt/format.h>
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 #include <tuple>
 
 #include "feed.hpp"
@@ -15,8 +20,12 @@ namespace attn::bench {
 namespace {
 
 struct Cell {
-  std::string error;  // of a failed case
+  std::string error;   // of a failed case
+  bool wrong = false;  // its result was, else it could not be measured
   double gflops = 0, scaled_error = 0;
+  double low = 0, high = 0;   // GFLOP/s of the slowest and fastest turn; 0 of a single one
+  std::string standing;       // among those of its problem
+  bool marked = false;        // there is a note on it below the table
   double percent = 0;         // of the ceiling that bounds the case
   bool of_bandwidth = false;  // else of the FMA peak
   std::string what_ran;       // inside the library behind the kernel
@@ -26,12 +35,20 @@ struct Cell {
 // measured each on what it runs on, all ISAs share a row and the ISA is empty: the columns tell it.
 using RowKey = std::tuple<std::size_t, std::string, int>;
 
+// A rate well under what share and peak promise: the machine was slower while the row was measured than it can be.
+struct Disturbance {
+  int disturbed = 0, rows = 0;
+  double lowest = 1, highest = 0;  // of the disturbed rows: rate over share x peak
+};
+
 struct Table {
   std::vector<std::string> variants;
   std::vector<Workload> workloads;
   std::map<RowKey, std::map<std::string, Cell>> rows;
   std::vector<std::string> failures;
   std::map<std::string, std::pair<double, double>> conversions;  // longest prepare and finish of a column, in seconds
+  std::map<std::string, std::vector<std::string>> notes;         // by mark and reason: rows
+  Disturbance disturbance;
 };
 
 template <class T>
@@ -47,6 +64,17 @@ std::string reproducer(const CaseName& name, const Json& context) {
   return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}", to_string(name.workload),
                      name.variant, name.isa, name.threads, feed_arguments(context),
                      context.value("plugin_arguments", ""));
+}
+
+std::string short_name_of(const CaseName& name) {
+  return fmt::format("{}/{} {}{}", name.variant, name.isa, to_short_string(name.workload),
+                     name.threads == 1 ? "" : fmt::format(" threads:{}", name.threads));
+}
+
+// Of rows that are alike in this: those that are unsteady, each by a percentage of its own, are one note.
+std::string note_of(const std::string& mark, const std::string& reason) {
+  return mark == "unsteady" ? "unsteady, turns or the slices within them differ by more than 10 %"
+                            : fmt::format("{}: {}", mark, reason);
 }
 
 // What speedups are over: each pass has its own.
@@ -91,23 +119,73 @@ std::string common_isa(const Json& document) {
   return common;
 }
 
+// "GFLOP/s" at the head of a ceiling's text; empty without that ceiling.
+std::optional<double> fma_peak(const Json& context, const CaseName& name) {
+  const std::string key = fmt::format("fma_peak_{}_threads_{}", name.isa, name.threads);
+  if (!context.contains(key) || !context[key].is_string()) return std::nullopt;
+  double peak = 0;
+  const auto text = context[key].get<std::string>();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), peak);
+  return error == std::errc() && peak > 0 ? std::optional(peak) : std::nullopt;
+}
+
+void add_disturbance(Disturbance& d, const Cell& cell, std::optional<double> peak, double pct_peak) {
+  constexpr double kDisturbed = 0.90;
+  if (!peak || !(pct_peak > 0)) return;
+  ++d.rows;
+  const double ratio = cell.gflops / (pct_peak / 100 * *peak);
+  if (!(ratio < kDisturbed)) return;
+  ++d.disturbed;
+  d.lowest = std::min(d.lowest, ratio);
+  d.highest = std::max(d.highest, ratio);
+}
+
+// Of the turns of a case: a row's own rate, GB's aggregates apart.
+using Rates = std::map<std::string, std::pair<double, double>>;
+
+Rates rates_of_turns(const Json& document) {
+  Rates rates;
+  for (const Json& row : document.at("benchmarks")) {
+    if (row.contains("aggregate_name") || row.value("error_occurred", false)) continue;
+    const double rate = row.value("flops", 0.0) / 1e9;
+    const auto [entry, first] = rates.try_emplace(row.at("name").get<std::string>(), rate, rate);
+    entry->second = {std::min(entry->second.first, rate), std::max(entry->second.second, rate)};
+  }
+  return rates;
+}
+
 Table collect(const Json& document) {
   Table table;
   const bool row_per_isa = compares_isas(document);
   const std::string common = common_isa(document);
+  const Rates rates = rates_of_turns(document);
+  std::set<std::string> with_median;
+  for (const Json& row : document.at("benchmarks"))
+    if (row.value("aggregate_name", "") == "median") with_median.insert(row.at("run_name").get<std::string>());
   for (const Json& row : document.at("benchmarks")) {
     const std::string aggregate = row.value("aggregate_name", "");
-    if (!aggregate.empty() && aggregate != "median") continue;  // the median comes last and replaces single runs
+    const auto run_name = row.at("run_name").get<std::string>();
+    if (aggregate != "median" && (!aggregate.empty() || with_median.contains(run_name))) continue;
     const CaseName name = parse_case_name(row.at("name").get<std::string>());
     const std::string column =
         row_per_isa || !common.empty() ? name.variant : fmt::format("{}/{}", name.variant, name.isa);
     index_of(table.variants, column);
-    Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : ""};
+    Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : "",
+              .wrong = row.value("failure", "wrong") == "wrong"};
     if (cell.error.empty()) {
       cell.gflops = row.value("flops", 0.0) / 1e9;
       cell.of_bandwidth = row.contains("pct_bandwidth");
       cell.percent = row.value(cell.of_bandwidth ? "pct_bandwidth" : "pct_peak", 0.0);
       cell.scaled_error = row.value("max_scaled_err", 0.0);
+      cell.standing = row.value("standing", "");
+      if (const auto found = rates.find(run_name); found != rates.end() && aggregate == "median")
+        std::tie(cell.low, cell.high) = found->second;
+      if (row.contains("marks"))
+        for (const auto& [mark, reason] : row["marks"].items()) {
+          cell.marked = true;
+          table.notes[note_of(mark, reason.get<std::string>())].push_back(short_name_of(name));
+        }
+      add_disturbance(table.disturbance, cell, fma_peak(document.at("context"), name), row.value("pct_peak", 0.0));
       cell.what_ran = without_ruler_fault(row.value("label", ""));
       if (row.contains("prepare_seconds")) {
         auto& [prepare, finish] = table.conversions[column];
@@ -137,21 +215,57 @@ std::optional<double> naive_gflops(const Table& table, const RowKey& key) {
   return cell->second.gflops;
 }
 
-constexpr int kCellWidth = 16;  // names that are longer widen their column
+constexpr int kCellWidth = 19;  // names that are longer widen their column
 
 constexpr std::size_t kNamesShown = 3;  // of skipped cases per reason; the result file has them all
 
 std::string speed_text(const Cell* cell) {
   if (cell == nullptr) return "-";
-  if (!cell->error.empty()) return cell->error == "crashed" ? "CRASHED" : "WRONG";
-  return fmt::format("{:.1f} {:4.1f}%{}{}", cell->gflops, cell->percent, cell->of_bandwidth ? "b" : "",
-                     is_ruler_fault(cell->percent) ? "!" : "");
+  if (!cell->error.empty()) return cell->error == "crashed" ? "CRASHED" : cell->wrong ? "WRONG" : "FAILED";
+  return fmt::format("{:.1f} {:4.1f}%{}{}{}{}", cell->gflops, cell->percent, cell->of_bandwidth ? "b" : "",
+                     is_ruler_fault(cell->percent) ? "!" : "", cell->marked ? "~" : "",
+                     cell->standing == "fastest" ? "*"
+                     : cell->standing == "level" ? "="
+                                                 : " ");
 }
 
 std::string quality_text(const Cell* cell, std::optional<double> naive) {
   if (cell == nullptr || !cell->error.empty()) return "";
   const std::string speedup = naive && *naive > 0 ? fmt::format("{:.1f}x", cell->gflops / *naive) : "-";
-  return fmt::format("{}{}{} {:.0e}", cell->what_ran, cell->what_ran.empty() ? "" : " ", speedup, cell->scaled_error);
+  const std::string interval =
+      cell->low > 0 ? fmt::format(" +-{:.0f}%", 50 * (cell->high - cell->low) / cell->gflops) : "";
+  return fmt::format("{}{}{}{} {:.0e} ", cell->what_ran, cell->what_ran.empty() ? "" : " ", speedup, interval,
+                     cell->scaled_error);
+}
+
+std::string without_trailing_space(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+bool has_standings(const std::pair<const RowKey, std::map<std::string, Cell>>& row) {
+  return std::any_of(row.second.begin(), row.second.end(),
+                     [](const auto& cell) { return !cell.second.standing.empty(); });
+}
+
+// Rows that carry a mark, those of one reason together.
+std::string notes_text(const std::map<std::string, std::vector<std::string>>& notes) {
+  std::string text;
+  for (const auto& [note, rows] : notes)
+    text += fmt::format("~ {} ({} row{}): {}{}\n", note, rows.size(), rows.size() == 1 ? "" : "s",
+                        fmt::join(std::span(rows).first(std::min(rows.size(), kNamesShown)), ", "),
+                        rows.size() > kNamesShown ? ", ..." : "");
+  return text;
+}
+
+std::string disturbance_text(const Disturbance& d) {
+  if (d.disturbed == 0) return {};
+  const std::string range = fmt::format("{:.0f}", 100 * d.lowest) == fmt::format("{:.0f}", 100 * d.highest)
+                                ? fmt::format("{:.0f}", 100 * d.lowest)
+                                : fmt::format("{:.0f} to {:.0f}", 100 * d.lowest, 100 * d.highest);
+  return fmt::format(
+      "disturbed: rates reached {} % of share x peak in {} of {} rows; repeat the run on a quieter machine\n", range,
+      d.disturbed, d.rows);
 }
 
 }  // namespace
@@ -187,6 +301,9 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
     };
     double fastest = 0;
     for (const auto& [variant, cell] : cells) fastest = std::max(fastest, cell.gflops);
+    const auto leads = [&](const Cell& cell) {
+      return cell.standing.empty() ? cell.gflops == fastest && fastest > 0 : cell.standing != "behind";
+    };
     std::string speeds = fmt::format("{:<{}}", to_short_string(table.workloads[workload]), width);
     std::string qualities = fmt::format(
         "{:<{}}", fmt::format("  {}{}{} thread{}", isa, isa.empty() ? "" : ", ", threads, threads == 1 ? "" : "s"),
@@ -194,17 +311,20 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
     for (const std::string& variant : table.variants) {
       const Cell* cell = cell_of(variant);
       const std::string speed = fmt::format("{:>{}}", speed_text(cell), cell_width(variant));
-      const bool bold = color && cell != nullptr && cell->gflops == fastest && fastest > 0;
+      const bool bold = color && cell != nullptr && leads(*cell);
       speeds += bold ? fmt::format(fmt::emphasis::bold, "{}", speed) : speed;
       qualities += fmt::format("{:>{}}", quality_text(cell, naive_gflops(table, key)), cell_width(variant));
     }
-    text += speeds + "\n" + qualities + "\n";
+    text += without_trailing_space(speeds) + "\n" + without_trailing_space(qualities) + "\n";
   }
   text +=
       "\nUpper line: GFLOP/s (exact FLOPs of the unmasked pairs) and share of the FMA peak measured beside "
       "the case.\n"
-      "Lower line: speedup over naive (one thread) and largest error against the fp64 oracle, "
-      "scaled.\n";
+      "Lower line: speedup over naive (one thread), half the range of the turns, and largest error against the fp64 "
+      "oracle, scaled.\n";
+  if (std::any_of(table.rows.begin(), table.rows.end(), has_standings))
+    text += "*: the fastest. =: level with it, the turns do not show which is faster.\n";
+  text += disturbance_text(table.disturbance) + notes_text(table.notes);
   for (const auto& [column, seconds] : table.conversions)
     text += fmt::format(
         "{} needs up to {:.2g} ms before a set of inputs and {:.2g} ms after it, which are not in its time.\n", column,

@@ -1,9 +1,11 @@
 // attnbench tune: finds the fastest variant for each problem on this machine, and what the compiled-in policy loses.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <memory>
+#include <random>
 
 #include "best_file.hpp"
 #include "commands.hpp"
@@ -59,25 +61,34 @@ void leave_out_inexact(Cases& cases) {
   });
 }
 
-BestEntry entry_of(const Match& match, const std::vector<Standing>& standings) {
-  const Standing& best = standings.front();
+// The fastest; but where the turns do not show that it is faster than the policy's choice, that stays.
+BestEntry entry_of(const Match& match, const std::vector<Rank>& ranking) {
   const Problem& p = match.workload.problem;
+  const auto selected =
+      std::find_if(ranking.begin(), ranking.end(), [&](const Rank& rank) { return rank.variant == match.selected; });
+  const Rank& best = selected != ranking.end() && selected->level ? *selected : ranking.front();
   BestEntry entry{.choice = {p, match.threads, isa_of(*best.variant), best.variant->name},
                   .gflops = static_cast<double>(flops(p)) / best.seconds / 1e9,
                   .spread = best.spread};
-  for (const Standing& standing : standings) {
-    entry.median_us[standing.variant->name] = standing.seconds * 1e6;
-    if (standing.variant != match.selected) continue;
-    entry.selected = standing.variant->name;
-    entry.rule = rule_for(p, match.threads).name;
-    entry.regret = standing.seconds / best.seconds - 1;
+  for (const Rank& rank : ranking) {
+    entry.median_us[rank.variant->name] = rank.seconds * 1e6;
+    if (rank.level && &rank != &best) entry.level.push_back(rank.variant->name);
   }
+  if (selected == ranking.end()) return entry;
+  entry.selected = selected->variant->name;
+  entry.rule = rule_for(p, match.threads).name;
+  entry.regret = std::max(0.0, selected->seconds / best.seconds - 1);
   return entry;
 }
 
+// ", level: lazy_max, base2_softmax"
+std::string level_text(const BestEntry& entry) {
+  return entry.level.empty() ? "" : fmt::format(", level: {}", fmt::join(entry.level, ", "));
+}
+
 std::string outcome_of(const BestEntry& entry) {
-  return fmt::format("{:>16} {:8.3g} GFLOP/s, regret {:4.1f} %", entry.choice.variant, entry.gflops,
-                     100 * entry.regret);
+  return fmt::format("{:>16} {:8.3g} GFLOP/s, regret {:4.1f} %{}", entry.choice.variant, entry.gflops,
+                     100 * entry.regret, level_text(entry));
 }
 
 // Plays all matches, those of one workload after each other on the same inputs and oracle.
@@ -87,21 +98,23 @@ void play(const std::vector<Match>& matches, const Options& options, BestFile& f
     steps.emplace_back(match_name(match), options.seconds_per_problem + overhead_seconds(match));
   Progress progress(steps);
   std::unique_ptr<PreparedWorkload> workload;
+  std::mt19937_64 random(std::random_device{}());
   for (const Match& match : matches) {
     progress.begin(match_name(match));
     if (workload == nullptr || workload->workload != match.workload) {
       workload.reset();  // before the next one is allocated
       workload = std::make_unique<PreparedWorkload>(match.workload, options.seed);
     }
-    const ContestResult result = hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected);
+    const ContestResult result =
+        hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected, random);
     if (interrupted()) return progress.clear_line();
     for (const Skipped& wrong : result.wrong) file.wrong.push_back(fmt::format("{}: {}", wrong.name, wrong.reason));
     if (!result.wrong.empty()) workload.reset();
-    if (result.standings.empty()) {
+    if (result.ranking.empty()) {
       progress.finish(match_name(match), "FAILED: no choice");
       continue;
     }
-    file.entries.push_back(entry_of(match, result.standings));
+    file.entries.push_back(entry_of(match, result.ranking));
     progress.finish(match_name(match), outcome_of(file.entries.back()));
   }
 }
@@ -109,9 +122,8 @@ void play(const std::vector<Match>& matches, const Options& options, BestFile& f
 std::string format_worst(const std::vector<BestEntry>& entries) {
   const auto worst = std::max_element(entries.begin(), entries.end(),
                                       [](const BestEntry& a, const BestEntry& b) { return a.regret < b.regret; });
-  if (worst->regret == 0) return "Worst regret: none, select has the fastest everywhere.\n";
-  return fmt::format("Worst regret: {:.1f} %{}, {} {} threads:{}: select has {}, {} is faster.\n", 100 * worst->regret,
-                     worst->regret <= worst->spread ? " (within its spread)" : "",
+  if (worst->regret == 0) return "Worst regret: none, nothing was shown to be faster than what select has, anywhere.\n";
+  return fmt::format("Worst regret: {:.1f} %, {} {} threads:{}: select has {}, {} is faster.\n", 100 * worst->regret,
                      to_short_string({.problem = worst->choice.problem}), to_string(worst->choice.isa),
                      worst->choice.threads, worst->selected, worst->choice.variant);
 }
@@ -123,13 +135,15 @@ std::string format_entries(const std::vector<BestEntry>& entries) {
                                  "threads", "best", "GFLOP/s", "spread", "select", "regret", "rule");
   for (const BestEntry& e : entries)
     text +=
-        fmt::format("{:<{}} {:>7} {:>7} {:>16} {:>8.1f} {:>5.1f} % {:>16} {:>7}  {}\n",
+        fmt::format("{:<{}} {:>7} {:>7} {:>16} {:>8.1f} {:>5.1f} % {:>16} {:>7}  {}{}\n",
                     to_short_string({.problem = e.choice.problem}), width, to_string(e.choice.isa), e.choice.threads,
                     e.choice.variant, e.gflops, 100 * e.spread, e.selected.empty() ? "-" : e.selected,
-                    e.selected.empty() ? "-" : fmt::format("{:.1f} %", 100 * e.regret), e.rule);
+                    e.selected.empty() ? "-" : fmt::format("{:.1f} %", 100 * e.regret), e.rule, level_text(e));
   text +=
-      "\nbest: the fastest by median time. spread: the middle half of its turns. regret: what the compiled-in choice,\n"
-      "select, takes longer; up to the spread it is noise.\n";
+      "\nbest: the fastest by median time; where turns do not show that it is faster than the compiled-in choice,\n"
+      "select, that stays. level: others that were not shown to be slower. spread: the middle half of the turns of "
+      "best.\n"
+      "regret: what select takes longer.\n";
   return text + format_worst(entries);
 }
 

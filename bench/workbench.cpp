@@ -195,15 +195,27 @@ std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const {
 }
 
 PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> checked_before) {
-  const std::string name = case_name(c);
-  if (name != current_name_) {
-    current_.reset();
-    current_name_.clear();
-    set_current_activity(name);
-    current_.emplace(c, workload(c.workload), checked_before);
-    current_name_ = name;
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+  const std::string name = case_name(c), of_workload = to_string(c.workload);
+  if (const auto found = prepared_.find(name); found != prepared_.end()) return found->second;
+  if (of_workload != prepared_workload_ || prepared_bytes_ > kMostBytes) {
+    prepared_.clear();
+    prepared_bytes_ = 0;
   }
-  return *current_;
+  set_current_activity(name);
+  PreparedCase& prepared = prepared_.try_emplace(name, c, workload(c.workload), checked_before).first->second;
+  prepared_workload_ = of_workload;
+  prepared_bytes_ += prepared.bytes();
+  return prepared;
+}
+
+void Workbench::renew_if_written(const Workload& w) {
+  const auto kept = workloads_.find(to_string(w));
+  if (kept == workloads_.end() || kept->second == nullptr || kept->second->inputs_are_intact()) return;
+  prepared_.clear();
+  prepared_bytes_ = 0;
+  kept->second.reset();
+  kept_bytes_ -= workload_bytes(w, last_level_bytes_);
 }
 
 std::int64_t Workbench::workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
@@ -225,6 +237,7 @@ PreparedWorkload& Workbench::workload(const Workload& w) {
   std::unique_ptr<PreparedWorkload>& kept = workloads_[to_string(w)];
   if (kept == nullptr) {
     if (kept_bytes_ + workload_bytes(w, last_level_bytes_) > kKeptBytes) {
+      prepared_.clear();  // which refer to them
       for (auto& [name, other] : workloads_) other.reset();
       kept_bytes_ = 0;
     }

@@ -61,6 +61,8 @@ class PreparedCase {
   // Of the outputs that were checked.
   std::uint64_t checksum() const { return checksum_; }
   std::size_t workspace_bytes() const { return workspace_.size(); }
+  // Memory of its own.
+  std::size_t bytes() const { return workspace_.size() + checked_.size(); }
   void poison() const;
   // On the next copy of the inputs.
   void call() const {
@@ -121,6 +123,8 @@ class Workbench {
 
   // The case, prepared now or in the calls before. Valid until the next call with another case.
   PreparedCase& prepare(const Case& c, std::optional<std::uint64_t> checked_before = std::nullopt);
+  // After a kernel failed: where it wrote to an input, the workload is made anew for those that come.
+  void renew_if_written(const Workload& w);
 
   // Memory of what the cases of a workload share: tensors with their copies, oracle.
   static std::int64_t workload_bytes(const Workload& workload, std::int64_t last_level_bytes);
@@ -134,8 +138,10 @@ class Workbench {
   std::int64_t last_level_bytes_;
   std::map<std::string, std::unique_ptr<PreparedWorkload>> workloads_;
   std::int64_t kept_bytes_ = 0;
-  std::string current_name_;
-  std::optional<PreparedCase> current_;
+  // Cases of one workload that take turns; the last one asked for is among them.
+  std::map<std::string, PreparedCase> prepared_;
+  std::string prepared_workload_;
+  std::size_t prepared_bytes_ = 0;
 };
 
 }  // namespace attn::bench

@@ -136,17 +136,22 @@ TEST_CASE("a peer that is absent is a skipped case with the reason, and one that
   CHECK(complaint.find(name + " is a peer: add --peers") != std::string::npos);
 }
 
-TEST_CASE("a sweep's repetitions hold, in random order, unless the command line has its own", "[bench]") {
-  BenchmarkFlags flags = parse_benchmark_flags({"--benchmark_min_time=1"});
-  take_repetitions(flags, 5);
-  CHECK(flags.repetitions == 5);
-  CHECK(flags.interleaved);
-  CHECK(flags.passed_on == std::vector<std::string>{"--benchmark_min_time=1", "--benchmark_repetitions=5",
-                                                    "--benchmark_enable_random_interleaving=true"});
-  BenchmarkFlags own = parse_benchmark_flags({"--benchmark_repetitions=1"});
-  take_repetitions(own, 5);
-  CHECK(own.repetitions == 1);
-  CHECK(!own.interleaved);
+TEST_CASE("what is measured, and when, is not left to Google Benchmark; the rest is passed on", "[bench]") {
+  const BenchmarkFlags flags =
+      parse_benchmark_flags({"--benchmark_min_time=2", "--benchmark_repetitions=4", "--benchmark_filter=naive",
+                             "--benchmark_min_warmup_time=1", "--benchmark_enable_random_interleaving=true",
+                             "--benchmark_report_aggregates_only=Yes", "--benchmark_display_aggregates_only=0",
+                             "--benchmark_time_unit=ms", "--v=1"});
+  CHECK(flags.min_time_seconds == 2);
+  CHECK(flags.repetitions == 4);
+  CHECK(flags.filter == "naive");
+  CHECK(flags.warmup_seconds == 1);
+  CHECK(flags.aggregates.file_too);
+  CHECK_FALSE(flags.aggregates.display);
+  CHECK(flags.passed_on == std::vector<std::string>{"--benchmark_time_unit=ms", "--v=1"});
+  CHECK(parse_benchmark_flags({}).repetitions == 0);
+  CHECK_THROWS_AS(parse_benchmark_flags({"--benchmark_list_tests=perhaps"}), UsageError);
+  CHECK_THROWS_AS(parse_benchmark_flags({"--benchmark_perf_counters=CYCLES"}), UsageError);
 }
 
 TEST_CASE("a team is refused to a variant that knows no threads, with the reason", "[bench]") {
@@ -207,6 +212,23 @@ TEST_CASE("a result file is whole after every row and a begun case becomes a cra
   CHECK(resumed.finished() == std::set<std::string>{first, second});
   CHECK(resumed.failures() == 1);
   CHECK(resumed.document().at("benchmarks")[1].at("error_message") == "crashed");
+}
+
+TEST_CASE("rows of a group that was interrupted are measured anew on resuming", "[bench]") {
+  const Folder folder;
+  const std::string path = folder.file("x.json");
+  const std::string whole = case_name(some_case()), begun = case_name(some_case("h:1/q:5/d:2"));
+  {
+    ResultFile file(path);
+    file.set_context({{"seed", "1"}});
+    Json interrupted = row(begun + "/real_time");
+    interrupted["interrupted"] = true;
+    file.add_rows(Json::array({row(whole + "/real_time"), interrupted}));
+  }
+  ResultFile resumed(path);
+  resumed.resume({{"seed", "1"}});
+  CHECK(resumed.finished() == std::set<std::string>{whole});
+  CHECK(resumed.document().at("benchmarks").size() == 1);
 }
 
 TEST_CASE("a run with another identity, or nothing to resume, is refused", "[bench]") {

@@ -39,8 +39,10 @@ rejects() {
   exits 2 "$pattern" "$@"
   [ "$(cat keep.json)" = precious ] || note failed "attnbench $*: overwrote the result file"
 }
+# Prints the number of cases: a case has a row for each of its turns, and aggregates.
 file_is_valid() {
-  python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["context"]["seed"]; print(len(d["benchmarks"]))' "$1"
+  python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["context"]["seed"]
+print(len({row["run_name"] for row in d["benchmarks"]}))' "$1"
 }
 out=--benchmark_out=keep.json
 fast=--benchmark_min_time=0.001
@@ -70,6 +72,8 @@ rejects 'there is no folder' run --problem $small --benchmark_out=absent/x.json
 rejects 'is a folder' run --problem $small --benchmark_out="$folder"
 rejects 'is not a number between' run --problem $small --benchmark_min_time=soon $out
 rejects 'valid: json, console, csv' run --problem $small --benchmark_format=xml $out
+rejects 'valid: true, false' run --problem $small --benchmark_report_aggregates_only=perhaps $out
+rejects 'would count what it does between the calls' run --problem $small --benchmark_perf_counters=CYCLES $out
 rejects 'is no flag of Google Benchmark' run --problem $small --benchmark_nonsense=1 $out
 rejects 'not a result file' run --problem $small --resume $out
 rejects 'there is no absent.json' run --problem $small --resume --benchmark_out=absent.json
@@ -155,6 +159,22 @@ file_is_valid out >/dev/null && note ok || note failed '--benchmark_format=json 
 exits 0 '' run --problem $small $fast --benchmark_filter=naive --benchmark_out=x.csv --benchmark_out_format=csv
 grep -q '^"attention/naive/' x.csv && note ok || note failed '--benchmark_out_format=csv should write CSV'
 
+# Aggregates alone: in what is shown, or in the file too. Rows are turns, in the file of one run as many of each.
+exits 0 '' run --problem $small $fast --variants naive --benchmark_repetitions=3 --benchmark_display_aggregates_only=true --benchmark_format=console --benchmark_out=turns.json
+[ "$(grep -c '^attention/naive.*_m' out)" -eq 2 ] && ! grep -qE '^attention/naive[^ ]*real_time ' out && note ok || { note failed 'the display should have aggregates only'; cat out; }
+python3 -c 'import json; rows = json.load(open("turns.json"))["benchmarks"]
+single = [row for row in rows if row["run_type"] == "iteration"]
+assert [row["repetition_index"] for row in single] == [0, 1, 2] and len(rows) == 7, rows
+assert len({row["iterations"] for row in single}) == 1, single
+median = next(row for row in rows if row.get("aggregate_name") == "median")
+assert any(row["flops"] == median["flops"] and row["pct_peak"] == median["pct_peak"] for row in single), median' && note ok || note failed 'the file should have all repetitions, and the shares of the median one'
+exits 0 '' run --problem $small $fast --variants naive --benchmark_repetitions=3 --benchmark_report_aggregates_only=true --benchmark_out=turns.json
+python3 -c 'import json; rows = json.load(open("turns.json"))["benchmarks"]
+assert len(rows) == 4 and all(row["run_type"] == "aggregate" for row in rows), rows' && note ok || note failed 'the file should have aggregates only'
+exits 0 '' run --problem $small $fast --variants naive,flash --benchmark_min_warmup_time=0.01 --benchmark_out=turns.json
+python3 -c 'import json; rows = json.load(open("turns.json"))["benchmarks"]
+assert {row["standing"] for row in rows} <= {"fastest", "level", "behind"} and "fastest" in {row["standing"] for row in rows}, rows' && note ok || note failed 'rows should have a standing'
+
 # Google Benchmark's own tool reads the files (Debian: libbenchmark-tools).
 compare=/usr/share/benchmark/compare.py
 if [ -f $compare ] && python3 -c 'import numpy' 2>/dev/null; then
@@ -171,15 +191,15 @@ exits 0 '' run --problem $small $fast --variants 'naive,blocked' --resume --benc
 [ "$(file_is_valid resume.json)" -eq 2 ] && [ "$(grep -c '^\[' err)" -eq 1 ] && note ok || note failed 'resume should add one row'
 
 # kill -9 leaves a valid file, and the case that was running becomes a crashed row.
-${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem h:1/q:16/d:8 --benchmark_min_time=2 --benchmark_out=killed.json >out 2>err &
+${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem $small --problem h:1/q:16/d:8 --benchmark_min_time=0.3 --benchmark_out=killed.json >out 2>err &
 pid=$!
 for _ in $(seq 300); do grep -q '^\[1/' err && [ -s killed.json.journal ] && break; sleep 0.1; done
 sleep 0.5
 kill -9 $pid
 wait $pid 2>/dev/null
-[ "$(file_is_valid killed.json)" -ge 1 ] && note ok || note failed 'a killed run should leave its finished rows'
-exits 1 '' run --problem h:1/q:16/d:8 $fast --resume --benchmark_out=killed.json
-grep -q CRASHED out && [ "$(file_is_valid killed.json)" -eq "$variants" ] && note ok || note failed 'the killed case should be recorded as crashed'
+[ "$(file_is_valid killed.json)" -ge "$variants" ] && note ok || note failed 'a killed run should leave its finished rows'
+exits 1 '' run --problem $small --problem h:1/q:16/d:8 $fast --resume --benchmark_out=killed.json
+grep -q CRASHED out && [ "$(file_is_valid killed.json)" -eq $((2 * variants)) ] && note ok || note failed 'the killed case should be recorded as crashed'
 
 # SIGINT and SIGTERM: finished rows stay, exit 130.
 interrupt() { # interrupt SIGNAL PROGRESS ARGUMENTS...: sent soon after the line that begins so; 0 if it ended with 130
@@ -197,8 +217,17 @@ sys.exit(0 if process.wait() == 130 else 1)
 PY
 }
 for signal in INT TERM; do
-  interrupt $signal '[1/' run --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_min_time=1 --benchmark_out=stopped.json
-  [ $? -eq 0 ] && [ "$(file_is_valid stopped.json)" -ge 1 ] && note ok || note failed "SIG$signal should end with 130 and a valid file"
+  two=(--problem $small --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_out=stopped.json)
+  interrupt $signal '[2/' run "${two[@]}" --benchmark_min_time=1
+  [ $? -eq 0 ] && [ "$(file_is_valid stopped.json)" -ge 2 ] && note ok || note failed "SIG$signal should end with 130 and a valid file"
+  # The passes that were finished stay, and are not taken for all.
+  python3 -c 'import json; rows = json.load(open("stopped.json"))["benchmarks"]
+cut = [row for row in rows if row.get("interrupted")]
+assert all("/q:16/" in row["name"] for row in cut), cut
+assert cut and len({row["repetitions"] for row in cut}) == 1 and cut[0]["repetitions"] < 15, cut' && note ok || note failed 'finished passes should stay'
+  exits 0 '' run "${two[@]}" --resume $fast
+  python3 -c 'import json; rows = json.load(open("stopped.json"))["benchmarks"]
+assert len({row["run_name"] for row in rows}) == 4 and not any("interrupted" in row for row in rows), rows' && note ok || note failed 'resume should finish what was interrupted'
 done
 
 # A full disk (here a file size limit): exit 3, what was written before stays.

@@ -33,6 +33,7 @@ BestFile some_file() {
   BestFile file{
       .revision = "0123456789ab", .date = "2026-11-23", .command = "attnbench tune", .machine = machine_facts()};
   file.entries = {{.choice = {parse_problem("h:2/q:64/d:32/mask:causal"), 1, isa, "naive"},
+                   .level = {"vectorized"},
                    .median_us = {{"naive", 12.5}, {"blocked", 13.75}},
                    .gflops = 1.25,
                    .spread = 0.01,
@@ -144,35 +145,38 @@ TEST_CASE("there is a match for each problem, team and ISA, and the policy's cho
     for (const PlannedCase& planned : match.entrants) CHECK(std::string(planned.c.variant->isa) == match.selected->isa);
 }
 
-TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as the leader", "[tune]") {
+TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as it has calls for", "[tune]") {
   const Match match = matches_of({.variants = "naive,vectorized,online_softmax"}, "h:2/q:96/d:64").front();
   PreparedWorkload workload(match.workload, 1);
   const Variant* naive = find_native(variant_table(), "naive");
-  const ContestResult result = hold_contest(match.entrants, workload, 0.01, naive);
+  std::mt19937_64 random(1);
+  const ContestResult result = hold_contest(match.entrants, workload, 0.01, naive, random);
   CHECK(result.wrong.empty());
-  REQUIRE(result.standings.size() == match.entrants.size());
-  for (const Standing& standing : result.standings) {
-    CHECK(standing.seconds > 0);
-    CHECK(standing.spread >= 0);
-    CHECK((standing.turns == 1 || standing.turns >= 3));
-    if (standing.variant == naive) CHECK(standing.turns == result.standings.front().turns);
+  REQUIRE(result.ranking.size() == match.entrants.size());
+  CHECK(result.ranking.front().level);
+  for (const Rank& rank : result.ranking) {
+    CHECK(rank.seconds > 0);
+    CHECK(rank.spread >= 0);
+    CHECK(rank.turns >= 2);
+    if (rank.variant == naive) CHECK(rank.turns >= 3);
   }
 }
 
-TEST_CASE("a contest has no standing for a wrong kernel, nor for anyone after the inputs are spoiled", "[tune]") {
+TEST_CASE("a contest has no rank for a wrong kernel, nor for anyone after the inputs are spoiled", "[tune]") {
   const Workload small = parse_workload("h:2/q:40/d:8/mask:causal");
   const auto contest = [&](std::initializer_list<const char*> names) {
     std::vector<PlannedCase> entrants;
     for (const char* name : names) entrants.push_back({{find_native(mutant_table(), name), small, 1}, 1e-5, 0});
     PreparedWorkload workload(small, 1);
-    return hold_contest(entrants, workload, 1e-3, nullptr);
+    std::mt19937_64 random(1);
+    return hold_contest(entrants, workload, 1e-3, nullptr, random);
   };
   const ContestResult result = contest({"missing_scale", "control", "first_call_only"});
   CHECK(result.wrong.size() == 2);
-  REQUIRE(result.standings.size() == 1);
-  CHECK(std::string(result.standings[0].variant->name) == "control");
+  REQUIRE(result.ranking.size() == 1);
+  CHECK(std::string(result.ranking[0].variant->name) == "control");
   const ContestResult spoiled = contest({"control", "writes_input", "control"});
-  CHECK(spoiled.standings.empty());
+  CHECK(spoiled.ranking.empty());
   CHECK(spoiled.wrong.size() == 1);
 }
 

@@ -8,13 +8,16 @@ attnbench=$(realpath "$1") mutants=$(realpath "$2") good=$(realpath "$3") faulty
 shift 4
 begin "$@"
 
-# rows FILE: "variant failure-or-ok" of each row.
+# rows FILE: "variant failure-or-ok" of each case; a case is ok when all of its turns are.
 rows() {
   python3 - "$1" <<'END'
 import json, sys
+seen = {}
 for row in json.load(open(sys.argv[1]))["benchmarks"]:
+    if "aggregate_name" in row: continue
     ok = not row.get("error_occurred") and row["flops"] > 0 and row["real_time"] > 0 and row["cpu_time"] > 0
-    print(row["name"].split("/")[1], "ok" if ok else row["error_message"])
+    if not ok or row["run_name"] not in seen: seen[row["run_name"]] = "ok" if ok else row.get("error_message", "no figures")
+for name, outcome in seen.items(): print(name.split("/")[1], outcome)
 END
 }
 
