@@ -153,6 +153,7 @@ RunReporter::RunReporter(ResultFile& file, Progress& progress, std::vector<Skipp
 
 void RunReporter::begin(const std::vector<PlannedCase>& cases) {
   Context context;
+  context.name_field_width = 0;
   for (const PlannedCase& planned : cases) {
     const std::string name = case_name(planned.c);
     places_.emplace(name, static_cast<std::int64_t>(places_.size()));
