@@ -37,30 +37,93 @@ float normal(std::uint64_t bits) {
 enum class Role { q, k, v, do_ };
 
 // ascending and descending: the first feature of q is positive and that of k a ramp over the keys, which adds
-// 0 ... kRampScore to the scores.
+// 0 ... kRampScore to the scores. steep: kSteepScore a key.
 constexpr double kRampScore = 40.0;
+constexpr double kSteepScore = 4.0;
 constexpr float kPeakedGain = 8.0f;  // the deviation of the scores
+constexpr double kNeedleScore = 32;  // of a query and its key; others have a deviation of kNeedleScore / sqrt(head_dim)
+constexpr float kDenormal = 0x1p-130f;  // |normal| < 4
+
+// To the nearest number with `bits` significant bits and no bit below `least`, ties to even.
+float rounded(float x, int bits, float least) {
+  if (x == 0) return x;
+  const float quantum = std::max(std::ldexp(1.0f, std::ilogb(x) + 1 - bits), least);
+  return std::nearbyint(x / quantum) * quantum;
+}
+
+// needle: rows of q and k are +-1, and a query has the signs of its keys. There are as many codes as rows that read a kv
+// head, or as keys if those are fewer. Queries take them from the end so that the first head of a group finds its key at
+// its own position, which every mask but a shifted window lets it see, and further heads the keys before.
+struct NeedleCodes {
+  std::int64_t count, offset, group, seqlen_q;
+
+  explicit NeedleCodes(const Problem& p)
+      : count(std::min(p.heads / p.kv_heads * p.seqlen_q, p.seqlen_k)),
+        offset(p.seqlen_k - p.seqlen_q),
+        group(p.heads / p.kv_heads),
+        seqlen_q(p.seqlen_q) {}
+  std::int64_t of_key(std::int64_t j) const { return j % count; }
+  std::int64_t of_query(std::int64_t h, std::int64_t i) const {
+    return ((i + offset - h % group * seqlen_q) % count + count) % count;
+  }
+};
+
+// An element as far as it does not depend on its place; `bits` are its own.
+float element(Fill kind, Role role, std::uint64_t bits) {
+  switch (kind) {
+    case Fill::uniform:
+      return uniform(bits);
+    case Fill::peaked:
+      return role == Role::q ? kPeakedGain * normal(bits) : normal(bits);
+    case Fill::integers:
+      return static_cast<float>(static_cast<std::int64_t>(bits % 17) - 8);
+    case Fill::ones:
+      return role == Role::v ? 1.0f : normal(bits);
+    case Fill::denormal:
+      return normal(bits) * (role == Role::do_ ? 1.0f : kDenormal);
+    case Fill::bf16:
+      return rounded(normal(bits), 8, 0x1p-133f);
+    case Fill::f16:
+      return rounded(normal(bits), 11, 0x1p-24f);
+    default:
+      return normal(bits);
+  }
+}
 
 void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint64_t seed) {
   // No structured binding: clang 14 refuses them inside an OpenMP region.
   const std::int64_t batch = t.shape[0], heads = t.shape[1], rows = t.shape[2], dim = t.shape[3];
   const std::uint64_t stream = mix(seed * 4 + static_cast<std::uint64_t>(role));
-  const bool ramp = kind == Fill::ascending || kind == Fill::descending;
+  const std::uint64_t codes_stream = mix(~seed);
+  const NeedleCodes codes(p);
+  const bool scored = role == Role::q || role == Role::k;
+  const bool ramp = scored && (kind == Fill::ascending || kind == Fill::descending || kind == Fill::steep);
   const float ramp_query = static_cast<float>(1.0 / softmax_scale(p));
+  const auto needle_gain = static_cast<float>(kNeedleScore / std::sqrt(static_cast<double>(p.head_dim)));
 #pragma omp parallel for collapse(3) schedule(static)
   for (std::int64_t b = 0; b < batch; ++b)
     for (std::int64_t h = 0; h < heads; ++h)
       for (std::int64_t i = 0; i < rows; ++i) {
         float* row = row_of<float>(t, b, h, i);
         const std::uint64_t first = static_cast<std::uint64_t>(((b * heads + h) * rows + i) * dim);
-        for (std::int64_t d = 0; d < dim; ++d) {
-          const std::uint64_t bits = mix(stream ^ mix(first + static_cast<std::uint64_t>(d)));
-          const float value = kind == Fill::uniform ? uniform(bits) : normal(bits);
-          row[d] = kind == Fill::peaked && role == Role::q ? kPeakedGain * value : value;
+        const auto bits_of = [&](std::int64_t d) { return mix(stream ^ mix(first + static_cast<std::uint64_t>(d))); };
+        for (std::int64_t d = 0; d < dim; ++d) row[d] = element(kind, role, bits_of(d));
+        if (kind == Fill::constant) std::fill(row, row + dim, row[0]);
+        if (kind == Fill::one_hot) {
+          std::fill(row, row + dim, 0.0f);
+          row[bits_of(0) % static_cast<std::uint64_t>(dim)] = 1;
         }
-        if (!ramp || role == Role::v || role == Role::do_) continue;
-        const double along = (kind == Fill::ascending ? i + 1.0 : static_cast<double>(rows - i)) / rows;
-        row[0] = role == Role::q ? ramp_query : static_cast<float>(kRampScore * along);
+        if (kind == Fill::needle && scored) {
+          const std::int64_t code = role == Role::q ? codes.of_query(h, i) : codes.of_key(i);
+          for (std::int64_t d = 0; d < dim; ++d) {
+            const bool negative = mix(codes_stream ^ mix(static_cast<std::uint64_t>(code * dim + d))) >> 63;
+            row[d] = (negative ? -1.0f : 1.0f) * (role == Role::q ? needle_gain : 1.0f);
+          }
+        }
+        if (!ramp) continue;
+        const double along = (kind == Fill::descending ? static_cast<double>(rows - i) : i + 1.0) / rows;
+        const double score = kind == Fill::steep ? kSteepScore * (i + 1.0) : kRampScore * along;
+        row[0] = role == Role::q ? ramp_query : static_cast<float>(score);
       }
 }
 

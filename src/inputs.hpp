@@ -19,14 +19,42 @@ namespace attn {
 //   peaked     scores of tens: a few keys take almost all the probability
 //   ascending  scores grow along the keys, so that an online softmax must rescale at every block
 //   descending scores fall along the keys, so that the first block already holds the maximum
+//   steep      scores rise by 4 a key: each outweighs all before it, and a late maximum is raised at every step
+//   integers   -8 ... 8: plain loops compute such scores exactly, so that nothing but the tolerance allows for rounding
+//   needle     each key is nearly alone in the softmax of some query (d of 32 or more; each shares it with few where keys
+//              outnumber queries): one that is lost, doubled or shifted shows, whatever the tolerance
+//   one_hot    one 1 a row, else zeros: many equal scores, and sums that many keys add nothing to
+//   constant   the features of a row are all alike, as far from independent as can be
+//   ones       v is 1 everywhere, and so is o: weights that do not add up to 1 show
+//   denormal   below 2^-126: units that flush to zero, and scores that are all 0
+//   bf16       normal, rounded to bf16: what 16-bit weights leave in an f32 cache
+//   f16        normal, rounded to f16
 //   file       a user's own tensors; the one fill that is not seeded
-enum class Fill : std::int32_t { normal, uniform, peaked, ascending, descending, file };
+enum class Fill : std::int32_t {
+  normal,
+  uniform,
+  peaked,
+  ascending,
+  descending,
+  steep,
+  integers,
+  needle,
+  one_hot,
+  constant,
+  ones,
+  denormal,
+  bf16,
+  f16,
+  file
+};
 
 // Where the inputs of a call come from. warm: every call reads the same tensors, which stay in the caches that they fit
 // in. cold: calls go round copies that together exceed every cache.
 enum class CacheState : std::int32_t { warm, cold };
 
-inline constexpr std::array kFillNames = {"normal", "uniform", "peaked", "ascending", "descending", "file"};
+inline constexpr std::array kFillNames = {"normal", "uniform",  "peaked", "ascending", "descending",
+                                          "steep",  "integers", "needle", "one_hot",   "constant",
+                                          "ones",   "denormal", "bf16",   "f16",       "file"};
 inline constexpr std::size_t kSeededFills = kFillNames.size() - 1;  // the first ones
 inline constexpr std::array kLayoutNames = {"bhsd", "bshd", "packed"};
 inline constexpr std::array kCacheNames = {"warm", "cold"};

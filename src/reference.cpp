@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "dropout.hpp"
 
@@ -17,71 +18,119 @@ T dropout(const Problem& p, const Tensors& in, std::int64_t b, std::int64_t h, s
              : static_cast<T>(1 / (1 - p.dropout));
 }
 
+// Below this f32 has no normal numbers: a weight may become 0, and a product is off by up to 2^-150, an eps of it.
+constexpr double kLeastNormal = 0x1p-126;
+
+// A weight, raised so that an eps of it covers what f32 loses of it to underflow: perhaps all of it, half an eps more than
+// kLeastNormal for its own rounding.
 template <class T>
-void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T* abs_value, T* lse) {
+T raised(T weight) {
+  constexpr T kEps = std::numeric_limits<float>::epsilon();
+  const T least = static_cast<T>(kLeastNormal);
+  return weight + (weight < 2 * least ? weight / kEps : 0) + (weight > 0 ? least : 0);
+}
+
+// The same of a sum of products, which has no such cliff.
+template <class T>
+T floored(T sum) {
+  return sum > 0 ? sum + static_cast<T>(kLeastNormal) : sum;
+}
+
+// softmax_scale q.k, and the same with absolute values.
+template <class T>
+struct Score {
+  T value = 0, size = 0;
+};
+
+template <class T>
+Score<T> reference_score(const float* q, const float* k, std::int64_t head_dim, T scale) {
+  Score<T> score;
+  for (std::int64_t d = 0; d < head_dim; ++d) {
+    const T product = static_cast<T>(q[d]) * static_cast<T>(k[d]);
+    score.value += product;
+    score.size += std::fabs(product);
+  }
+  return {score.value * scale, score.size * scale};
+}
+
+template <class T>
+constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
+
+template <class T>
+void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T* abs_value, T* lse, T* score_size) {
   const std::int64_t kv_head = kv_head_of(p, row.head);
   const KeyRange keys = visible_keys(p, row.query);
   const float* q = row_of<float>(in.q, row.batch, row.head, row.query);
   const T scale = static_cast<T>(softmax_scale(p));
 
-  std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin));
-  T row_max = -std::numeric_limits<T>::infinity();
+  std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin)), sizes(probs.size());
+  T row_max = kMinusInfinity<T>;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const float* k = row_of<float>(in.k, row.batch, kv_head, j);
-    T score = 0;
-    for (std::int64_t d = 0; d < p.head_dim; ++d) score += static_cast<T>(q[d]) * static_cast<T>(k[d]);
-    probs[j - keys.begin] = score * scale;
-    row_max = std::max(row_max, probs[j - keys.begin]);
+    const Score<T> score = reference_score<T>(q, row_of<float>(in.k, row.batch, kv_head, j), p.head_dim, scale);
+    probs[j - keys.begin] = score.value;
+    sizes[j - keys.begin] = score.size;
+    row_max = std::max(row_max, score.value);
   }
 
+  // Where every score is -inf, subtracting 0 instead of the maximum gives weights of 0 and no NaN.
+  const T shift = row_max == kMinusInfinity<T> ? 0 : row_max;
   T row_sum = 0;
-  for (T& prob : probs) {
-    prob = std::exp(prob - row_max);
-    row_sum += prob;
+  *score_size = 0;
+  for (std::size_t j = 0; j < probs.size(); ++j) {
+    probs[j] = std::exp(probs[j] - shift);
+    row_sum += probs[j];
+    if (probs[j] >= static_cast<T>(kLeastNormal)) *score_size = std::max(*score_size, sizes[j]);
   }
 
   std::fill(o, o + p.value_dim, T{0});
   std::fill(abs_value, abs_value + p.value_dim, T{0});
+  const T divisor = row_sum == 0 ? 1 : row_sum;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const float* v = row_of<float>(in.v, row.batch, kv_head, j);
-    const T prob = probs[j - keys.begin] / row_sum * dropout<T>(p, in, row.batch, row.head, row.query, j);
+    const T factor = dropout<T>(p, in, row.batch, row.head, row.query, j);
+    const T prob = probs[j - keys.begin] / divisor * factor;
+    const T abs_prob = raised(probs[j - keys.begin]) / divisor * factor;
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
       o[d] += prob * static_cast<T>(v[d]);
-      abs_value[d] += prob * static_cast<T>(std::fabs(v[d]));
+      abs_value[d] += abs_prob * static_cast<T>(std::fabs(v[d]));
     }
   }
-  *lse = probs.empty() ? -std::numeric_limits<T>::infinity() : row_max + std::log(row_sum);
+  for (std::int64_t d = 0; d < p.value_dim; ++d) abs_value[d] = floored(abs_value[d]);
+  *lse = row_max + std::log(row_sum);
 }
 
-// One pair of the backward pass: its weight as dv meets it, its dS, and the scales of their errors.
+// One pair of the backward pass: its weight as dv meets it, its dS, the scales of their errors, and the size of what the
+// weight's exponent is the difference of.
 template <class T>
 struct Pair {
-  T weight, abs_weight, ds, abs_ds;
+  T weight = 0, abs_weight = 0, ds = 0, abs_ds = 0, size = 0;
 };
 
-// A weight below 2^-126 may become 0 in f32. In the scales of errors 2^-102 is added to each, of which that is an eps: a
-// key that has hardly any weight would otherwise be judged by the digits that f32 does not have.
-constexpr double kLeastWeight = 0x1p-102;
-
+// Empty for a pair whose score is -inf.
 template <class T>
-Pair<T> reference_pair(const Problem& p, const Tensors& in, const Row& query, std::int64_t j, T delta, T abs_delta) {
+std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const Row& query, std::int64_t j, T delta,
+                                      T abs_delta) {
   const std::int64_t kv_head = kv_head_of(p, query.head);
-  const float* q = row_of<float>(in.q, query.batch, query.head, query.query);
-  const float* k = row_of<float>(in.k, query.batch, kv_head, j);
   const float* v = row_of<float>(in.v, query.batch, kv_head, j);
   const float* d_o = row_of<float>(in.do_, query.batch, query.head, query.query);
-  T score = 0, dp = 0, abs_dp = 0;
-  for (std::int64_t d = 0; d < p.head_dim; ++d) score += static_cast<T>(q[d]) * static_cast<T>(k[d]);
+  const Score<T> score =
+      reference_score<T>(row_of<float>(in.q, query.batch, query.head, query.query),
+                         row_of<float>(in.k, query.batch, kv_head, j), p.head_dim, static_cast<T>(softmax_scale(p)));
+  if (score.value == kMinusInfinity<T>) return {};
+  T dp = 0, abs_dp = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
     const T product = static_cast<T>(d_o[d]) * static_cast<T>(v[d]);
     dp += product;
     abs_dp += std::fabs(product);
   }
   const T lse = in.lse[(query.batch * p.heads + query.head) * p.seqlen_q + query.query];
-  const T prob = std::exp(score * static_cast<T>(softmax_scale(p)) - lse);
+  const T prob = std::exp(score.value - lse), abs_prob = raised(prob);
   const T factor = dropout<T>(p, in, query.batch, query.head, query.query, j);
-  const T abs_prob = prob + static_cast<T>(kLeastWeight);
-  return {prob * factor, abs_prob * factor, prob * (factor * dp - delta), abs_prob * (factor * abs_dp + abs_delta)};
+  return Pair<T>{.weight = prob * factor,
+                 .abs_weight = abs_prob * factor,
+                 .ds = prob * (factor * dp - delta),
+                 .abs_ds = floored(abs_prob * (factor * floored(abs_dp) + floored(abs_delta))),
+                 .size = prob >= static_cast<T>(kLeastNormal) ? score.size + std::fabs(lse) : 0};
 }
 
 // do . o and the sum of the products' absolute values.
@@ -108,19 +157,22 @@ void accumulate(T* sum, T* abs_sum, T factor, T abs_factor, const float* row, st
 }
 
 template <class T>
-void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, T* abs_dq) {
+void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, T* abs_dq, T* size) {
   const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
   const KeyRange keys = visible_keys(p, query.query);
   const T scale = static_cast<T>(softmax_scale(p));
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const Pair<T> pair = reference_pair(p, in, query, j, delta, abs_delta);
+    const auto pair = reference_pair(p, in, query, j, delta, abs_delta);
+    if (!pair) continue;
     const float* k = row_of<float>(in.k, query.batch, kv_head_of(p, query.head), j);
-    accumulate(dq, abs_dq, scale * pair.ds, scale * pair.abs_ds, k, p.head_dim);
+    accumulate(dq, abs_dq, scale * pair->ds, scale * pair->abs_ds, k, p.head_dim);
+    *size = std::max(*size, pair->size);
   }
+  for (std::int64_t d = 0; d < p.head_dim; ++d) abs_dq[d] = floored(abs_dq[d]);
 }
 
 template <class T>
-void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk, T* abs_dk, T* dv, T* abs_dv) {
+void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk, T* abs_dk, T* dv, T* abs_dv, T* size) {
   const T scale = static_cast<T>(softmax_scale(p));
   const std::int64_t group = p.heads / p.kv_heads;
   for (std::int64_t h = key.head * group; h < (key.head + 1) * group; ++h)
@@ -129,10 +181,14 @@ void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk,
       if (key.query < keys.begin || key.query >= keys.end) continue;
       const Row query{key.batch, h, i};
       const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
-      const Pair<T> pair = reference_pair(p, in, query, key.query, delta, abs_delta);
-      accumulate(dk, abs_dk, scale * pair.ds, scale * pair.abs_ds, row_of<float>(in.q, key.batch, h, i), p.head_dim);
-      accumulate(dv, abs_dv, pair.weight, pair.abs_weight, row_of<float>(in.do_, key.batch, h, i), p.value_dim);
+      const auto pair = reference_pair(p, in, query, key.query, delta, abs_delta);
+      if (!pair) continue;
+      accumulate(dk, abs_dk, scale * pair->ds, scale * pair->abs_ds, row_of<float>(in.q, key.batch, h, i), p.head_dim);
+      accumulate(dv, abs_dv, pair->weight, pair->abs_weight, row_of<float>(in.do_, key.batch, h, i), p.value_dim);
+      *size = std::max(*size, pair->size);
     }
+  for (std::int64_t d = 0; d < p.head_dim; ++d) abs_dk[d] = floored(abs_dk[d]);
+  for (std::int64_t d = 0; d < p.value_dim; ++d) abs_dv[d] = floored(abs_dv[d]);
 }
 
 std::vector<Row> rows_of_heads(std::int64_t batch, std::int64_t heads, std::int64_t count) {
@@ -158,9 +214,11 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
   result.o.resize(rows.size() * p.value_dim);
   result.abs_value.resize(rows.size() * p.value_dim);
   result.lse.resize(rows.size());
+  result.score_size.resize(rows.size());
 #pragma omp parallel for schedule(dynamic, 8)
   for (std::size_t r = 0; r < rows.size(); ++r)
-    reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r]);
+    reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r],
+                  &result.score_size[r]);
   return result;
 }
 
@@ -172,13 +230,15 @@ ReferenceGradients<T> reference_gradients(const Problem& p, const Tensors& input
   for (std::vector<T>* of_queries : {&result.dq, &result.abs_dq}) of_queries->resize(queries.size() * d);
   for (std::vector<T>* of_keys : {&result.dk, &result.abs_dk}) of_keys->resize(keys.size() * d);
   for (std::vector<T>* of_keys : {&result.dv, &result.abs_dv}) of_keys->resize(keys.size() * dv);
+  result.query_size.resize(queries.size());
+  result.key_size.resize(keys.size());
 #pragma omp parallel for schedule(dynamic, 8)
   for (std::size_t r = 0; r < queries.size(); ++r)
-    reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d]);
+    reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d], &result.query_size[r]);
 #pragma omp parallel for schedule(dynamic, 8)
   for (std::size_t r = 0; r < keys.size(); ++r)
     reference_dk_dv(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
-                    &result.abs_dv[r * dv]);
+                    &result.abs_dv[r * dv], &result.key_size[r]);
   return result;
 }
 

@@ -5,12 +5,15 @@
 //  - Query i stands at position i + seqlen_k - seqlen_q: the last query sees the last key ("bottom-right"; PyTorch's
 //    is_causal aligns top-left instead). It sees keys from position - window_left to position + window_right, -1
 //    meaning unlimited; causal is window_right = 0. `visible_keys` in problem.hpp is the formula.
-//  - A row that sees no key gives o = 0 and lse = -inf.
+//  - A row that sees no key gives o = 0 and lse = -inf. So does a row all of whose visible scores are -inf (PyTorch's safe
+//    softmax and ONNX agree); its weights are 0, and are multiplied like any other: NaN in a value that it sees is NaN.
 //  - NaN in a query row makes that output row NaN and no other. NaN in a masked key or value never reaches an output:
 //    masked pairs are not computed, rather than multiplied by zero.
 //  - lse is the natural logarithm of sum_j exp(softmax_scale * q.k_j) over the visible keys, without dropout.
 //  - Backward, the same pairs are left out: NaN in a row of q, o or do reaches dk and dv of the keys that it sees and its
-//    own dq; a row that sees no key has dq = 0, a key that no query sees dk = dv = 0.
+//    own dq; a row that sees no key has dq = 0, a key that no query sees dk = dv = 0. Left out are also pairs whose score
+//    is -inf, since their weight is 0 and the infinite factor of the score must not make NaN of it: a row all of whose
+//    visible scores are -inf has dq = 0 and adds nothing to dk and dv, whatever its do.
 //  - A dropped weight (src/dropout.hpp) is 0, and is multiplied like any other.
 //
 // Backward: with P the weights, C = 0 or 1 / (1 - p) where dropped or kept, delta_i = do_i . o_i:
@@ -37,9 +40,11 @@ struct Row {
 template <class T>
 struct ReferenceRows {
   std::int64_t value_dim = 0;
-  std::vector<T> o;          // [rows, value_dim]
-  std::vector<T> abs_value;  // [rows, value_dim]: sum_j p_j |v_j|, the scale of o's rounding error
-  std::vector<T> lse;        // [rows]
+  std::vector<T> o;  // [rows, value_dim]
+  std::vector<T>
+      abs_value;       // [rows, value_dim]: sum_j p_j |v_j| and what f32 loses to underflow, the scale of o's error
+  std::vector<T> lse;  // [rows]
+  std::vector<T> score_size;  // [rows]: the largest softmax_scale sum_d |q_d k_d| of the keys whose weight f32 can hold
 };
 
 // The softmax scale of a problem, 1 / sqrt(head_dim).
@@ -59,6 +64,8 @@ template <class T>
 struct ReferenceGradients {
   std::vector<T> dq, abs_dq;              // [queries, head_dim]
   std::vector<T> dk, abs_dk, dv, abs_dv;  // [keys, head_dim], [keys, value_dim]
+  // [queries], [keys]: the largest softmax_scale sum_d |q_d k_d| + |lse| of the pairs whose weight f32 can hold
+  std::vector<T> query_size, key_size;
 };
 
 // The backward pass, from the o and lse among the inputs. Weights are recomputed from lse.

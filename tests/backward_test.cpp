@@ -130,6 +130,25 @@ TEST_CASE("a row that sees no key and a key that no row sees have zero gradients
   for (int e = 0; e < 18; ++e) CHECK((h.dk[e] == 0 && h.dv[e] == 0));
 }
 
+TEST_CASE("pairs whose score is -inf are left out of the gradients", "[backward]") {
+  // Keys 0 ... 2 are -inf: queries 0 ... 2 see nothing else. What is left is the problem without them.
+  const Subject s("h:1/q:6/k:6/d:3/mask:causal/pass:bwd"), alone("h:1/q:3/k:3/d:3/mask:causal/pass:bwd");
+  for_each_element(s.t.q, [](float& x, auto...) { x = std::fabs(x) + 0.1f; });
+  for_each_element(s.t.k, [](float& x, auto, auto, std::int64_t j, auto) { x = j < 3 ? -INFINITY : x; });
+  row_of<float>(s.t.do_, 0, 0, 1)[0] = NAN;  // of an empty row: reaches nothing
+  s.inputs.update_forward();
+  for (const auto tensor : {&Tensors::q, &Tensors::k, &Tensors::v, &Tensors::do_})
+    for_each_element(alone.t.*tensor,
+                     [&](float& x, auto b, auto h, auto i, auto d) { x = row_of<float>(s.t.*tensor, b, h, i + 3)[d]; });
+  alone.inputs.update_forward();
+  const auto g = reference_gradients<double>(s.p, s.t, all_rows(s.p), all_keys(s.p));
+  const auto e = reference_gradients<double>(alone.p, alone.t, all_rows(alone.p), all_keys(alone.p));
+  for (int x = 0; x < 9; ++x) {
+    CHECK((g.dq[x] == 0 && g.dk[x] == 0 && g.dv[x] == 0));
+    CHECK((g.dq[9 + x] == e.dq[x] && g.dk[9 + x] == e.dk[x] && g.dv[9 + x] == e.dv[x]));
+  }
+}
+
 TEST_CASE("a planted fault in a gradient fails, named and finite", "[backward]") {
   struct Fault {
     const char* name;

@@ -1,8 +1,12 @@
 // Setups: what the fills hold, where the tensors lie, what the hash sees.
 #include "inputs.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <set>
 
 #include "catch.hpp"
 #include "reference.hpp"
@@ -10,8 +14,6 @@
 
 namespace attn::test {
 namespace {
-
-constexpr std::array kAllFills = {Fill::normal, Fill::uniform, Fill::peaked, Fill::ascending, Fill::descending};
 
 Inputs make(std::string_view text, std::uint64_t seed = 1, Placement placement = Placement::aligned) {
   const Workload w = parse_workload(text);
@@ -129,10 +131,83 @@ TEST_CASE("a fill does to the scores what its purpose says", "[inputs]") {
   CHECK(largest > 8);
 }
 
+TEST_CASE("integers, ones, one_hot, constant, denormal, bf16 and f16 hold what they are called", "[inputs]") {
+  const auto of = [](const char* fill) { return make(std::string("h:2/q:40/d:24/fill:") + fill); };
+  const auto all = [](const Inputs& inputs, auto&& holds) {
+    bool result = true;
+    for (const auto tensor : {&Tensors::q, &Tensors::k, &Tensors::v})
+      for (const float x : values(inputs.tensors().*tensor)) result = result && holds(x);
+    return result;
+  };
+  const auto bits = [](float x) { return std::bit_cast<std::uint32_t>(x); };
+  const Inputs integers = of("integers");
+  CHECK(all(integers, [](float x) { return x == std::round(x) && std::fabs(x) <= 8; }));
+  const std::vector<float> q = values(integers.tensors().q);
+  CHECK(std::set<float>(q.begin(), q.end()).size() == 17);
+  for (const float x : values(of("ones").tensors().v)) CHECK(x == 1);
+  CHECK(all(of("denormal"), [](float x) { return std::fabs(x) < std::numeric_limits<float>::min(); }));
+  CHECK(moments(values(of("denormal").tensors().v)).largest > 0);
+  CHECK(all(of("bf16"), [&](float x) { return (bits(x) & 0xffff) == 0; }));
+  CHECK(all(of("f16"), [&](float x) { return (bits(x) & 0x1fff) == 0 || std::fabs(x) < 0x1p-14f; }));
+  CHECK(all(of("f16"), [&](float x) { return x * 0x1p24f == std::round(x * 0x1p24f); }));
+  const std::vector<float> normal = values(make("h:2/q:40/d:24").tensors().v), bf16 = values(of("bf16").tensors().v),
+                           f16 = values(of("f16").tensors().v);
+  for (std::size_t e = 0; e < normal.size(); ++e) {
+    CHECK(std::fabs(bf16[e] - normal[e]) <= std::ldexp(std::fabs(normal[e]), -8));
+    CHECK(std::fabs(f16[e] - normal[e]) <= std::ldexp(std::fabs(normal[e]), -11) + 0x1p-25f);
+  }
+  const Inputs one_hot = of("one_hot"), constant = of("constant");
+  for (std::int64_t i = 0; i < 40; ++i) {
+    const float* row = row_of<float>(one_hot.tensors().k, 0, 1, i);
+    CHECK((std::count(row, row + 24, 1.0f) == 1 && std::count(row, row + 24, 0.0f) == 23));
+    row = row_of<float>(constant.tensors().k, 0, 1, i);
+    CHECK(std::count(row, row + 24, row[0]) == 24);
+  }
+}
+
+TEST_CASE("steep rises by 4 a key", "[inputs]") {
+  const Problem p = parse_problem("h:1/q:8/k:100/d:16");
+  const Inputs inputs(p, {.fill = Fill::steep}, 1);
+  double rise = 0;
+  for (std::int64_t i = 0; i < 8; ++i) rise += score(p, inputs.tensors(), i, 99) - score(p, inputs.tensors(), i, 0);
+  CHECK(std::fabs(rise / 8 - 4 * 99) < 5);
+}
+
+TEST_CASE("needle: every key is nearly alone in the softmax of a query", "[inputs]") {
+  // The share of the weight that a key has of its queries' at most; with fewer queries than keys it has peers.
+  const auto [text, share] = GENERATE(table<std::string, double>({{"h:2/q:300/d:64", 0.99},
+                                                                  {"h:2/q:300/d:64/mask:causal", 0.99},
+                                                                  {"h:4/hkv:1/q:75/k:300/d:64", 0.99},
+                                                                  {"h:1/q:300/k:90/d:64", 0.99},
+                                                                  {"h:1/q:100/k:300/d:64", 0.33},
+                                                                  {"h:1/q:300/d:32", 0.5}}));
+  CAPTURE(text);
+  const Problem p = parse_problem(text);
+  const Inputs inputs(p, {.fill = Fill::needle}, 1);
+  const Tensors& t = inputs.tensors();
+  std::vector<double> largest(static_cast<std::size_t>(p.seqlen_k));
+  for (std::int64_t h = 0; h < p.heads / p.kv_heads; ++h)
+    for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+      const KeyRange keys = visible_keys(p, i);
+      std::vector<double> weights;
+      double sum = 0;
+      for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+        double dot = 0;
+        for (std::int64_t d = 0; d < p.head_dim; ++d)
+          dot += double{row_of<float>(t.q, 0, h, i)[d]} * row_of<float>(t.k, 0, 0, j)[d];
+        sum += weights.emplace_back(std::exp(dot * softmax_scale(p)));
+      }
+      for (std::int64_t j = keys.begin; j < keys.end; ++j)
+        largest[j] = std::max(largest[j], weights[j - keys.begin] / sum);
+    }
+  CHECK(std::count_if(largest.begin(), largest.end(), [&](double weight) { return weight >= share; }) >=
+        p.seqlen_k * 97 / 100);
+}
+
 TEST_CASE("every fill is finite for every seed tried", "[inputs]") {
-  for (const Fill fill : kAllFills)
+  for (std::size_t fill = 0; fill < kSeededFills; ++fill)
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
-      const Inputs inputs(parse_problem("h:1/q:7/d:3"), {.fill = fill}, seed);
+      const Inputs inputs(parse_problem("h:1/q:7/d:3"), {.fill = static_cast<Fill>(fill)}, seed);
       for (const auto tensor : {&Tensors::q, &Tensors::k, &Tensors::v})
         for (const float x : values(inputs.tensors().*tensor)) CHECK(std::isfinite(x));
     }

@@ -109,7 +109,7 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/q:1/d:1/mask:diagonal", "mask:diagonal", "valid: none, causal"},
       {"h:1/q:1/d:1/dtype:f64", "dtype:f64", "valid: f32"},
       {"h:1/q:1/d:1/lse:2", "lse:2", "valid: 0, 1"},
-      {"h:1/q:1/d:1/fill:ones", "fill:ones", "valid: normal, uniform, peaked, ascending, descending"},
+      {"h:1/q:1/d:1/fill:twos", "fill:twos", "valid: normal, uniform, peaked, ascending, descending"},
       {"h:1/q:1/d:1/layout:sbhd", "layout:sbhd", "valid: bhsd, bshd, packed"},
       {"h:1/q:1/d:1/cache:hot", "cache:hot", "valid: warm, cold"},
       {"h:1/q:2/k:3/d:1/layout:packed", "k:3", "packed needs k equal to q"},

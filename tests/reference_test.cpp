@@ -140,6 +140,41 @@ TEST_CASE("a row that sees no key gives zeros and lse -inf", "[reference]") {
   for (std::int64_t d = 0; d < 3; ++d) CHECK(at(rows, 3, d) == s.v(0, 0, 0, d));  // sees key 0 alone
 }
 
+TEST_CASE("a row all of whose visible scores are -inf gives zeros and lse -inf, and others see no such key",
+          "[reference]") {
+  Subject s("h:1/q:6/k:6/d:3/mask:causal"), alone("h:1/q:6/k:6/d:3/window:1,0");
+  set_all(s.t.q, 1);
+  set_all(alone.t.q, 1);
+  copy_elements(s.t.k, alone.t.k);
+  for (std::int64_t j = 0; j < 4; ++j)
+    for (std::int64_t d = 0; d < 3; ++d) row_of<float>(s.t.k, 0, 0, j)[d] = -std::numeric_limits<float>::infinity();
+  const auto rows = s.answer(), expected = alone.answer();
+  for (std::int64_t i = 0; i < 4; ++i) {
+    CHECK(rows.lse[i] == -kInfinity);
+    CHECK(rows.score_size[i] == 0);
+    for (std::int64_t d = 0; d < 3; ++d) CHECK(at(rows, i, d) == 0);
+  }
+  for (std::int64_t d = 0; d < 3; ++d) {
+    CHECK(at(rows, 4, d) == s.v(0, 0, 4, d));
+    CHECK(close(at(rows, 5, d), at(expected, 5, d)));  // keys 4 and 5
+  }
+  CHECK(close(rows.lse[5], expected.lse[5]));
+  row_of<float>(s.t.v, 0, 0, 1)[2] = kNan;
+  const auto with_nan = s.answer();
+  for (std::int64_t i = 0; i < 6; ++i) CHECK(std::isnan(at(with_nan, i, 2)) == (i >= 1));
+}
+
+TEST_CASE("the size of scores is that of the keys that have a weight", "[reference]") {
+  Subject s("h:1/q:1/k:3/d:4");
+  for_each_element(s.t.q, [](float& x, auto, auto, auto, std::int64_t d) { x = d % 2 == 0 ? 3.0f : -3.0f; });
+  set_all(s.t.k, 5);
+  CHECK(s.answer().score_size[0] == 4 * 15 / 2);  // though every score is 0
+  for_each_element(s.t.k, [](float& x, auto, auto, std::int64_t j, std::int64_t d) {
+    if (j == 1) x = d == 0 ? -1e9f : 0;  // as padding is often made
+  });
+  CHECK(s.answer().score_size[0] == 4 * 15 / 2);
+}
+
 TEST_CASE("grouped heads read what repeated kv heads would give them", "[reference]") {
   Subject grouped("b:2/h:6/hkv:2/q:3/k:5/d:4");
   Subject repeated("b:2/h:6/hkv:6/q:3/k:5/d:4");
