@@ -394,6 +394,95 @@ std::string check_hidden_keys(const Variant& v, Fixtures&) {
   return {};
 }
 
+// Every fill at the head size of most models, where scores are sums of many products.
+std::string check_fills(const Variant& v, Fixtures& fixtures) {
+  std::vector<Workload> table;
+  for (const char* fill : std::span(kFillNames).first(kSeededFills))
+    for (const char* problem : {"h:4/hkv:2/q:50/k:131/d:64/dv:40/lse:1", "h:2/q:90/d:64/mask:causal/lse:1"})
+      table.push_back(parse_workload(fmt::format("{}/fill:{}", problem, fill)));
+  return run_table(v, fixtures, table);
+}
+
+// Whole heads of needles, and contexts that are cut into chunks, where a few keys share a query.
+std::string check_needle(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w :
+       parse_all(v, {"h:2/q:300/d:64/lse:1/fill:needle", "h:4/hkv:2/q:130/k:260/d:40/dv:24/fill:needle",
+                     "h:2/q:257/d:64/mask:causal/fill:needle", "h:8/hkv:1/q:8/k:1500/d:64/lse:1/fill:needle"}))
+    for (const int threads : {1, 3}) {
+      const Fixture& f = fixtures.get(w);
+      if (!can_run(v, f, threads)) continue;
+      if (std::string failure = run_and_judge(v, f, threads); !failure.empty()) return failure;
+    }
+  return {};
+}
+
+// Rows of k, or of q, that are -inf where all else is positive: their scores are -inf.
+struct MinusInfinity {
+  const char* what;
+  bool (*key)(std::int64_t j, std::int64_t keys);
+  bool (*query)(std::int64_t i, std::int64_t queries);
+};
+
+constexpr std::array kMinusInfinities = {
+    MinusInfinity{"every key", [](auto, auto) { return true; }, [](auto, auto) { return false; }},
+    MinusInfinity{"the first 64 keys", [](auto j, auto) { return j < 64; }, [](auto, auto) { return false; }},
+    MinusInfinity{"a part of a block of keys", [](auto j, auto) { return j % 64 >= 3 && j % 64 < 41; },
+                  [](auto, auto) { return false; }},
+    MinusInfinity{"all keys but the last", [](auto j, auto keys) { return j + 1 < keys; },
+                  [](auto, auto) { return false; }},
+    MinusInfinity{"every other key and the middle query", [](auto j, auto) { return j % 2 == 0; },
+                  [](auto i, auto queries) { return i == queries / 2; }},
+    MinusInfinity{"every third query", [](auto, auto) { return false; }, [](auto i, auto) { return i % 3 == 1; }},
+};
+
+std::string check_minus_infinity(const Variant& v, Fixtures&) {
+  for (const Workload& w :
+       parse_all(v, {"h:2/q:20/k:20/d:1/lse:1", "h:2/q:96/d:12/mask:causal/lse:1", "h:2/q:70/k:150/d:20/dv:9/lse:1",
+                     "h:4/hkv:2/q:50/k:90/d:8/window:30,3/lse:1", "h:4/hkv:1/q:2/k:1100/d:16/mask:causal/lse:1"})) {
+    if (!why_not(v, w.problem, 1).empty()) continue;
+    for (const MinusInfinity& pattern : kMinusInfinities) {
+      Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
+      const auto make = [](const TensorView& t, auto&& is_infinite) {
+        for_each_element(t, [&](float& x, auto, auto, std::int64_t row, auto) {
+          x = is_infinite(row, t.shape[2]) ? -kInfinity : std::fabs(x) + 0.125f;
+        });
+      };
+      make(f.inputs.tensors().q, pattern.query);
+      make(f.inputs.tensors().k, pattern.key);
+      f.inputs.update_forward();
+      f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
+      for (const int threads : {1, 3}) {
+        if (!can_run(v, f, threads)) continue;
+        if (std::string failure = run_and_judge(v, f, threads); !failure.empty())
+          return fmt::format("{} (-inf: {})", failure, pattern.what);
+      }
+    }
+  }
+  return {};
+}
+
+// Values near the end of the range: every weighted mean of them is inside, sums of many are not. The gradients of such
+// values do overflow, in any order.
+std::string check_overflow(const Variant& v, Fixtures&) {
+  if (v.features & ATTN_BACKWARD) return {};
+  for (const Workload& w :
+       parse_all({"h:1/q:1/k:4/d:1", "h:2/q:40/k:90/d:20/dv:17/lse:1", "h:2/q:70/d:64/mask:causal",
+                  "h:4/hkv:1/q:2/k:3000/d:16/lse:1", "h:2/q:20/k:1000/d:16/fill:uniform/dropout:0.25"})) {
+    if (!why_not(v, w.problem, 1).empty()) continue;
+    for (const bool signs : {false, true}) {
+      Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
+      for_each_element(f.inputs.tensors().v, [&](float& x, auto...) { x = signs && x < 0 ? -2e38f : 2e38f; });
+      f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
+      for (const int threads : {1, 3}) {
+        if (!can_run(v, f, threads)) continue;
+        if (std::string failure = run_and_judge(v, f, threads); !failure.empty())
+          return failure + (signs ? " (v of +-2e38)" : " (v of 2e38)");
+      }
+    }
+  }
+  return {};
+}
+
 // A random problem of at most a few MFLOP, from the seed alone.
 Workload random_workload(std::uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -459,6 +548,10 @@ constexpr std::array kBattery = {
     Check{"large_scores", "scores of hundreds neither overflow nor vanish", check_large_scores},
     Check{"nan", "NaN reaches the rows that see it and no other", check_nan_contract},
     Check{"hidden_keys", "keys that nobody sees may hold anything", check_hidden_keys},
+    Check{"fills", "agrees with the oracle for every fill at a usual head size, grouped and causal", check_fills},
+    Check{"needle", "loses, doubles and shifts no key", check_needle},
+    Check{"minus_infinity", "scores of -inf have no weight, and a row of nothing else is empty", check_minus_infinity},
+    Check{"overflow", "finite means of large values are finite", check_overflow},
     Check{"random", "agrees with the oracle on seeded random problems", check_random},
 };
 

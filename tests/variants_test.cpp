@@ -25,6 +25,25 @@ TEST_CASE("a variant runs on every ISA of this machine that it was built for", "
     if (runs_here(isa_of(*row))) CHECK(find(runnable(variant_table()), row->name, isa_of(*row)) == row);
 }
 
+TEST_CASE("scores below any stand-in for no score still choose their largest", "[variants]") {
+  // Tolerances are relative to the size of scores and would let anything pass here: the answer is exact, the first value.
+  const Problem p = parse_problem("h:1/q:5/k:70/d:3");
+  const Inputs inputs(p, {}, 1);
+  set_all(inputs.tensors().q, 1e17f);
+  for_each_element(inputs.tensors().k,
+                   [](float& x, auto, auto, std::int64_t j, auto) { x = -1e17f * static_cast<float>(j + 1); });
+  for (const Variant* row : runnable(variant_table())) {
+    if (!why_not(*row, p, 1).empty()) continue;
+    inputs.poison_outputs();
+    const AlignedBuffer workspace(workspace_bytes(*row, p, 1));
+    run(*row, p, inputs.tensors(), 1, workspace.bytes());
+    CAPTURE(row->name, row->isa);
+    for_each_element(inputs.tensors().o, [&](float& x, auto, auto, auto, std::int64_t d) {
+      CHECK(x == row_of<float>(inputs.tensors().v, 0, 0, 0)[d]);
+    });
+  }
+}
+
 TEST_CASE("split_kv gives the same bits for every team", "[variants]") {
   for (const Variant* row : runnable(variant_table())) {
     if (row->name != std::string_view("split_kv")) continue;

@@ -15,6 +15,7 @@
 #include <algorithm>
 
 #include "detail/drop.hpp"
+#include "detail/exact_gradients.hpp"
 #include "detail/exp2.hpp"
 #include "detail/query_tile.hpp"
 #include "detail/vector_steps.hpp"
@@ -196,7 +197,9 @@ void copy_padded(std::int64_t count, std::int64_t dim, const RowOf& row, float* 
   std::fill(tile.row_max, tile.row_max + tile.width, 0.0f);
   std::fill(tile.row_sum, tile.row_sum + tile.width, 0.0f);
   for (std::int64_t lane = 0; lane < tile.rows; ++lane) {
-    tile.row_max[lane] = -rows.lse(tile.first_row + lane) * static_cast<float>(kLog2E);
+    // A row of lse -inf has scores of -inf alone: with -inf here their weights are 0, not NaN.
+    const float lse = rows.lse(tile.first_row + lane);
+    tile.row_max[lane] = lse == -kInfinity ? -kInfinity : -lse * static_cast<float>(kLog2E);
     tile.row_sum[lane] = VectorSteps::dot(d_o(lane), rows.o(tile.first_row + lane), p.value_dim);
   }
 }
@@ -354,6 +357,12 @@ template <bool kAdd>
       [&](std::int64_t lane) { return dq_row(rows, tile.first_row + lane); });
 }
 
+void mend_queries(const Rows& rows, std::int64_t tile) {
+  const std::int64_t end = std::min((tile + 1) * kTileWidth, rows_of(*rows.args.problem));
+  for (std::int64_t row = tile * kTileWidth; row < end; ++row)
+    mend_dq(rows.args, rows.b, rows.head(row), rows.query(row));
+}
+
 Rows rows_of_head(const Args& args, std::int64_t head) {
   const Problem& p = *args.problem;
   return rows_of_heads(args, head / p.kv_heads, head % p.kv_heads * group_of(p), group_of(p));
@@ -399,13 +408,16 @@ class Head {
     }
     write_keys(args_.dk, rows_.b, kv_head_, keys, p.head_dim, s_.dk, args_.softmax_scale);
     write_keys(args_.dv, rows_.b, kv_head_, keys, p.value_dim, s_.dv, 1.0f);
+    for (std::int64_t key = keys.begin; key < keys.end; ++key) mend_dk_dv(args_, rows_.b, kv_head_, key);
   }
 
-  // A partial dq stays in the scratch until the team meets.
-  void finish() const {
+  // A partial dq stays in the scratch until the team meets; so does mending what is not whole without it.
+  void finish(bool owns_last_keys) const {
     if (!owns_first_keys_) return;
-    for (std::int64_t index = 0; index < tiles_of(*args_.problem); ++index)
+    for (std::int64_t index = 0; index < tiles_of(*args_.problem); ++index) {
       write_queries<false>(rows_, tile_at(rows_, s_, dq_, index));
+      if (owns_last_keys) mend_queries(rows_, index);
+    }
   }
 
  private:
@@ -433,24 +445,33 @@ void run_tasks(const Args& args, const Schedule& schedule, int team, int thread)
     Head head(args, scratch, head_index, task % schedule.blocks == 0);
     for (; task < end && task / schedule.blocks == head_index; ++task)
       head.add_task<kDropout>(keys_of(p, schedule, task % schedule.blocks));
-    head.finish();
+    head.finish(task == (head_index + 1) * schedule.blocks);
   }
 }
 
-// Adds what other threads than the owner of a head's first keys have of its dq, in the order of threads. The team shares
-// the tiles, so that each element is added to by one thread.
+// Adds what other threads than the owner of a head's first keys have of its dq, in the order of threads, and mends the
+// sums. The team shares the tiles, so that each element is added to by one thread.
 void add_partial_dq(const Args& args, const Schedule& schedule, int team, int thread) {
   const Problem& p = *args.problem;
   int last_owner = 0;
+  std::int64_t shared_head = -1;  // the last one that was added to
+  const auto mend_shared_head = [&] {
+    for (std::int64_t index = thread; shared_head >= 0 && index < tiles_of(p); index += team)
+      mend_queries(rows_of_head(args, shared_head), index);
+  };
   for_each_task(p, schedule, team, [&](std::int64_t task, int owner) {
     const bool continues_a_head = owner != last_owner && task % schedule.blocks != 0;
     last_owner = owner;
     if (!continues_a_head) return;
-    const Rows rows = rows_of_head(args, task / schedule.blocks);
+    const std::int64_t head = task / schedule.blocks;
+    if (head != shared_head) mend_shared_head();
+    shared_head = head;
+    const Rows rows = rows_of_head(args, head);
     const Scratch scratch(args, schedule.keys, owner);
     for (std::int64_t index = thread; index < tiles_of(p); index += team)
       write_queries<true>(rows, tile_at(rows, scratch, scratch.partial_dq, index));
   });
+  mend_shared_head();
 }
 
 void run_flash_backward(const Args* args) {

@@ -36,13 +36,16 @@ void softmax_rows(const Args& args, std::int64_t b, std::int64_t h, float* score
     const KeyRange keys = visible_keys(p, i);
     float row_max = -std::numeric_limits<float>::infinity();
     for (std::int64_t j = keys.begin; j < keys.end; ++j) row_max = std::max(row_max, row[j]);
+    // Where every score is -inf, subtracting 0 instead avoids -inf - -inf, and the weights stay 0.
+    const float shift = row_max == -std::numeric_limits<float>::infinity() ? 0 : row_max;
     float row_sum = 0;
     for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-      row[j] = std::exp(row[j] - row_max);
+      row[j] = std::exp(row[j] - shift);
       row_sum += row[j];
     }
-    for (std::int64_t j = keys.begin; j < keys.end; ++j) row[j] /= row_sum;
-    // A row that sees no key has row_max -inf and row_sum 0, and so lse -inf.
+    if (row_sum != 0)
+      for (std::int64_t j = keys.begin; j < keys.end; ++j) row[j] /= row_sum;
+    // Such a row, as one that sees no key, has row_max -inf and row_sum 0, and so lse -inf.
     if (args.lse) args.lse[(b * p.heads + h) * p.seqlen_q + i] = row_max + std::log(row_sum);
   }
 }

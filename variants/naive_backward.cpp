@@ -6,6 +6,7 @@
 // Limits: none. Two dot products per pair are chains of additions, as in naive.
 // Source: Dao et al., FlashAttention (2022), appendix B.2; src/reference.hpp has the formulas.
 #include <cmath>
+#include <limits>
 
 #include "dropout.hpp"
 #include "variant.hpp"
@@ -43,7 +44,9 @@ void backward_row(const Args& args, std::int64_t b, std::int64_t h, std::int64_t
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const float* k = row_of<float>(args.k, b, kv_head, j);
     const float* v = row_of<float>(args.v, b, kv_head, j);
-    const float prob = std::exp(args.softmax_scale * dot(q, k, p.head_dim) - lse);
+    const float score = args.softmax_scale * dot(q, k, p.head_dim);
+    if (score == -std::numeric_limits<float>::infinity()) continue;  // its weight is 0, and 0 x inf is not
+    const float prob = std::exp(score - lse);
     const float factor = p.dropout > 0 ? dropout_factor(drop, b, h, i, j) : 1.0f;
     const float ds = args.softmax_scale * prob * (factor * dot(d_o, v, p.value_dim) - delta);
     accumulate(row_of<float>(args.dv, b, kv_head, j), prob * factor, d_o, p.value_dim);

@@ -15,6 +15,7 @@
 #include <limits>
 #include <utility>
 
+#include "detail/exact_row.hpp"
 #include "detail/simd.hpp"
 #include "variant.hpp"
 
@@ -179,11 +180,12 @@ void normalize(const Args& args, const Block& block, const Scratch& s) {
   const Problem& p = *args.problem;
   for (std::int64_t i = block.query_begin; i < block.query_end; ++i) {
     const std::int64_t lane = i - block.query_begin;
-    const float inverse = s.row_sum[lane] == 0 ? 0 : 1 / s.row_sum[lane];  // 0: the row sees no key
+    const float inverse = 1 / s.row_sum[lane];
     float* o = row_of<float>(args.o, block.b, block.h, i);
     for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = s.o[d * kBlockM + lane] * inverse;
     if (args.lse)
       args.lse[(block.b * p.heads + block.h) * p.seqlen_q + i] = s.row_max[lane] + std::log(s.row_sum[lane]);
+    mend_row(args, block.b, block.h, i, s.row_sum[lane]);
   }
 }
 

@@ -19,6 +19,7 @@
 #include <limits>
 #include <utility>
 
+#include "detail/exact_row.hpp"
 #include "detail/exp2.hpp"
 #include "detail/lanes.hpp"
 #include "detail/simd.hpp"
@@ -454,7 +455,7 @@ void merge_row(const Args& args, const Split& split, const Task& task, std::int6
     store(state(c).weight(), weight);
   }
   row_sum = sum_of_lanes(row_sum);
-  const Batch inverse = xsimd::select(row_sum == Batch(0.0f), Batch(0.0f), Batch(1.0f) / row_sum);  // 0: sees no key
+  const Batch inverse = Batch(1.0f) / row_sum;
   float* o = row_of<float>(args.o, task.b, head, query);
   for (std::int64_t i = 0; i < vectors_of(dim); ++i) {
     Batch sum(0.0f);
@@ -465,6 +466,7 @@ void merge_row(const Args& args, const Split& split, const Task& task, std::int6
   }
   if (args.lse)
     args.lse[(task.b * p.heads + head) * p.seqlen_q + query] = row_max.get(0) * kLn2 + std::log(row_sum.get(0));
+  mend_row(args, task.b, head, query, row_sum.get(0));
 }
 
 // Floats of the states of one task.

@@ -66,8 +66,10 @@ void softmax_rows(const Args& args, const QueryBlock& block) {
     float* row = block.row(p, i) + keys.begin;
     const std::int64_t count = keys.end - keys.begin;
     const float row_max = Steps::max(row, count);
-    const float row_sum = Steps::exp_and_sum(row, count, row_max);
-    Steps::scale(row, count, 1 / row_sum);
+    // Where every score is -inf, subtracting 0 instead avoids -inf - -inf, and the weights stay 0.
+    const float shift = row_max == -std::numeric_limits<float>::infinity() ? 0 : row_max;
+    const float row_sum = Steps::exp_and_sum(row, count, shift);
+    if (row_sum != 0) Steps::scale(row, count, 1 / row_sum);
     if (args.lse) args.lse[(block.b * p.heads + block.h) * p.seqlen_q + i] = row_max + std::log(row_sum);
   }
 }

@@ -11,6 +11,7 @@
 #include <limits>
 #include <utility>
 
+#include "detail/exact_row.hpp"
 #include "detail/register_tile.hpp"
 #include "detail/transpose.hpp"
 #include "variant.hpp"
@@ -171,18 +172,16 @@ template <bool kAdd, class RowOf, class FactorOf>
   }
 }
 
-// O = O^T / row_sum, transposed back; 0 for a row that saw no key. `to_ln` turns units of row_max into natural logs.
+// O = O^T / row_sum, transposed back; rows without a sum, as those that saw no key, are mended. `to_ln` turns units of row_max into natural logs.
 [[gnu::flatten]] inline void write_output(const Rows& rows, const QueryTile& tile, float to_ln) {
-  const auto inverse = [&](std::int64_t lane) {
-    const Batch sum = load(tile.row_sum + lane);
-    return Batch(xsimd::select(sum == Batch(0.0f), Batch(0.0f), Batch(1.0f) / sum));
-  };
+  const auto inverse = [&](std::int64_t lane) { return Batch(Batch(1.0f) / load(tile.row_sum + lane)); };
   unpack_transposed<false>(tile, tile.o, rows.args.problem->value_dim, inverse,
                            [&](std::int64_t lane) { return rows.o(tile.first_row + lane); });
-  if (rows.args.lse == nullptr) return;
-  for (std::int64_t i = 0; i < tile.rows; ++i)
-    rows.lse(tile.first_row + i) =
-        tile.row_sum[i] == 0 ? -kInfinity : tile.row_max[i] * to_ln + std::log(tile.row_sum[i]);
+  for (std::int64_t i = 0; i < tile.rows; ++i) {
+    const std::int64_t row = tile.first_row + i;
+    if (rows.args.lse != nullptr) rows.lse(row) = tile.row_max[i] * to_ln + std::log(tile.row_sum[i]);
+    mend_row(rows.args, rows.b, rows.head(row), rows.query(row), tile.row_sum[i]);
+  }
 }
 
 // The part of a block of keys that some lane of the tile sees.
@@ -251,17 +250,9 @@ template <std::int64_t kRows, std::int64_t kVectors>
       [&](auto r) { unroll<kVectors>([&](auto c) { store(target + (r * kVectors + c) * kLanes, o[r][c]); }); });
 }
 
-// Whether all of x[keys] is finite: x * 0 is 0 for every finite x and NaN for the others.
+// Whether all of x[keys] is finite.
 inline bool is_finite(const KeyRows& x, std::int64_t dim, KeyRange keys) {
-  Batch sum(0.0f);
-  float tail = 0;
-  for (std::int64_t key = keys.begin; key < keys.end; ++key) {
-    const float* row = x[key];
-    std::int64_t d = 0;
-    for (; d + kLanes <= dim; d += kLanes) sum = fma(load(row + d), Batch(0.0f), sum);
-    for (; d < dim; ++d) tail += row[d] * 0.0f;
-  }
-  return xsimd::all(sum == sum) && tail == tail;
+  return is_finite(x[keys.begin], dim, x.stride, keys.end - keys.begin);
 }
 
 // The same as value_tile over all of value_dim, one pair after the other, leaving masked pairs out.

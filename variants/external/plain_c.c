@@ -23,7 +23,7 @@ static void visible_keys(const attn_problem* p, int64_t i, int64_t* begin, int64
   *end = p->window_right < 0 ? p->seqlen_k : at_most(at_least_0(position + p->window_right + 1), p->seqlen_k);
 }
 
-/* One row of o; returns its log-sum-exp. A row that sees no key is zeros and -inf. */
+/* One row of o; returns its log-sum-exp. A row that sees no key, or scores of -inf alone, is zeros and -inf. */
 static float attend(const attn_args* a, int64_t b, int64_t head, int64_t i, float* probs, float* o) {
   const attn_problem* p = a->problem;
   const int64_t kv_head = head / (p->heads / p->kv_heads);
@@ -39,13 +39,15 @@ static float attend(const attn_args* a, int64_t b, int64_t head, int64_t i, floa
     probs[j] = score * a->softmax_scale;
     row_max = fmaxf(row_max, probs[j]);
   }
-  for (int64_t j = begin; j < end; ++j) row_sum += probs[j] = expf(probs[j] - row_max);
+  const float shift = row_max == -INFINITY ? 0 : row_max; /* -inf - -inf is NaN */
+  for (int64_t j = begin; j < end; ++j) row_sum += probs[j] = expf(probs[j] - shift);
+  const float divisor = row_sum == 0 ? 1 : row_sum;
   for (int64_t d = 0; d < p->value_dim; ++d) o[d] = 0;
   for (int64_t j = begin; j < end; ++j) {
     const float* v = input_row(a->v, b, kv_head, j);
-    for (int64_t d = 0; d < p->value_dim; ++d) o[d] += probs[j] / row_sum * v[d];
+    for (int64_t d = 0; d < p->value_dim; ++d) o[d] += probs[j] / divisor * v[d];
   }
-  return begin < end ? row_max + logf(row_sum) : -INFINITY;
+  return row_max + logf(row_sum);
 }
 
 static void run(const attn_args* a) {

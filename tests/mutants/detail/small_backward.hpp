@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "dropout.hpp"
 #include "variant.hpp"
@@ -18,6 +19,8 @@ struct CorrectBackward {
   static KeyRange visible(const Problem& p, std::int64_t i) { return visible_keys(p, i); }
   // Whether a pair that is not visible is computed and multiplied by 0.
   static constexpr bool kMultipliesHidden = false;
+  // Whether a pair whose score is -inf is left out.
+  static constexpr bool kLeavesOut = true;
 
   static float delta(float do_o) { return do_o; }
   static float prob(float score, float lse) { return std::exp(score - lse); }
@@ -55,7 +58,9 @@ void add_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i) {
   for (std::int64_t j = visited.begin; j < visited.end; ++j) {
     const float* k = row_of<float>(a.k, b, kv_head, j);
     const float seen = j >= visible.begin && j < visible.end ? 1.0f : 0.0f;
-    const float prob = seen * Choice::prob(dot(q, k, p.head_dim) * a.softmax_scale, lse);
+    const float score = dot(q, k, p.head_dim) * a.softmax_scale;
+    if (Choice::kLeavesOut && score == -std::numeric_limits<float>::infinity()) continue;
+    const float prob = seen * Choice::prob(score, lse);
     const float factor = p.dropout > 0 ? Choice::factor(a, b, h, i, j) : 1.0f;
     const float ds = prob * (Choice::dp(dot(d_o, row_of<float>(a.v, b, kv_head, j), p.value_dim), factor) - delta);
     add(row_of<float>(a.dv, b, target, j), Choice::weight_of_dv(prob, factor), d_o, p.value_dim);

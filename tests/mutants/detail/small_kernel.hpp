@@ -4,6 +4,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -30,14 +31,19 @@ struct Correct {
   // The mask.
   static KeyRange visible(const Problem& p, std::int64_t i) { return visible_keys(p, i); }
   static KeyRange visited(const Problem&, KeyRange visible) { return visible; }
+  static bool loses(KeyRange, std::int64_t) { return false; }
 
   // The arithmetic of a row.
   static std::int64_t dot_length(const Problem& p) { return p.head_dim; }
   static float scale(const Args& a) { return a.softmax_scale; }
   static float running_max(float old_max, float score) { return std::max(old_max, score); }
+  // Where no score was finite yet, subtracting 0 instead of the maximum avoids -inf - -inf.
+  static float shift(float row_max) { return row_max == -kInfinity ? 0 : row_max; }
   static float exp(float x) { return std::exp(x); }
   static float correction(float old_max, float new_max) { return std::exp(old_max - new_max); }
   static float inverse_sum(float row_sum) { return row_sum == 0 ? 0 : 1 / row_sum; }
+  // Whether a row whose sums overflowed is computed again, its weights normalised before they meet v.
+  static constexpr bool kMends = true;
   static float lse(float row_max, float row_sum) { return row_max + std::log(row_sum); }
 
   // What dropout multiplies the weight by, and what that makes of the weight's share in the sum.
@@ -61,6 +67,10 @@ float dot(const Args& a, const float* q, const float* k) {
   return sum * Choice::scale(a);
 }
 
+inline bool is_finite(const float* x, std::int64_t n) {
+  return std::all_of(x, x + n, [](float value) { return std::isfinite(value); });
+}
+
 template <class Choice>
 void attend_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, float* scores) {
   const Problem& p = *a.problem;
@@ -71,30 +81,40 @@ void attend_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, f
   float* o = Choice::output(a, b, h, i);
   Choice::clear(o, p.value_dim);
   float row_max = -kInfinity, row_sum = 0;
+  const auto score = [&](std::int64_t j) {
+    const bool hidden = j < visible.begin || j >= visible.end || Choice::loses(visible, j);
+    return hidden ? -kInfinity : dot<Choice>(a, q, Choice::key(a, b, kv_head, j));
+  };
+  const auto factor = [&](std::int64_t j) { return p.dropout > 0 ? Choice::factor(a, b, h, i, j) : 1.0f; };
+  const auto accumulate = [&](std::int64_t j, float weight) {
+    const float* v = row_of<float>(a.v, b, kv_head, j);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += weight * v[d];
+  };
   for (std::int64_t begin = visited.begin; begin < visited.end; begin += kBlockN) {
     const std::int64_t end = std::min(begin + kBlockN, visited.end);
     float new_max = row_max;
     for (std::int64_t j = begin; j < end; ++j) {
-      const bool hidden = j < visible.begin || j >= visible.end;
-      scores[j - begin] = hidden ? -kInfinity : dot<Choice>(a, q, Choice::key(a, b, kv_head, j));
+      scores[j - begin] = score(j);
       new_max = Choice::running_max(new_max, scores[j - begin]);
     }
-    // Where no score was finite yet, subtracting 0 instead of the maximum avoids -inf - -inf.
-    const float shift = new_max == -kInfinity ? 0 : new_max;
+    const float shift = Choice::shift(new_max);
     const float correction = Choice::correction(row_max, shift);
     row_max = new_max;
     row_sum *= correction;
     for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] *= correction;
     for (std::int64_t j = begin; j < end; ++j) {
       const float prob = Choice::exp(scores[j - begin] - shift);
-      const float factor = p.dropout > 0 ? Choice::factor(a, b, h, i, j) : 1.0f;
-      row_sum += Choice::share(prob, factor);
-      const float* v = row_of<float>(a.v, b, kv_head, j);
-      for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += prob * factor * v[d];
+      row_sum += Choice::share(prob, factor(j));
+      accumulate(j, prob * factor(j));
     }
   }
   const float inverse = Choice::inverse_sum(row_sum);
   for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] *= inverse;
+  if (Choice::kMends && row_sum > 0 && !is_finite(o, p.value_dim)) {
+    Choice::clear(o, p.value_dim);
+    for (std::int64_t j = visited.begin; j < visited.end; ++j)
+      accumulate(j, Choice::exp(score(j) - Choice::shift(row_max)) * inverse * factor(j));
+  }
   if (a.lse) a.lse[(b * p.heads + h) * p.seqlen_q + i] = Choice::lse(row_max, row_sum);
   Choice::after_row(o, p);
 }

@@ -1,0 +1,64 @@
+// Rows that a fast kernel cannot finish, computed again in plain loops. A kernel that divides by row_sum only at the end
+// has sums of weights times values that may overflow where o does not; scores of -inf and below its stand-in for "no key
+// yet" leave it a row_sum of 0. Either shows in the finished row, for the price of reading o once: a sum that was ever
+// infinite or NaN stays so, whatever it is rescaled by.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "detail/finite.hpp"
+#include "dropout.hpp"
+#include "variant.hpp"
+
+namespace attn::ATTN_ISA {
+namespace {
+
+inline float plain_dot(const float* x, const float* y, std::int64_t n) {
+  float sum = 0;
+  for (std::int64_t d = 0; d < n; ++d) sum += x[d] * y[d];
+  return sum;
+}
+
+// o and lse of one row by the contract of src/reference.hpp, as naive computes them: weights are normalised before they
+// meet V. Scores are computed three times rather than kept, since a kernel has no scratch for seqlen_k of them.
+[[gnu::noinline, gnu::cold]] inline void attend_row_exactly(const Args& args, std::int64_t b, std::int64_t h,
+                                                            std::int64_t i) {
+  constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+  const Problem& p = *args.problem;
+  const std::int64_t kv_head = kv_head_of(p, h);
+  const KeyRange keys = visible_keys(p, i);
+  const float* q = row_of<float>(args.q, b, h, i);
+  const auto score = [&](std::int64_t j) {
+    return args.softmax_scale * plain_dot(q, row_of<float>(args.k, b, kv_head, j), p.head_dim);
+  };
+  float row_max = kMinusInfinity, row_sum = 0;
+  for (std::int64_t j = keys.begin; j < keys.end; ++j) row_max = std::max(row_max, score(j));
+  const float shift = row_max == kMinusInfinity ? 0 : row_max;  // no -inf - -inf
+  for (std::int64_t j = keys.begin; j < keys.end; ++j) row_sum += std::exp(score(j) - shift);
+  if (args.lse) args.lse[(b * p.heads + h) * p.seqlen_q + i] = row_max + std::log(row_sum);
+
+  float* o = row_of<float>(args.o, b, h, i);
+  std::fill(o, o + p.value_dim, std::isnan(row_sum) ? row_sum : 0.0f);
+  if (std::isnan(row_sum)) return;  // so is every weight
+  const Dropout drop = make_dropout(args);
+  const float divisor = row_sum == 0 ? 1 : row_sum;
+  for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+    const float factor = p.dropout > 0 ? dropout_factor(drop, b, h, i, j) : 1.0f;
+    const float weight = std::exp(score(j) - shift) / divisor * factor;
+    const float* v = row_of<float>(args.v, b, kv_head, j);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += weight * v[d];
+  }
+}
+
+// For the end of a row whose o and lse are written: computes them again where they cannot be what they should.
+inline void mend_row(const Args& args, std::int64_t b, std::int64_t h, std::int64_t i, float row_sum) {
+  const bool sums = row_sum > 0 && row_sum <= std::numeric_limits<float>::max();
+  if (sums && is_finite(row_of<float>(args.o, b, h, i), args.problem->value_dim)) [[likely]]
+    return;
+  attend_row_exactly(args, b, h, i);
+}
+
+}  // namespace
+}  // namespace attn::ATTN_ISA
