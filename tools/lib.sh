@@ -21,6 +21,18 @@ quietly() {
   return "$status"
 }
 
+# Builds share what ccache has where their folders are one level below the sources: then all paths relative to the tree, and
+# to the folder, are the same in every revision and clone.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=1
+
+# launchers <folder>: CMake's options for ccache where it is there. Not for a folder that is configured already: another
+# launcher would compile all of it again.
+launchers() {
+  if command -v ccache > /dev/null && [[ ! -e $1/CMakeCache.txt ]]; then
+    printf '%s\n' -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+  fi
+}
+
 # Presets are read from the current folder only.
 at_root() { (cd "$root" && "$@"); }
 
@@ -37,8 +49,10 @@ install_missing() {
 # install_and_build <target>...: from a bare machine to the targets built; `all` includes the tests.
 install_and_build() {
   install_missing
+  local options
   step "configure: preset $preset into ${build#"$root"/}/"
-  at_root quietly cmake --preset "$preset"
+  mapfile -t options < <(launchers "$build")
+  at_root quietly cmake --preset "$preset" "${options[@]}"
   step "build: $*"
   cmake --build "$build" --target "$@"
 }
