@@ -76,6 +76,16 @@ def rich():
                     "attention/best/native/h:1/q:1/d:1/threads:1: no variant")
 
 
+def texts_of(*paths, plots=False):
+    """The page, its short form and, on request, the plots of result files, in this process: as bytes, as they are written."""
+    from attn_report import files, frame, markdown, page, results
+
+    runs = results.load_all(paths)
+    made = frame.frame_of(runs)
+    texts = [page.page_of(runs, made).encode(), markdown.short_form(runs, made).encode()]
+    return texts + ([content for _, content in files.first_plots(runs, made, "svg")] if plots else [])
+
+
 def many(count):
     """A full factorial of variants, lengths, heads, masks and teams."""
     variants = ["naive", "blocked", "vectorized", "parallel_heads", "online_softmax", "register_tile", "base2_softmax",

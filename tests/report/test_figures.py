@@ -53,7 +53,7 @@ def test_the_interval_of_a_median_is_made_of_order_statistics():
     assert interval.of_median(range(6)) == (0, 5, interval.OF_MEDIAN)  # 1 - 2/64 is above
     assert interval.of_median(range(9)) == (1, 7, interval.OF_MEDIAN)  # 1 - 2 (1 + 9)/512 = 96.1 %
     assert interval.of_median(range(20))[:2] == (5, 14)  # as in the tables: 6th and 15th
-    assert interval.median([4, 1, 3, 2]) == 2.5
+    assert interval.middle([4, 1, 3, 2], key=lambda value: value) == 2
 
 
 def test_cases_of_an_interleaved_run_stand_in_the_order_of_the_sweep(load):
@@ -70,6 +70,33 @@ def test_repetitions_become_a_median_with_an_interval(load):
     only = [made for made in repeated([row("flash", gflops=100)], 7) if made["run_type"] == "aggregate"]
     case, = load(document(only))[0][0].measured()
     assert case.repetitions == 7 and 98 < case.gflops < 102 and math.isnan(case.low)
+
+
+def passes(variant, *timed, **changes):
+    """A row per pass of (milliseconds, % of peak): the rate is 100 GFLOP a second times a millisecond over the time."""
+    return [{**row(variant, **changes), "flops": 100e9 / ms, "real_time": ms, "time_unit": "ms", "pct_peak": share,
+             "repetitions": len(timed), "repetition_index": index} for index, (ms, share) in enumerate(timed)]
+
+
+@pytest.mark.parametrize("timed, shown", [
+    # Medians of each column alone would be 50 GFLOP/s at 49 %, which no pass had.
+    ([(1, 30), (2, 64), (4, 49)], (2, 64)),
+    ([(4, 49), (2, 64), (1, 30)], (2, 64)),
+    ([(1, 80), (2, 64), (4, 49), (5, 10)], (2, 64)),  # of four the lower middle
+    ([(3, 55)], (3, 55)),
+])
+def test_rate_time_and_share_are_those_of_the_pass_of_median_time(load, timed, shown):
+    case, = load(document(passes("flash", *timed)))[0][0].measured()
+    ms, share = shown
+    assert (case.gflops, case.time_us, case.pct_peak) == (pytest.approx(100 / ms), 1000 * ms, share)
+    if len(timed) > 1:
+        assert case.low <= case.gflops <= case.high
+
+
+def test_the_share_of_bandwidth_is_of_the_same_pass_too(load):
+    rows = [{**made, "pct_bandwidth": made["pct_peak"], "bandwidth": made["flops"]} for made in passes("flash", (1, 30), (2, 64), (4, 49))]
+    case, = load(document(rows))[0][0].measured()
+    assert (case.pct_bandwidth, case.bandwidth) == (64, 50e9)
 
 
 def test_files_of_one_run_are_joined_and_others_are_not(load):

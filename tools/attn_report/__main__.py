@@ -59,6 +59,8 @@ def report(options):
 
 def main():
     options = command_line.parse(sys.argv[1:])
+    # Where the terminal's encoding lacks a letter, as the standard error stream does it.
+    sys.stdout.reconfigure(errors="backslashreplace")
     if options.readme or options.check:
         from . import readme
 

@@ -5,13 +5,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import gate_shape
 from .errors import BadInput
 from .figure import Axis, Bars, Figure, Line, Panel, Series
+from .gate_shape import WORST_FIRST
+from .json_file import parse_json
 from .problem import parse_row_name
-from .results import parse_json
+from .shape import validated
 
 SCHEMA = 2
-WORST_FIRST = ["WRONG", "REGRESSED", "INCONCLUSIVE", "PROVEN"]
 COLUMNS = [("status", "verdict", False), ("variant", "variant", False), ("isa", "ISA", False),
            ("problem", "problem", False), ("threads", "threads", True), ("slower", "slower by, %", True),
            ("low", "from, %", True), ("high", "to, %", True), ("detectable", "would see, %", True),
@@ -51,9 +53,9 @@ def load(path):
         raise BadInput(f"{path}: written in schema {document['attnbench_gate']} of the gate; this tool reads schema {SCHEMA}, "
                        "so take the tools/report of the revision that wrote the file")
     try:
-        return Gate(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput(f"{path}: no report of attnbench gate: {type(error).__name__} {error}") from error
+        return Gate(validated(gate_shape.Document, document, str).model_dump())
+    except BadInput as error:
+        raise BadInput(f"{path}: no report of attnbench gate: {error}") from error
 
 
 def percent(ratio):
@@ -72,7 +74,7 @@ class Gate:
         self.base, self.candidate = document["base"], document["candidate"]
         # A case that an early end left unmeasured has nothing to show.
         cases = [case for case in document["cases"] if case["rounds"] or case["verdict"] == "WRONG"]
-        self.cases = sorted(cases, key=lambda case: (WORST_FIRST.index(case["verdict"]), -(case.get("ratio") or 1)))
+        self.cases = sorted(cases, key=lambda case: (WORST_FIRST.index(case["verdict"]), -(case["ratio"] or 1)))
         self.names = [parse_row_name(case["name"]) for case in self.cases]
         self.labels = [f"{name.variant}/{name.isa} {name.problem}" + (f", {name.threads} threads" if name.threads > 1 else "")
                        for name in self.names]
@@ -89,18 +91,18 @@ class Gate:
         counts = {verdict: sum(case["verdict"] == verdict for case in self.cases) for verdict in WORST_FIRST}
         told = [f"{count} {verdict.lower()}" for verdict, count in counts.items() if count]
         suite = self.document["suite"]
-        if suite["verdict"] == "REGRESSED":
+        if suite["verdict"] == "REGRESSED" and suite["ratio"]:
             told.append(f"the suite as a whole slower by {100 * (suite['ratio'] - 1):.1f} %")
         return f"{self.document['outcome']}: {self.document['failure'] or ', '.join(told) or 'nothing was measured'}"
 
     def row(self, case, name):
         rounds = deciding_rounds(case)
-        notes = [case.get("failure", ""), "measured again in full rounds" if case["confirmed"] else "",
+        notes = [case["failure"], "measured again in full rounds" if case["confirmed"] else "",
                  "the same machine code in both builds" if case["same_code"] else ""]
         row = {"status": case["verdict"], "variant": name.variant, "isa": name.isa, "problem": name.problem,
-               "threads": name.threads, "slower": percent(case.get("ratio")) if rounds else None,
-               "low": percent(case.get("low")), "high": percent(case.get("high")),
-               "detectable": percent(case.get("detectable")), "rounds": rounds,
+               "threads": name.threads, "slower": percent(case["ratio"]) if rounds else None,
+               "low": percent(case["low"]), "high": percent(case["high"]),
+               "detectable": percent(case["detectable"]), "rounds": rounds,
                "note": "; ".join(note for note in notes if note),
                "command": f"tools/gate --problem {name.problem} --variants '^{re.escape(name.variant)}$' --isa {name.isa} "
                           f"--threads {name.threads}"}
@@ -148,11 +150,13 @@ class Gate:
 
     def over_rounds(self, label, name, values, least, note, place):
         limit = self.limits()[1]
-        reach = max(5.0, *map(abs, values)) * 1.1
-        series = Series(name, list(range(1, len(values) + 1)), values, [place] * len(values), lines=False)
+        # A round whose blocks were all dropped has no ratio.
+        known = [(turn, value) for turn, value in enumerate(values, 1) if value is not None]
+        reach = max([5.0, *(abs(value) for _, value in known)]) * 1.1
+        series = Series(name, [turn for turn, _ in known], [value for _, value in known], [place] * len(known), lines=False)
+        counts = [] if least is None else [Line(f"counts from {least:g} %", y=[least])]
         panel = Panel(Axis("round", limits=(0, len(values) + 1)), Axis("slower by, %", limits=(-reach, reach)),
-                      [Line("", y=[0], dash="solid"), Line(f"counts from {least:g} %", y=[least]),
-                       Line(f"limit {limit:g} %", y=[limit], dash="dash"), series])
+                      [Line("", y=[0], dash="solid"), *counts, Line(f"limit {limit:g} %", y=[limit], dash="dash"), series])
         return Figure(ROUNDS.KEY, label, f"Rounds: {label}", self.provenance(), note, [panel])
 
 

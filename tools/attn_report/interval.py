@@ -7,11 +7,9 @@ OF_MEDIAN = "95 % interval of the median"
 RANGE = "range of the repetitions"
 
 
-def median(values):
-    ordered, middle = sorted(values), len(values) // 2
-    if not ordered:
-        return math.nan
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+def middle(items, key):
+    """The item of median key; of an even count the lower of the two in the middle, so that it is one that was there."""
+    return sorted(items, key=key)[(len(items) - 1) // 2]
 
 
 def of_median(values):

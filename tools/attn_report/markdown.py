@@ -8,7 +8,12 @@ SHOWN_FAILURES = 5
 
 def table(header, rows):
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows])
+    return "\n".join(lines + ["| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in row) + " |" for row in rows])
+
+
+def one_line(text):
+    """A line's end in a file's text would end the row or the list."""
+    return " ".join(str(text).split())
 
 
 def short_form(runs, frame):
@@ -24,7 +29,7 @@ def short_form(runs, frame):
         failed = [case for case in run.cases if case.status == "failed"]
         if failed:
             lines = [f"**{len(failed)} failed:**", ""]
-            lines += [f"- `{case.full_name}`: {case.reason}" for case in failed[:SHOWN_FAILURES]]
+            lines += [f"- `{one_line(case.full_name)}`: {one_line(case.reason)}" for case in failed[:SHOWN_FAILURES]]
             lines += [f"- and {len(failed) - SHOWN_FAILURES} more"] if len(failed) > SHOWN_FAILURES else []
             parts.append("\n".join(lines))
         skipped = sum(case.status == "skipped" for case in run.cases)

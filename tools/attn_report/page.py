@@ -8,6 +8,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from . import cases, gate, verdict
+from .json_file import writable
 from .plots import SECTIONS, figures_of
 from .plots.common import labels_of
 from .styles import assign
@@ -17,8 +18,9 @@ HERE = Path(__file__).parent
 SHOWN_FAILURES = 5
 
 
-CASES_NOTE = ("Click a heading to sort, a command to copy it. Where there are repetitions, GFLOP/s and time are medians, and "
-              "the interval of GFLOP/s covers the median with 95 % or, of fewer than six repetitions, is their range.")
+CASES_NOTE = ("Click a heading to sort, a command to copy it. Of repetitions the one of median time is shown, with its own share "
+              "of the ceiling; the interval of GFLOP/s covers the median with 95 % or, of fewer than six repetitions, is their "
+              "range.")
 
 
 def page_of(runs, frame):
@@ -138,6 +140,6 @@ def facts_html(run):
               ", ".join(run.fact(key) for key in ("hypervisor", "smt", "governor", "thp")))]
     facts += [(key.replace("_", " "), value) for key, value in sorted(run.context.items())
               if key.startswith(("fma_peak_", "amx_bf16_peak_", "read_bandwidth_", "exp2_rate_"))]
-    facts += [("files", ", ".join(str(path) for path in run.paths))]
+    facts += [("files", ", ".join(writable(str(path)) for path in run.paths))]
     rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>" for key, value in facts if value)
     return f'<details><summary>{html.escape(run.provenance())}</summary><dl>{rows}</dl></details>'

@@ -12,6 +12,9 @@ ORDER = ["b", "h", "hkv", "q", "k", "d", "dv", "dtype", "mask"]
 # Below this many queries a call is bound by reading keys and values (bench: pct_bandwidth stands for pct_peak).
 DECODE_QUERIES = 16
 SUFFIX = re.compile(r"((repeats|iterations|min_time|min_warmup_time):[0-9.]+s?|process_time|real_time|manual_time)$")
+TEAM = re.compile("threads:([1-9][0-9]{0,5})")
+# Not `isdigit`, which also takes a superscript two; no count of ours has more than fifteen digits, or is 0.
+COUNT = re.compile("0*[1-9][0-9]{0,14}")
 AGGREGATE = re.compile(r"_(mean|median|stddev|cv|BigO|RMS)$")
 
 
@@ -29,8 +32,8 @@ def parse_row_name(name, threads=1):
     parts = [part for part in AGGREGATE.sub("", name).split("/") if not SUFFIX.fullmatch(part)]
     words, keys = [], []
     for part in parts:
-        if part.startswith("threads:") and part[8:].isdigit():
-            threads = int(part[8:])
+        if team := TEAM.fullmatch(part):
+            threads = int(team[1])
         else:
             (keys if ":" in part else words).append(part)
     kind = words.pop(0) if len(words) > 1 else "row"
@@ -67,7 +70,7 @@ def short_text(problem):
 def number(problem, key):
     """The value of a key that is a count, or None."""
     text = problem.get(key, "")
-    return int(text) if text.isdigit() else None
+    return int(text) if COUNT.fullmatch(text) else None
 
 
 def family(kind, problem):

@@ -1,18 +1,17 @@
 """Result files: read, refused with a reason, and brought into the shape that everything else works on."""
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from . import interval
+from . import ceilings, interval, shape
 from .errors import BadInput
+from .json_file import parse_json
 from .problem import RowName, parse_row_name
 
 SCHEMA = "1"
-TO_MICROSECONDS = {"ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6}
 # Of the machine, the build and the data: files in which all of these agree can be one run.
 IDENTITY = ["cpu", "cpu_model", "stepping", "cores", "revision", "compiler", "flags", "seed"]
 
@@ -27,7 +26,7 @@ class Case:
     reason: str = ""  # of a case that failed or was skipped
     label: str = ""
     repetitions: int = 0
-    gflops: float = math.nan  # median
+    gflops: float = math.nan  # this and what follows: of the repetition of median time
     low: float = math.nan  # of its interval; NaN without repetitions
     high: float = math.nan
     time_us: float = math.nan
@@ -40,6 +39,9 @@ class Case:
     interval_kind: str = ""
     conversion_s: float = 0.0  # a library's own preparation of the data, outside the timed calls
     part_s: dict[str, float] = field(default_factory=dict)  # of a layer: seconds of a call in each of its parts
+    marks: dict[str, str] = field(default_factory=dict)  # name: reason
+    standing: str = ""  # fastest, level, behind: of its problem and team, by paired passes; empty where not measured
+    libraries: str = ""  # which BLAS and OpenMP a library was bound to
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Run:
         """When it was recorded; the oldest of all where the file does not tell."""
         try:
             return datetime.fromisoformat(self.fact("date")).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError, OSError):  # no date, or none that a clock can show
             return 0.0
 
     def measured(self):
@@ -80,27 +82,16 @@ class Run:
                 f"{len(self.measured())} cases, {repetitions} repetition{plural}, {self.fact('date')[:10]}")
 
     def fma_peak(self, isa, threads):
-        """GFLOP/s, or None where the file has no such ceiling."""
-        return leading_number(self.context.get(f"fma_peak_{isa}_threads_{threads}"))
+        return ceilings.peak(self.context, f"fma_peak_{isa}_threads_{threads}")
 
     def amx_peak(self, isa, threads):
-        return leading_number(self.context.get(f"amx_bf16_peak_{isa}_threads_{threads}"))
+        return ceilings.peak(self.context, f"amx_bf16_peak_{isa}_threads_{threads}")
 
     def read_bandwidths(self, isa, threads):
-        """GB/s by level: {"L1": 510.9, ..., "memory": 45.4}; a level that was not measured is left out."""
-        text = str(self.context.get(f"read_bandwidth_{isa}_threads_{threads}") or "")
-        return {name: float(rate) for name, rate in re.findall(r"(\w+) \([^)]*\): ([0-9.]+) GB/s", text)}
+        return ceilings.reads(self.context, f"read_bandwidth_{isa}_threads_{threads}")
 
     def cache_bytes(self):
-        """{"L1": 49152, ...}; older files write 48K for 48 KiB."""
-        units = {"K": 2**10, "M": 2**20, "G": 2**30}
-        found = re.findall(r"(L\d) ([0-9.]+) ?([KMG])", self.fact("caches"))
-        return {level: float(size) * units[unit] for level, size, unit in found}
-
-
-def leading_number(text):
-    match = re.match(r"[0-9.]+", str(text or ""))
-    return float(match[0]) if match else None
+        return ceilings.cache_bytes(self.fact("caches"))
 
 
 def load(path):
@@ -118,104 +109,70 @@ def load(path):
                        "tools/report of the revision that wrote the file")
     run = Run([Path(path)], document["context"])
     try:
-        run.cases = measured_cases(document["benchmarks"]) + skipped_cases(run.context.get("skipped"))
+        shape.check_context(run.context)
+        ceilings.check(run.context)
+        run.cases = measured_cases(shape.rows_of(document["benchmarks"])) + skipped_cases(run.context.get("skipped", ""))
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
     return run
 
 
-def parse_json(path):
-    def no_number(word):
-        raise ValueError(f"{word} is not valid JSON")
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        return json.loads(text, parse_constant=no_number)
-    except json.JSONDecodeError as error:
-        if text.strip() and error.pos >= len(text.rstrip()) - 1:
-            raise BadInput(f"{path}: ends in the middle, in line {error.lineno}: a truncated copy? attnbench leaves "
-                           "its files whole after every row") from error
-        raise BadInput(f"{path}: not JSON: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not JSON: {error}") from error
-
-
 def measured_cases(rows):
-    for index, row in enumerate(rows):
-        if not isinstance(row, dict) or not isinstance(row.get("name"), str):
-            raise BadInput(f"row {index + 1} has no name")
-    samples = {}  # rows of each case, in the order of the sweep
-    for row in sorted(rows, key=place_in_sweep):
-        threads = row.get("threads", 1)
-        name = parse_row_name(row["name"], threads if isinstance(threads, int) else 1)
-        samples.setdefault(name, []).append(row)
+    samples = {}  # rows of each case, in the order of the sweep: interleaved runs write their cases in random order
+    for row in sorted(rows, key=lambda row: row.family_index):
+        samples.setdefault(parse_row_name(row.name, row.threads), []).append(row)
     return [sum_up(name, group) for name, group in samples.items()]
 
 
-def place_in_sweep(row):
-    """Interleaved runs write their cases in random order; this index tells in which they were asked for."""
-    index = row.get("family_index")
-    return index if isinstance(index, int) else 0
-
-
 def sum_up(name, rows):
-    case = Case(name, re.sub(r"(/(real_time|manual_time|process_time|repeats:\d+))+(_\w+)?$", "", rows[0]["name"]))
-    failed = [row for row in rows if row.get("error_occurred") or row.get("skipped")]
+    case = Case(name, re.sub(r"(/(real_time|manual_time|process_time|repeats:[0-9]+))+(_\w+)?$", "", rows[0].name))
+    failed = next((row for row in rows if row.error_occurred or row.skipped), None)
     if failed:
-        case.status = "failed"
-        case.reason = str(failed[0].get("error_message") or failed[0].get("skip_message") or "failed")
-        return case
-    single = [row for row in rows if "aggregate_name" not in row]
-    medians = [row for row in rows if row.get("aggregate_name") == "median"] or rows[:1]
+        return refused(case, failed.error_message or failed.skip_message or "failed")
+    single = [row for row in rows if not row.aggregate_name]
+    medians = [row for row in rows if row.aggregate_name == "median"] or rows[:1]
     # Without the single repetitions (--benchmark_report_aggregates_only) the file's own median has to do.
     source = single or medians
-    case.repetitions = len(single) or count(rows[0])
-    case.label = next((str(row["label"]) for row in rows if row.get("label")), "")
-    rates = counters(source, "flops")
-    if not rates:
-        case.status, case.reason = "failed", "the row has no counter flops"
-        return case
-    case.gflops = interval.median(rates) / 1e9
-    if single and len(rates) > 1:
-        low, high, case.interval_kind = interval.of_median(rates)
+    told = [row for row in source if not math.isnan(row.flops)]
+    if not told:
+        return refused(case, "the row has no counter flops")
+    idle = next((row.flops for row in told if row.flops <= 0), None)
+    if idle is not None:
+        return refused(case, f"its rate, flops, is {idle:g}: nothing was computed, or not in a time that can be")
+    case.repetitions = len(single) or max(1, rows[0].repetitions)
+    if single and len(told) > 1:
+        low, high, case.interval_kind = interval.of_median([row.flops for row in told])
         case.low, case.high = low / 1e9, high / 1e9
-    case.time_us = interval.median([time_us(row) for row in source])
-    for field_name, key in (("pct_peak", "pct_peak"), ("pct_bandwidth", "pct_bandwidth"), ("bandwidth", "bandwidth"),
-                            ("bytes", "bytes"), ("tolerance", "tolerance")):
-        setattr(case, field_name, interval.median(counters(source, key)))
-    case.conversion_s = sum(max(counters(source, key), default=0.0) for key in ("prepare_seconds", "finish_seconds"))
-    case.part_s = {part: interval.median(seconds) for part in ("projections", "core", "concat")
-                   if (seconds := counters(source, f"{part}_seconds"))}
-    case.error = max(counters(source, "max_scaled_err"), default=math.nan)
+    take_figures(case, interval.middle(told, lambda row: (0.0 if math.isnan(row.real_time) else row.time_us(), -row.flops)))
+    case.conversion_s = max(row.prepare_seconds for row in source) + max(row.finish_seconds for row in source)
+    case.error = max((row.max_scaled_err for row in source if not math.isnan(row.max_scaled_err)), default=math.nan)
+    case.label, case.standing, case.libraries = (next((text for row in rows if (text := getattr(row, key))), "")
+                                                 for key in ("label", "standing", "libraries"))
+    for row in rows:
+        case.marks = {**row.marks, **case.marks}
+        if row.interrupted:
+            case.marks.setdefault("interrupted", "fewer passes than asked for")
     return case
 
 
-def count(row):
-    repetitions = row.get("repetitions", 1)
-    return repetitions if isinstance(repetitions, int) and repetitions > 0 else 1
+def refused(case, reason):
+    case.status, case.reason = "failed", reason
+    return case
 
 
-def counters(rows, key):
-    for row in rows:
-        if key in row and (isinstance(row[key], bool) or not isinstance(row[key], (int, float))):
-            raise BadInput(f"{key} is no number in row {row['name']}")
-    return [float(row[key]) for row in rows if key in row]
-
-
-def time_us(row):
-    time, unit = row.get("real_time", math.nan), row.get("time_unit", "ns")
-    if isinstance(time, bool) or not isinstance(time, (int, float)) or unit not in TO_MICROSECONDS:
-        raise BadInput(f"real_time is no time in row {row['name']}")
-    return time * TO_MICROSECONDS[unit]
+def take_figures(case, row):
+    """All of one repetition: a rate and the share of the peak measured beside it belong together."""
+    case.gflops, case.time_us = row.flops / 1e9, row.time_us()
+    case.pct_peak, case.pct_bandwidth, case.bandwidth = row.pct_peak, row.pct_bandwidth, row.bandwidth
+    case.bytes, case.tolerance = row.bytes, row.tolerance
+    parts = {part: getattr(row, f"{part}_seconds") for part in ("projections", "core", "concat")}
+    case.part_s = {part: seconds for part, seconds in parts.items() if not math.isnan(seconds)}
 
 
 def skipped_cases(text):
     """One per line: `name: reason`."""
     cases = []
-    for line in str(text or "").splitlines():
+    for line in text.splitlines():
         # Names hold colons, but none that a space follows.
         name, _, reason = line.partition(": ")
         if name:

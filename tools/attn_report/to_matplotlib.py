@@ -22,7 +22,7 @@ WIDTH = 900  # of the drawing, in pixels
 SOFT = "#5C5C5C"
 STYLE = {"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": "#999999", "axes.spines.top": False,
          "axes.spines.right": False, "grid.color": GRID, "grid.linewidth": 0.8, "axes.axisbelow": True,
-         "svg.fonttype": "path", "svg.hashsalt": "attnbench", "figure.dpi": PIXELS_PER_INCH}
+         "svg.fonttype": "path", "text.parse_math": False, "svg.hashsalt": "attnbench", "figure.dpi": PIXELS_PER_INCH}
 
 
 def bytes_of(figure, file_format, source=""):
