@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects
 import pytest
-from attn_report import cases, interval, results, styles, verdict
+from attn_report import cases, disturbed, interval, markdown, marks, page, results, styles, verdict
 from attn_report.frame import frame_of
 from attn_report.plots import SECTIONS, accuracy, figures_of, heatmap, ladder, peers, roofline, runs, seqlen, threads
 from attn_report.problem import parse_row_name
@@ -97,6 +97,118 @@ def test_the_share_of_bandwidth_is_of_the_same_pass_too(load):
     rows = [{**made, "pct_bandwidth": made["pct_peak"], "bandwidth": made["flops"]} for made in passes("flash", (1, 30), (2, 64), (4, 49))]
     case, = load(document(rows))[0][0].measured()
     assert (case.pct_bandwidth, case.bandwidth) == (64, 50e9)
+
+
+def test_a_disturbed_row_is_one_whose_rate_is_well_under_share_times_peak(load):
+    # The recorded peak is 285.8 GFLOP/s: at 50 % of it a row should have 142.9.
+    rows = [row(f"idea_{index}", gflops=142.9 * ratio, pct_peak=50.0) for index, ratio in enumerate((0.62, 1.0, 0.88, 0.901, 1.2))]
+    rows.append(row("elsewhere", gflops=1, isa="neon64", pct_peak=50.0))  # its peak is not in the file
+    loaded, frame = load(document(rows))
+    line = "disturbed: rates reached 62 to 88 % of share x peak in 2 of 5 rows; repeat the run on a quieter machine"
+    assert disturbed.line(loaded[0]) == line
+    assert line in page.head_html(loaded, frame) and f"**{line}**" in markdown.short_form(loaded, frame)
+    assert "reached 62 % of" in disturbed.line(load(document(rows[:2]))[0][0])
+
+
+def test_a_quiet_run_is_not_called_disturbed(load):
+    loaded, frame = load(recorded())
+    assert disturbed.line(loaded[0]) == "" and len(disturbed.ratios(loaded[0])) == 80
+    assert "disturbed" not in page.head_html(loaded, frame) + markdown.short_form(loaded, frame)
+
+
+def marked():
+    wild = row("flash", marks={"unsteady": "passes from 66 to 92 GFLOP/s"})
+    return document([row("naive", gflops=10), wild, row("lazy_max", marks={"oversubscribed": "2 threads on 1 core", "later": "?"}),
+                     row("blas", gflops=999, marks={"mistrusted": "all inputs are NaN"}),
+                     {**row("vectorized", gflops=20, marks={"suspect_threads": "1.0 of 2"}), "interrupted": True}])
+
+
+def test_marks_are_words_in_the_table_and_counted_with_reasons_above_it(load):
+    loaded, frame = load(marked())
+    rows = {made["variant"]: made for made in cases.rows_of(loaded)}
+    assert {name: made["marks"] for name, made in rows.items()} == {
+        "naive": "", "flash": "unsteady", "lazy_max": "oversubscribed, later", "blas": "mistrusted",
+        "vectorized": "suspect threads, interrupted"}
+    assert rows["flash"]["reasons"] == "unsteady: passes from 66 to 92 GFLOP/s" in rows["flash"]["note"]
+    assert [(summary.mark, summary.rows) for summary in marks.summaries(loaded[0])] == [
+        ("unsteady", 1), ("mistrusted", 1), ("oversubscribed", 1), ("suspect_threads", 1), ("interrupted", 1), ("later", 1)]
+    head, printed = page.head_html(loaded, frame), markdown.short_form(loaded, frame)
+    for text in (head, printed):
+        assert "4 of 5 rows are marked" in text and "unsteady: 1 (passes or slices disagree by more than 10 %)" in text
+    assert "passes from 66 to 92 GFLOP/s" in head
+    assert "marked" not in page.head_html(*load(recorded()))
+
+
+def test_a_row_whose_check_was_no_check_leads_nothing(load):
+    _, frame = load(marked())
+    assert verdict.verdicts(frame)[0].winner in ("flash", "lazy_max")
+    only = {**row("flash"), "marks": {"mistrusted": "all inputs are NaN"}}
+    loaded, frame = load(document([only]))
+    assert verdict.verdicts(frame) == [] and "no case that was measured and correct" in page.head_html(loaded, frame)
+
+
+def contest(*problems):
+    """A document of problems, each {variant: (GFLOP/s, standing)}."""
+    return document([row(variant, LONG.replace("1024", str(1024 + place)), gflops, standing=standing)
+                     for place, problem in enumerate(problems) for variant, (gflops, standing) in problem.items()])
+
+
+LEADS = {"flash": (120, "fastest"), "lazy_max": (100, "behind")}
+LEVEL = {"flash": (120, "fastest"), "lazy_max": (100, "level")}
+LOSES = {"flash": (119, "behind"), "lazy_max": (120, "fastest")}
+
+
+@pytest.mark.parametrize("problems, text, fastest_on", [
+    ([LEADS], "1.20x over lazy_max", "1 of 1"),
+    ([LEVEL], "level with lazy_max (1.20x)", "1 of 1"),
+    # Its median is lower, but it is the one whose passes lead.
+    ([{"flash": (99, "fastest"), "lazy_max": (100, "level")}], "level with lazy_max (0.99x)", "1 of 1"),
+    ([LEADS, LEADS, LEVEL], "1.20x over lazy_max", "3 of 3"),
+    ([LEADS, LEVEL], "level with lazy_max (1.20x), ahead on 1 of 2", "2 of 2"),
+    ([LEADS, LEADS, LOSES], "ahead of lazy_max on 2 of 3, behind on 1 (1.13x)", "2 of 3"),
+    ([LEADS, {"flash": (100, "level"), "lazy_max": (101, "fastest")}, LEADS], "1.13x over lazy_max", "2 of 3, level on 1"),
+    ([{"flash": (100, "behind"), "lazy_max": (90, "behind"), "blas": (120, "fastest")}, LEADS, LEADS],
+     "1.17x over lazy_max", "2 of 3"),
+])
+def test_a_lead_is_claimed_only_where_paired_passes_support_it(load, problems, text, fastest_on):
+    loaded, frame = load(contest(*problems))
+    judged, = verdict.verdicts(frame)
+    assert judged.winner == "flash" and verdict.lead_text(judged) == text
+    assert verdict.wins_text(judged) == fastest_on
+    assert text in page.head_html(loaded, frame) and text in markdown.short_form(loaded, frame)
+    assert ("took in turns" in page.head_html(loaded, frame)) == judged.level
+
+
+def test_two_copies_of_one_variant_are_given_no_lead_however_far_their_intervals(load):
+    rows = repeated([row("flash", gflops=120, standing="fastest"), row("flash_copy", gflops=100, standing="level")], 11, spread=0.001)
+    _, frame = load(document(rows))
+    assert verdict.lead_text(verdict.verdicts(frame)[0]) == "level with flash_copy (1.20x)"
+
+
+def test_plots_do_not_tell_apart_what_is_level(load):
+    rows = [row("naive", gflops=10, standing="behind"), row("lazy_max", gflops=98, standing="level"),
+            row("flash", gflops=100, standing="fastest"), row("torch", gflops=97, standing="level"),
+            row("blas", gflops=20, standing="behind")]
+    loaded, frame = load(document(rows))
+    bars = first(ladder, loaded, frame).panels[0].content[0]
+    texts = dict(zip(bars.variants, bars.texts))
+    assert texts["flash"].startswith("10.0x (level)") and texts["lazy_max"].startswith("9.8x (9.80x)")
+    heat = first(heatmap, loaded, frame).panels[0].content[0]
+    assert dict(zip(heat.columns, heat.texts[0])) == {"naive": "10.0", "lazy_max": "98.0 =", "flash": "100", "torch": "97.0 =", "blas": "20.0"}
+    ticks = first(peers, loaded, frame).panels[0].y.ticks
+    assert ticks == [(0, "h:12/q:1024/d:64\nlevel: torch")]
+    assert "level with the fastest" in [made["hover"] for made in cases.rows_of(loaded) if made["variant"] == "torch"][0]
+
+
+def test_our_fastest_is_the_one_whose_passes_lead(load):
+    loaded, frame = load(document([row("flash", gflops=99, standing="fastest"), row("lazy_max", gflops=100, standing="level"),
+                                   row("blas", gflops=50, standing="behind")]))
+    assert items(first(peers, loaded, frame))["blas"].x == [1.98]
+
+
+def test_a_library_tells_what_it_is_bound_to(load):
+    loaded, _ = load(document([row("torch", libraries="BLAS: libtorch_cpu.so; OpenMP: libgomp.so.1")]))
+    assert "bound to BLAS: libtorch_cpu.so; OpenMP: libgomp.so.1" in cases.rows_of(loaded)[0]["note"]
 
 
 def test_files_of_one_run_are_joined_and_others_are_not(load):

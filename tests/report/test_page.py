@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fixtures import OTHER_MACHINE, RECORDED, many, rich, write
+from fixtures import OTHER_MACHINE, RECORDED, document, many, rich, row, write
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 SLOWEST_S, LARGEST_BYTES = 10, 8_000_000
@@ -190,6 +190,26 @@ def test_the_table_sorts_and_searches(browser, rich_page):
     assert column(browser, "command") == ["attnbench verify --problem h:12/q:1024/d:64/cache:cold --variants lazy_max "
                                           "--isa avx512 --threads 1 --seed 1"]
     assert complaints(browser) == []
+
+
+def test_a_mark_tells_its_reason_to_who_points_at_it(browser, report, tmp_path):
+    marks = {"unsteady": "passes from 66 to 92", "suspect_threads": "1.0 of <2>"}
+    rows = [row("naive", gflops=10, standing="behind"), row("flash", marks=marks, standing="fastest")]
+    report(write(tmp_path, document(rows)), "-o", "page.html")
+    open_page(browser, tmp_path / "page.html")
+    assert column(browser, "marks") == ["", "unsteady, suspect threads"]
+    assert column(browser, "standing") == ["behind", "fastest"]
+    assert browser.execute_script("return [...document.querySelectorAll('#table td.marks')].map(cell => cell.title)") == [
+        "", "unsteady: passes from 66 to 92; suspect threads: 1.0 of <2>"]
+    assert "1 of 2 rows are marked" in browser.find_element("class name", "marked").text
+    assert complaints(browser) == []
+
+
+def test_old_files_have_no_empty_columns(browser, report, tmp_path):
+    report(RECORDED, "-o", "page.html")
+    open_page(browser, tmp_path / "page.html")
+    keys = browser.execute_script("return [...document.querySelectorAll('#table th')].map(cell => cell.dataset.key)")
+    assert "gflops" in keys and not {"marks", "standing"} & set(keys)
 
 
 def test_paper_takes_every_plot(browser, rich_page):

@@ -2,7 +2,9 @@
 
 import pandas
 
+from . import standing
 from .ladder import rungs
+from .marks import MISTRUSTED
 from .problem import DECODE_QUERIES, ISAS, family, number, parse_problem
 from .styles import PEERS
 
@@ -11,7 +13,7 @@ NUMBERS = ["gflops", "low", "high", "time_us", "pct_peak", "pct_bandwidth", "ban
 # What speedups are over: each pass has its own.
 BASELINES = ["naive", "naive_backward"]
 COLUMNS = ["id", "run", "kind", "variant", "isa", "problem", "threads", "family", "q", "k", "decode", "peer", "order",
-           "interval_kind", *NUMBERS]
+           "interval_kind", "standing", "rank", "mistrusted", *NUMBERS]
 
 
 def frame_of(runs, ladder=None):
@@ -38,7 +40,8 @@ def row_of(place, index, case, ladder):
         # Rungs in the order of the ladder, then what stands beside it, then libraries.
         "order": (name.variant in PEERS, ladder.index(name.variant) if name.variant in ladder else len(ladder),
                   name.variant),
-        "interval_kind": case.interval_kind, **{key: getattr(case, key) for key in NUMBERS},
+        "interval_kind": case.interval_kind, "standing": case.standing, "rank": standing.rank(case.standing),
+        "mistrusted": MISTRUSTED in case.marks, **{key: getattr(case, key) for key in NUMBERS},
     }
 
 
@@ -51,8 +54,8 @@ def threads_text(threads):
 
 
 def fastest_rows(frame, keys):
-    """Of the rows that agree in these columns, the one with the highest speed."""
-    return frame.loc[frame.groupby(keys, sort=False)["gflops"].idxmax()] if len(frame) else frame
+    """Of the rows that agree in these columns, the one whose passes lead or, where none tells, with the highest speed."""
+    return frame.sort_values(["rank", "gflops"], ascending=False, kind="stable").drop_duplicates(keys).sort_index()
 
 
 def isa_views(frame):

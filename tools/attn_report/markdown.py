@@ -1,6 +1,6 @@
 """The short form, for a pull request."""
 
-from . import verdict
+from . import disturbed, marks, verdict
 from .plots.common import labels_of
 
 SHOWN_FAILURES = 5
@@ -32,6 +32,11 @@ def short_form(runs, frame):
             lines += [f"- `{one_line(case.full_name)}`: {one_line(case.reason)}" for case in failed[:SHOWN_FAILURES]]
             lines += [f"- and {len(failed) - SHOWN_FAILURES} more"] if len(failed) > SHOWN_FAILURES else []
             parts.append("\n".join(lines))
+        if found := marks.summaries(run):
+            lines = [f"**{marks.heading(run)}:**", "", *(f"- {summary.text()}" for summary in found)]
+            parts.append("\n".join(lines))
+        if line := disturbed.line(run):
+            parts.append(f"**{line}**")
         skipped = sum(case.status == "skipped" for case in run.cases)
         parts.append(run.provenance() + (f"; {skipped} cases skipped" if skipped else ""))
     return "\n\n".join(parts)

@@ -148,6 +148,7 @@
         const cell = row.insertCell();
         cell.textContent = formatted(key, cases.rows[index][key]);
         cell.className = number ? "number" : key;
+        if (key === "marks" && cases.rows[index].reasons) cell.title = cases.rows[index].reasons;
       }
       rows.append(row);
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from . import cases, gate, verdict
+from . import cases, disturbed, gate, marks, verdict
 from .json_file import writable
 from .plots import SECTIONS, figures_of
 from .plots.common import labels_of
@@ -20,7 +20,9 @@ SHOWN_FAILURES = 5
 
 CASES_NOTE = ("Click a heading to sort, a command to copy it. Of repetitions the one of median time is shown, with its own share "
               "of the ceiling; the interval of GFLOP/s covers the median with 95 % or, of fewer than six repetitions, is their "
-              "range.")
+              "range. Point at a mark for its reason.")
+LEVEL_NOTE = ("Level: passes that the two took in turns do not show that one is faster. Ahead on a problem: they do. Of files without "
+              f"such passes: the intervals overlap on most problems, or, of single runs, the lead is below {verdict.LEVEL:.2f}x.")
 
 
 def page_of(runs, frame):
@@ -95,10 +97,9 @@ def head_html(runs, frame):
             parts.append(verdict_table(own))
         else:
             parts.append('<p class="missing">This run has no case that was measured and correct.</p>')
-        parts += [problems_html(run), facts_html(run)]
+        parts += [problems_html(run), marks_html(run), facts_html(run)]
     if any(v.level for v in judged):
-        parts.append('<p class="small">Level: the intervals overlap on most problems, or, of single runs, the lead is '
-                     f"below {verdict.LEVEL:.2f}x.</p>")
+        parts.append(f'<p class="small">{html.escape(LEVEL_NOTE)}</p>')
     return "\n".join(parts)
 
 
@@ -129,6 +130,19 @@ def problems_html(run):
                  "The ruler was disturbed; repeat the run on a quieter machine.</div>")
     if skipped:
         text += f'<p class="small">{skipped} cases were skipped; the table at the end has the reasons.</p>'
+    return text
+
+
+def marks_html(run):
+    """How many rows say something against themselves, and why; that something else took the machine meanwhile."""
+    found = marks.summaries(run)
+    text = ""
+    if found:
+        items = "".join(f"<li>{html.escape(summary.text())}, such as <code>{html.escape(summary.example)}</code>"
+                        f"{html.escape(summary.reason and f': {summary.reason}')}</li>" for summary in found)
+        text += f'<div class="marked"><b>{html.escape(marks.heading(run))}</b><ul>{items}</ul></div>'
+    if line := disturbed.line(run):
+        text += f'<div class="marked">{html.escape(line)}</div>'
     return text
 
 

@@ -6,7 +6,8 @@ from .common import choice_of, joined, short
 
 KEY = "heatmap"
 QUESTION = "Which variant for which shape?"
-HOW = "Colour: speed relative to the fastest variant of the row. Text: GFLOP/s. Empty: not measured, or failed."
+HOW = ("Colour: speed relative to the fastest variant of the row. Text: GFLOP/s; with an = behind it: level with the fastest, by "
+       "paired passes. Empty: not measured, or failed.")
 MISSING = "Fewer than two variants were measured here."
 SHAPES = 24  # in one plot
 
@@ -36,10 +37,16 @@ def draw(runs, run, team, isa, text, rows, problems):
         row = [cells.get((problem, variant)) for variant in variants]
         best = max(cell.gflops for cell in row if cell)
         values.append([short(cell.gflops / best, 3) if cell else None for cell in row])
-        texts.append([f"{cell.gflops:.0f}" if cell and cell.gflops >= 100 else f"{cell.gflops:.1f}" if cell else ""
-                      for cell in row])
+        texts.append([text_of(cell) for cell in row])
         ids.append([cell.id if cell else None for cell in row])
     heat = Heat(problems, variants, values, texts, ids, "speed over the fastest")
     return Figure(KEY, choice_of(runs, run, isa, threads_text(team), text),
                   joined(f"Speed relative to the fastest: {isa}", threads_text(team), text), runs[run].provenance(), "",
                   [Panel(Axis(""), Axis(""), [heat])], weight=(team == 1, len(problems), len(rows)))
+
+
+def text_of(cell):
+    if cell is None:
+        return ""
+    speed = f"{cell.gflops:.0f}" if cell.gflops >= 100 else f"{cell.gflops:.1f}"
+    return speed + (" =" if cell.standing == "level" else "")

@@ -4,11 +4,13 @@ import math
 
 from ..figure import Axis, Bars, Figure, Panel
 from ..frame import BASELINES, threads_text
+from ..standing import are_level
 from .common import bounds, choice_of, interval_note, numbers, problem_groups, work
 
 KEY = "ladder"
 QUESTION = "What does each rung of the ladder gain?"
-HOW = ("Speedup over naive on one thread of the same problem and ISA; in brackets the gain over the bar above. Variants "
+HOW = ("Speedup over naive on one thread of the same problem and ISA; in brackets the gain over the bar above, or level where paired "
+       "passes do not tell the two apart. Variants "
        "beside the ladder and libraries follow the rungs.")
 MISSING = "There is no naive here to compare with. To see this plot: tools/bench --variants 'naive,.*'"
 
@@ -42,8 +44,13 @@ def texts(rows, speedups):
     """Speedup, speed, and the step from the rung before; libraries are no step."""
     written, before = [], None
     for row, speedup in zip(rows.itertuples(), speedups):
-        step = f" ({row.gflops / before:.2f}x)" if before and not row.peer else ""
+        step = f" ({gain(row, before)})" if before and not row.peer else ""
         share = f", {row.pct_peak:.0f} %" if not math.isnan(row.pct_peak) and not row.decode else ""
         written.append(f"{speedup:.1f}x{step}  {row.gflops:.1f} GFLOP/s{share}")
-        before = row.gflops
+        before = row
     return written
+
+
+def gain(row, before):
+    """Of two that are level there is none, whatever their medians say."""
+    return "level" if are_level(row.standing, before.standing) else f"{row.gflops / before.gflops:.2f}x"
