@@ -10,9 +10,11 @@ from .errors import BadInput, EnvironmentFault
 from .frame import frame_of
 from .ladder import rungs
 from .markdown import table
+from .marks import MISTRUSTED
 from .plots import figures_of, seqlen
 from .problem import ISAS
 from .results import load
+from .standing import are_level, front
 from .to_matplotlib import bytes_of
 
 PROBLEM = "h:12/q:1024/d:64"  # of the ladder
@@ -24,16 +26,24 @@ BY_COMMAND = "tools/report --readme"
 
 
 class Recorded:
-    """A recorded run's cases of one thread by (ISA, problem, variant)."""
+    """A recorded run's cases of one thread by (ISA, problem, variant). What was checked against nothing is not among them."""
 
     def __init__(self, run):
         self.run, self.path = run, run.paths[0]
-        single = [case for case in run.measured() if case.name.kind == "attention" and case.name.threads == 1]
+        self.trusted = [case for case in run.measured() if MISTRUSTED not in case.marks]
+        single = [case for case in self.trusted if case.name.kind == "attention" and case.name.threads == 1]
         self.cases = {(case.name.isa, case.name.problem, case.name.variant): case for case in single}
         self.problems = list(dict.fromkeys((isa, problem) for isa, problem, _ in self.cases))
 
     def rungs(self, isa, problem, ladder):
         return [rung for rung in ladder if (isa, problem, rung) in self.cases]
+
+    def of_problem(self, problem):
+        """Every case of a problem: any variant, any ISA."""
+        return [case for case in self.cases.values() if case.name.problem == problem]
+
+    def problems_on(self, isa):
+        return [problem for own, problem in self.problems if own == isa]
 
     def isa_of(self, problem, ladder):
         """The ISA with the most rungs at this problem, of several the highest; None unless naive is among them."""
@@ -52,27 +62,31 @@ def shown(path):
 
 
 def recorded_runs():
+    """The whole runs of all machines; one that was stopped is no record."""
     runs = []
     for path in sorted((ROOT / "results").glob("*/*.json")):
         try:
-            runs.append(Recorded(load(path)))
+            recorded = Recorded(load(path))
         except BadInput:
             continue  # results/ holds other files too
+        if not any("interrupted" in case.marks for case in recorded.run.measured()):
+            runs.append(recorded)
     return runs
 
 
 def run_of_tables(runs, ladder):
-    """Most rungs at the ladder's problem first, then the newest by its own date."""
+    """The newest, by its own date, that has what the tables need: every rung at the ladder's problem, and other problems too.
+    While none has it all, rungs count before problems, and both before the date."""
     candidates = []
     for recorded in runs:
         isa = recorded.isa_of(PROBLEM, ladder)
         count = len(recorded.rungs(isa, PROBLEM, ladder)) if isa else 0
         if count > 1:
-            candidates.append((count, recorded.run.seconds(), recorded))
+            candidates.append((count, len(recorded.problems_on(isa)) > 1, recorded.run.seconds(), recorded))
     if not candidates:
         raise BadInput(f"no file in results/ has rows of naive and another rung at {PROBLEM}; "
                        "tools/bench --record makes one")
-    return max(candidates, key=lambda candidate: candidate[:2])[2]
+    return max(candidates, key=lambda candidate: candidate[:3])[3]
 
 
 def plot_of(runs, ladder):
@@ -93,18 +107,23 @@ def plot_of(runs, ladder):
 
 def ladder_table(recorded, isa, ladder):
     naive = recorded.cases[isa, PROBLEM, "naive"].gflops
-    rows, before = [], None
+    rows, before = [], None  # the last rung that was measured
     for rung in ladder:
         case = recorded.cases.get((isa, PROBLEM, rung))
         if case is None:
             rows.append([rung] + ["-"] * 5)
             continue
-        step = f"{case.gflops / before:.1f}x" if before else "-"
+        step = step_text(case, before) if before else "-"
         rows.append([rung, f"{case.gflops:.1f}", number(case.pct_peak, ".1f", " %"), f"{case.gflops / naive:.1f}x", step,
                      number(case.error, ".1e")])
-        before = case.gflops
+        before = case
     header = ["rung", "GFLOP/s", "of the FMA peak", "over naive", "over the rung before", "scaled error"]
     return f"`{PROBLEM}`, {isa}, one thread; {recorded.source(LADDER.parent)}:\n\n" + table(header, rows)
+
+
+def step_text(case, before):
+    times = f"{case.gflops / before.gflops:.1f}x"
+    return f"level ({times})" if are_level(case.standing, before.standing) else times
 
 
 def number(value, style, unit=""):
@@ -112,23 +131,30 @@ def number(value, style, unit=""):
 
 
 def overview(recorded, isa, ladder):
-    """Every problem of the run on one ISA: a row per problem, a column per rung."""
-    own = [problem for row_isa, problem in recorded.problems if row_isa == isa]
-    columns = [rung for rung in ladder if any((isa, problem, rung) in recorded.cases for problem in own)]
+    """Every problem of the run that has this ISA: a row per problem, a column per rung, then per other variant that is the
+    fastest of some problem, or level with it."""
+    own = recorded.problems_on(isa)
+    fronts = {problem: front(recorded.of_problem(problem)) for problem in own}
+    leading = {(case.name.isa, case.name.variant) for cases in fronts.values() for case in cases}
+    columns = [(isa, rung) for rung in ladder if any((isa, problem, rung) in recorded.cases for problem in own)]
+    columns += sorted(leading - set(columns), key=lambda column: (column[0] != isa, column[1], column[0]))
     rows = []
     for problem in own:
-        cases = [recorded.cases.get((isa, problem, rung)) for rung in columns]
-        fastest = max((case.gflops for case in cases if case), default=0)
-        rows.append([f"`{problem}`"] + [overview_cell(case, fastest) for case in cases])
-    return f"{isa}, one thread; {recorded.source(README.parent)}:\n\n" + table(["problem"] + columns, rows)
+        cases = [recorded.cases.get((of_isa, problem, variant)) for of_isa, variant in columns]
+        rows.append([f"`{problem}`"] + [overview_cell(case, case in fronts[problem]) for case in cases])
+    names = [variant if of_isa == isa else f"{variant}, {of_isa}" for of_isa, variant in columns]
+    everyone = len({(case.name.isa, case.name.variant) for problem in own for case in recorded.of_problem(problem)})
+    bold = f"bold: the fastest of all {everyone} that the run measured" + (
+        ", and who is level with it" if any(case.standing for case in recorded.cases.values()) else "")
+    return f"{isa}, one thread, {bold}; {recorded.source(README.parent)}:\n\n" + table(["problem"] + names, rows)
 
 
-def overview_cell(case, fastest):
+def overview_cell(case, leads):
     if case is None:
         return "-"
     share = "" if case.pct_peak != case.pct_peak else f", {case.pct_peak:.0f} %"
     text = f"{case.gflops:.1f}{share}"
-    return f"**{text}**" if case.gflops == fastest else text
+    return f"**{text}**" if leads else text
 
 
 def between_markers(path, text, generated):
