@@ -3,10 +3,13 @@
 
 #include <cstdio>
 #include <new>
+#include <sstream>
 #include <vector>
 
 #include "commands.hpp"
 #include "errors.hpp"
+#include "json_text.hpp"
+#include "printable.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
@@ -37,13 +40,17 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
   try {
     app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitGood : kExitUsage;
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    fmt::print("{}", out.str());
+    fmt::print(stderr, "{}", printable_lines(err.str()));
+    return code == 0 ? kExitGood : kExitUsage;
   }
 
   install_signal_handlers();
   const auto complain = [](const char* what, int code) {
     std::fflush(stdout);
-    fmt::print(stderr, "attnbench: {}\n", what);
+    fmt::print(stderr, "attnbench: {}\n", printable_lines(what));
     return code;
   };
   try {
@@ -58,7 +65,7 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
   } catch (const std::bad_alloc&) {
     return complain("out of memory", kExitEnvironment);
   } catch (const std::exception& error) {
-    return complain(error.what(), kExitEnvironment);
+    return complain(json_fault(error).c_str(), kExitEnvironment);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "errors.hpp"
 #include "gate/noise.hpp"
+#include "json_text.hpp"
 #include "machine.hpp"
 #include "option_checks.hpp"
 #include "result_file.hpp"
@@ -68,7 +69,7 @@ int doctor(const Options& options, const Context& context) {
   symptoms.push_back(steal_symptom(before, cpu_times(system)));
   symptoms.push_back(noise_symptom(noise));
   if (options.json)
-    fmt::print("{}\n", as_json(symptoms, noise).dump(2));
+    fmt::print("{}", json_text(as_json(symptoms, noise)));
   else
     print_text(symptoms, isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr);
   const bool bad =

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include "errors.hpp"
+#include "json_text.hpp"
+#include "printable.hpp"
 #include "shell_word.hpp"
 
 namespace attn::bench {
@@ -24,23 +26,27 @@ void add_input_options(CLI::App& command, InputOptions& options) {
       ->check([](const std::string& file) { return file.empty() ? "names no file" : ""; });
 }
 
+// Bytes of other arrays' names.
+constexpr std::size_t kMostListed = 400;
+
 Feed::Feed(const InputOptions& options) : seed_(options.seed) {
   if (options.tensors.empty()) return;
   file_.emplace(options.tensors);
   if (!file_->ignored().empty())
-    fmt::print(stderr, "{}: only q, k and v are read, not {}\n", options.tensors, fmt::join(file_->ignored(), ", "));
+    fmt::print(stderr, "{}: only q, k and v are read, not {}\n", printable(options.tensors),
+               printable(fmt::format("{}", fmt::join(file_->ignored(), ", ")), kMostListed));
 }
 
 Feed::Feed(const Json& json) : seed_(json.at("seed").get<std::uint64_t>()) {
   if (!json.contains("tensors")) return;
-  file_.emplace(json.at("tensors").get<std::string>());
+  file_.emplace(path_from_json(json.at("tensors")));
   if (file_->hash() != json.at("tensors_hash").get<std::string>())
     throw UsageError(fmt::format("--tensors {}: the file has changed since the command began", file_->path()));
 }
 
 Json Feed::to_json() const {
   Json json = {{"seed", seed_}};
-  if (file_) json.update({{"tensors", file_->path()}, {"tensors_hash", file_->hash()}});
+  if (file_) json.update({{"tensors", path_to_json(file_->path())}, {"tensors_hash", file_->hash()}});
   return json;
 }
 

@@ -6,8 +6,10 @@
 #include <algorithm>
 
 #include "errors.hpp"
+#include "json_text.hpp"
 #include "option_checks.hpp"
 #include "plan.hpp"
+#include "printable.hpp"
 #include "registry.hpp"
 #include "shell_word.hpp"
 #include "worker.hpp"
@@ -67,7 +69,7 @@ Station::Station(std::vector<std::string> command, const Feed& feed, double hang
 void Station::launch() {
   const double patience = std::max(kLaunchSeconds, hang_seconds_);
   hello_ = process_.launch(patience);
-  process_.request("inputs " + inputs_.dump(), patience);
+  process_.request("inputs " + json_line(inputs_), patience);
 }
 
 Json Station::request(const std::string& line, double expected_seconds) {
@@ -80,7 +82,7 @@ Station::Prediction Station::predict(const Case& c) {
   if (!may_calibrate_) return {};
   try {
     const Json answer = request("plan " + case_name(c), 0);
-    return {.refused = answer.at("refused"),
+    return {.refused = printable(answer.at("refused").get<std::string>(), kMostToldBytes),
             .workspace_bytes = answer.at("workspace_bytes"),
             .flops_per_second = answer.at("flops_per_second")};
   } catch (const WorkerError&) {
@@ -135,8 +137,10 @@ void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_
     of_[row] = stations_.back().get();
     rows.push_back(fmt::format("{}/{}", row->name, row->isa));
   }
-  const std::string path = library.at("path"), version = library.at("version");
-  plugins_.push_back(fmt::format("{}{}: {}", path, version.empty() ? "" : " (" + version + ")", fmt::join(rows, ", ")));
+  const std::string path = path_from_json(library.at("path"));
+  const std::string version = printable(library.at("version").get<std::string>(), kMostToldBytes);
+  plugins_.push_back(
+      fmt::format("{}{}: {}", printable(path), version.empty() ? "" : " (" + version + ")", fmt::join(rows, ", ")));
   arguments_ += " --plugin " + shell_word(path);
 }
 

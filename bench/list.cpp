@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "kernels.hpp"
 #include "layers/gemm.hpp"
 #include "problem_text.hpp"
 #include "registry.hpp"
-#include "result_file.hpp"
 
 namespace attn::bench {
 namespace {
@@ -64,7 +64,7 @@ Command add_list(CLI::App& app) {
   return [json, options](const Context& context) {
     const Kernels kernels(context.table, *options, Feed(InputOptions{}));
     if (*json)
-      fmt::print("{}\n", as_json(kernels.table()).dump(2));
+      fmt::print("{}", json_text(as_json(kernels.table())));
     else
       print_text(kernels.table());
     return 0;

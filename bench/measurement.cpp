@@ -5,8 +5,10 @@
 
 #include <chrono>
 
+#include "printable.hpp"
 #include "slices.hpp"
 #include "stop.hpp"
+#include "told_variants.hpp"
 
 namespace attn::bench {
 namespace {
@@ -130,7 +132,7 @@ Measurement measurement_from(const Json& json) {
           .threads_used = json.at("threads_used"),
           .prepare_seconds = json.at("prepare_seconds"),
           .finish_seconds = json.at("finish_seconds"),
-          .what_ran = json.at("what_ran"),
+          .what_ran = printable(json.at("what_ran").get<std::string>(), kMostToldBytes),
           .parts = {.projections = json.at("projections_seconds"),
                     .core = json.at("core_seconds"),
                     .concat = json.at("concat_seconds")},

@@ -17,6 +17,7 @@
 #include "errors.hpp"
 #include "inputs.hpp"
 #include "machine.hpp"
+#include "printable.hpp"
 
 namespace attn::bench {
 namespace {
@@ -28,10 +29,8 @@ constexpr std::array kNames = {"q", "k", "v"};
 constexpr std::size_t kMostHeaderBytes = 65536;
 
 // `what` may quote the file, which may hold anything.
-[[noreturn]] void reject(const std::string& path, std::string what) {
-  std::replace_if(
-      what.begin(), what.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
-  throw UsageError(fmt::format("--tensors {}: {}", path, what));
+[[noreturn]] void reject(const std::string& path, const std::string& what) {
+  throw UsageError(fmt::format("--tensors {}: {}", printable(path), printable(what)));
 }
 
 // What the header of a .npy file says.
@@ -359,6 +358,8 @@ Problem NpzFile::problem() const {
   }
   return p;
 }
+
+std::string NpzFile::name() const { return printable(path_); }
 
 std::string NpzFile::hash() const { return fmt::format("{:016x}", hash_values(tensors_)); }
 

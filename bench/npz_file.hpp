@@ -24,7 +24,8 @@ class NpzFile {
   // allocated for an array before its header, the archive's directory and the free memory agree about its size.
   explicit NpzFile(const std::string& path);
 
-  const std::string& path() const { return path_; }    // absolute
+  const std::string& path() const { return path_; }    // absolute; any bytes
+  std::string name() const;                            // the same as it may be printed and go into a result file
   const Tensors& tensors() const { return tensors_; }  // o and lse are null
   // The attention that these shapes are: no mask, no lse. Throws UsageError naming the shapes that do not go together.
   Problem problem() const;

@@ -10,6 +10,7 @@
 #include "case.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
+#include "json_text.hpp"
 
 namespace attn::bench {
 namespace {
@@ -35,7 +36,7 @@ Json load(const std::string& path) {
     if (document.at("context").is_object() && document.at("benchmarks").is_array()) return document;
     throw UsageError(path + ": not a result file: 'context' or 'benchmarks' has the wrong type");
   } catch (const Json::exception& error) {
-    throw UsageError(fmt::format("{}: not a result file: {}", path, error.what()));
+    throw UsageError(fmt::format("{}: not a result file: {}", path, json_fault(error)));
   }
 }
 
@@ -79,7 +80,7 @@ void ResultFile::resume(const std::map<std::string, std::string>& identity) {
         rows.end());
     for (const Json& row : rows) finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
   } catch (const std::exception& error) {
-    throw UsageError(fmt::format("--resume: {}: {}", path_, error.what()));
+    throw UsageError(fmt::format("--resume: {}: {}", path_, json_fault(error)));
   }
   const std::string begun = read_text(journal_of(path_));
   if (!begun.empty() && finished_.insert(begun).second) {
@@ -117,7 +118,7 @@ int ResultFile::failures() const {
 }
 
 void ResultFile::save() const {
-  if (!path_.empty()) write_atomically(path_, document_.dump(2) + "\n");
+  if (!path_.empty()) write_atomically(path_, json_text(document_));
 }
 
 }  // namespace attn::bench

@@ -6,8 +6,8 @@
 #include "ceilings.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
+#include "json_text.hpp"
 #include "machine.hpp"
-#include "result_file.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
@@ -70,7 +70,7 @@ void print_json(const std::vector<Ceilings>& all) {
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
     if (const std::string& missing = missing_for(static_cast<Isa>(i)); !missing.empty()) absent[kIsaNames[i]] = missing;
   const Json document = {{"context", machine_facts()}, {"ceilings", rows}, {"cannot_run_here", absent}};
-  fmt::print("{}\n", document.dump(2));
+  fmt::print("{}", json_text(document));
 }
 
 std::string head_of(const Ceilings& c) { return fmt::format("{:<8}{:>7}", to_string(c.isa), c.threads); }

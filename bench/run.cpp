@@ -23,6 +23,7 @@
 #include "measure.hpp"
 #include "option_checks.hpp"
 #include "plan.hpp"
+#include "printable.hpp"
 #include "record.hpp"
 #include "registry.hpp"
 #include "reporter.hpp"
@@ -110,7 +111,7 @@ std::map<std::string, std::string> identity(const Feed& feed, const Kernels& ker
           {"compiler", facts.at("compiler")},
           {"plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; "))},
           {"seed", std::to_string(feed.source().seed)},
-          {"tensors", feed.file() == nullptr ? "" : feed.file()->path()},
+          {"tensors", feed.file() == nullptr ? "" : feed.file()->name()},
           {"tensors_hash", feed.file() == nullptr ? "" : feed.file()->hash()}};
 }
 
@@ -131,7 +132,7 @@ void add_context(const Feed& feed, const Kernels& kernels, const Plan& plan) {
   benchmark::AddCustomContext("attnbench_schema", "1");
   benchmark::AddCustomContext("seed", std::to_string(feed.source().seed));
   if (feed.file() != nullptr) {
-    benchmark::AddCustomContext("tensors", feed.file()->path());
+    benchmark::AddCustomContext("tensors", feed.file()->name());
     benchmark::AddCustomContext("tensors_hash", feed.file()->hash());
   }
   benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));
@@ -214,7 +215,7 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
     fmt::print("{}",
                format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
   std::fflush(stdout);  // in a file with both, the table comes whole
-  if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", file.path());
+  if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", printable(file.path()));
   if (interrupted()) return kExitInterrupted;
   file.complete();
   return file.failures() == 0 ? kExitGood : kExitWrong;

@@ -10,6 +10,9 @@
 
 namespace attn::bench {
 
+// Of a summary, a source, a version, a label: a line of a table has no room for more. The rest is cut.
+inline constexpr std::size_t kMostToldBytes = 200;
+
 class ToldVariants {
  public:
   // Of an array of the hello ("variants"); the rows stay where they are as long as this does. Throws Json::exception

@@ -15,6 +15,7 @@
 #include "machine.hpp"
 #include "match.hpp"
 #include "option_checks.hpp"
+#include "printable.hpp"
 #include "record.hpp"
 #include "registry.hpp"
 #include "reporter.hpp"
@@ -187,7 +188,7 @@ int tune(Options options, const Context& context) {
   if (!file.entries.empty()) {
     fmt::print("{}{}", format_entries(file.entries), format_skipped(cases.skipped));
     write_atomically(path, to_toml(file));
-    fmt::print(stderr, "Choices: {}\n", path);
+    fmt::print(stderr, "Choices: {}\n", printable(path));
   }
   for (const std::string& wrong : file.wrong) fmt::print(stderr, "FAILED {}\n", wrong);
   return file.wrong.empty() ? kExitGood : kExitWrong;

@@ -8,6 +8,7 @@
 #include "durable_file.hpp"
 #include "errors.hpp"
 #include "feed.hpp"
+#include "json_text.hpp"
 #include "kernels.hpp"
 #include "machine.hpp"
 #include "option_checks.hpp"
@@ -132,7 +133,7 @@ int verify(const Options& options, const Context& context) {
     failed += tally.failed;
   }
   fmt::print("{}", format_skipped(plan.skipped));
-  if (!options.json.empty()) write_atomically(options.json, results.dump(2) + "\n");
+  if (!options.json.empty()) write_atomically(options.json, json_text(results));
   return failed == 0 ? kExitGood : kExitWrong;
 }
 

@@ -24,6 +24,7 @@
 #include "commands.hpp"
 #include "errors.hpp"
 #include "feed.hpp"
+#include "json_text.hpp"
 #include "machine.hpp"
 #include "measurement.hpp"
 #include "plugin.hpp"
@@ -45,7 +46,7 @@ Json hello(std::span<const Variant* const> built_in, const std::vector<Plugin>& 
   for (const Plugin& plugin : plugins) {
     Json rows = Json::array();
     for (const Variant* row : plugin.variants) rows.push_back(as_json(*row));
-    libraries.push_back({{"path", plugin.path}, {"version", plugin.version}, {"variants", rows}});
+    libraries.push_back({{"path", path_to_json(plugin.path)}, {"version", plugin.version}, {"variants", rows}});
   }
   return {{"hello", "attnbench worker"},
           {"protocol", kWorkerProtocol},
@@ -137,8 +138,7 @@ int take_channel() {
 }
 
 bool send(int channel, const Json& json) {
-  // Messages may quote what a kernel or a file said, which need not be UTF-8.
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = json_line(json) + "\n";
   for (std::size_t sent = 0; sent < text.size();) {
     const ssize_t n = write(channel, text.data() + sent, text.size() - sent);
     if (n <= 0) return false;

@@ -18,6 +18,7 @@
 #include <sstream>
 #include <utility>
 
+#include "printable.hpp"
 #include "stop.hpp"
 
 extern char** environ;
@@ -57,6 +58,14 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   _exit(127);
 }
 
+// A plugin's texts come this way, and what it had its host say: none of it reaches a terminal as it is.
+void make_printable(Json& json) {
+  constexpr std::size_t kMostBytes = 8000;  // a message with a path in it
+  if (json.is_string()) json = printable(json.get_ref<const std::string&>(), kMostBytes);
+  if (json.is_structured())
+    for (Json& element : json) make_printable(element);
+}
+
 }  // namespace
 
 WorkerProcess::WorkerProcess(std::vector<std::string> command, std::vector<std::string> environment)
@@ -83,7 +92,8 @@ Json WorkerProcess::launch(double seconds) {
   }
   setpgid(child, child);  // whoever comes first; it must be so before the group is signalled
   pid_ = child;
-  const Json hello = Json::parse(read_line(seconds), nullptr, false);
+  Json hello = Json::parse(read_line(seconds), nullptr, false);
+  make_printable(hello);
   if (hello.is_discarded() || !hello.is_object()) fail("answered with something else than a worker's hello");
   if (hello.contains("error")) {
     end();
@@ -103,7 +113,8 @@ Json WorkerProcess::request(const std::string& line, double seconds) {
     if (n < 0 && errno != EINTR) fail(how_it_ended());
     if (n > 0) sent += static_cast<std::size_t>(n);
   }
-  const Json answer = Json::parse(read_line(seconds), nullptr, false);
+  Json answer = Json::parse(read_line(seconds), nullptr, false);
+  make_printable(answer);
   if (answer.is_discarded() || !answer.is_object() || !answer.contains("ok"))
     fail("answered with something else than JSON");
   kill(-pid_, SIGSTOP);

@@ -14,6 +14,7 @@
 #include "errors.hpp"
 #include "feed.hpp"
 #include "folder.hpp"
+#include "json_text.hpp"
 #include "support.hpp"
 
 namespace attn::test {
@@ -162,7 +163,7 @@ TEST_CASE("a file that is no array of these shapes is refused with what it is", 
       {npy("{'descr': [('a', '<f4'), ('b', '<i4')], 'fortran_order': False, 'shape': (2, 3)}", values),
        "is a structured type"},
       {npy("{'descr': [('a', '<f4'", values), "header that is not understood"},
-      {npy("{'descr': '<f4\033[31m", values), "not understood: {'descr': '<f4?[31m"},
+      {npy("{'descr': '<f4\033[31m", values), "not understood: {'descr': '<f4\\x1b[31m"},
       {npy("", values), "header that is not understood"},
       {npy(std::string(70000, ' ') + header_of("(2, 4, 3, 6)"), values, 2), "has a header of 70"},
       {npy(header_of("(2, 4, 3, 6)"), values, 4), "version 4.0; valid: 1 to 3"},
@@ -279,6 +280,18 @@ TEST_CASE("a feed is the same in another process unless the file changed", "[npz
   write_archive(folder.file("it's x.npz"), {kQ, kK, {"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 4))}});
   CHECK_THROWS_WITH(Feed(feed.to_json()), Catch::Matchers::Contains("has changed"));
   CHECK(Feed(Feed(bench::InputOptions{.seed = 3}).to_json()).file() == nullptr);
+}
+
+TEST_CASE("a feed whose file has a name of any bytes is the same in another process", "[npz]") {
+  const Folder folder;
+  const std::string path = folder.file("it's \xff\033[31m.npz");
+  write_archive(path, {kQ, kK, kV});
+  const Feed feed(bench::InputOptions{.seed = 7, .tensors = path});
+  const Feed there(bench::Json::parse(bench::json_line(feed.to_json())));
+  CHECK(there.file()->path() == path);
+  CHECK(there.file()->hash() == feed.file()->hash());
+  CHECK(feed.file()->name() == folder.file("it's \\xff\\x1b[31m.npz"));
+  CHECK(feed.arguments() == fmt::format(" --seed 7 --tensors $'{}/it\\'s \\377\\033[31m.npz'", folder.path.string()));
 }
 
 }  // namespace attn::test

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "gate/text.hpp"
+#include "printable.hpp"
 
 namespace attn::bench::gate {
 namespace {
@@ -57,13 +58,6 @@ std::string escape_command(const std::string& text) {
   return escaped;
 }
 
-// XML has no place for control characters, which a kernel's message may hold.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t') c = '?';
-  return text;
-}
-
 double seconds_of(const CaseReport& c) {
   double seconds = 0;
   for (const RoundTimes& times : c.times) seconds += times.seconds;
@@ -74,16 +68,16 @@ using Tree = boost::property_tree::ptree;
 
 Tree& add_case(Tree& suite, const std::string& class_name, const std::string& name, double seconds) {
   Tree& node = suite.add("testcase", "");
-  node.put("<xmlattr>.name", printable(name));
+  node.put("<xmlattr>.name", printable_lines(name));
   node.put("<xmlattr>.classname", class_name);
   node.put("<xmlattr>.time", fmt::format("{:.3f}", seconds));
   return node;
 }
 
 void add_problem(Tree& node, const char* kind, std::string_view type, const std::string& message) {
-  Tree& problem = node.add(kind, printable(message));
+  Tree& problem = node.add(kind, printable_lines(message));
   if (std::string_view(kind) != "skipped") problem.put("<xmlattr>.type", std::string(type));
-  problem.put("<xmlattr>.message", printable(message.substr(0, message.find('\n'))));
+  problem.put("<xmlattr>.message", printable_lines(message.substr(0, message.find('\n'))));
 }
 
 }  // namespace

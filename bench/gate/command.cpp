@@ -18,6 +18,7 @@
 #include "gate/output_folder.hpp"
 #include "gate/selftest.hpp"
 #include "gate/text.hpp"
+#include "json_text.hpp"
 #include "machine.hpp"
 #include "option_checks.hpp"
 #include "stop.hpp"
@@ -75,7 +76,7 @@ std::map<std::string, double> load_floors(const std::string& path) {
         throw std::invalid_argument(name + ": a floor is a ratio from 1 to 2");
     }
   } catch (const std::exception& error) {
-    throw UsageError(fmt::format("--floors {}: {}", path, error.what()));
+    throw UsageError(fmt::format("--floors {}: {}", path, json_fault(error)));
   }
   return floors;
 }

@@ -17,6 +17,7 @@
 #include "gate/contenders.hpp"
 #include "gate/duel.hpp"
 #include "gate/text.hpp"
+#include "json_text.hpp"
 #include "option_checks.hpp"
 #include "stop.hpp"
 #include "table.hpp"
@@ -205,7 +206,7 @@ int compare(const Options& options, const Context& context) {
 
   if (!report.rounds.empty()) {
     print(report, pairing, settings.criteria);
-    if (!options.json.empty()) write_atomically(options.json, as_json(report, pairing, failure).dump(2) + "\n");
+    if (!options.json.empty()) write_atomically(options.json, json_text(as_json(report, pairing, failure)));
   }
   if (interrupted()) {
     fmt::print(stderr, "attnbench: interrupted after {} rounds\n", report.rounds.size());

@@ -7,13 +7,10 @@
 #include "durable_file.hpp"
 #include "gate/ci_output.hpp"
 #include "gate/json_output.hpp"
+#include "json_text.hpp"
 
 namespace attn::bench::gate {
-namespace {
-
-std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
-}  // namespace
+namespace {}  // namespace
 
 OutputFolder::OutputFolder(std::string folder) : folder_(std::move(folder)) {
   std::error_code error;
@@ -30,18 +27,18 @@ void OutputFolder::measured(const CaseReport& c, Phase phase, int round, const R
 void OutputFolder::progressed(const Report& report, const Progress& progress) {
   if (++measured_ < progress.cases) return;
   measured_ = 0;
-  write_atomically(file("gate.json"), text_of(to_json(report)));
+  write_atomically(file("gate.json"), json_text(to_json(report)));
 }
 
 TraceWriter& OutputFolder::trace() { return trace_ ? *trace_ : trace_.emplace(file("trace.jsonl")); }
 
 void OutputFolder::write(const Report& report, bool inconclusive_passes) {
   trace();  // an empty one rather than that of another run
-  write_atomically(file("gate.json"), text_of(to_json(report)));
+  write_atomically(file("gate.json"), json_text(to_json(report)));
   write_atomically(file("gate.md"), markdown(report));
   write_atomically(file("junit.xml"), junit(report, inconclusive_passes));
-  write_atomically(file("A.json"), text_of(benchmark_json(report, Which::base)));
-  write_atomically(file("B.json"), text_of(benchmark_json(report, Which::candidate)));
+  write_atomically(file("A.json"), json_text(benchmark_json(report, Which::base)));
+  write_atomically(file("B.json"), json_text(benchmark_json(report, Which::candidate)));
 }
 
 }  // namespace attn::bench::gate

@@ -12,6 +12,7 @@
 #include "errors.hpp"
 #include "gate/simulated.hpp"
 #include "gate/trace.hpp"
+#include "json_text.hpp"
 #include "result_file.hpp"
 #include "stop.hpp"
 
@@ -147,7 +148,7 @@ int selftest(const SelftestOptions& options) {
   }
   if (interrupted()) return kExitInterrupted;
   json["rows"] = as_json(tallies);
-  if (!options.json.empty()) write_atomically(options.json, json.dump(2) + "\n");
+  if (!options.json.empty()) write_atomically(options.json, json_text(json));
   return kExitGood;
 }
 

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <set>
 
-#include "result_file.hpp"
+#include "json_text.hpp"
 
 namespace attn::bench::gate {
 namespace {
@@ -48,7 +48,7 @@ void TraceWriter::measured(const CaseReport& c, Phase phase, int round, const Ro
                {"iterations", c.turn.iterations}, {"blocks", Json::array()}};
   for (const Block& block : measured.blocks) json["blocks"].push_back(to_json(block));
   errno = 0;
-  file_ << json.dump() << std::endl;
+  file_ << json_line(json) << std::endl;
   if (!file_) throw EnvironmentError(fmt::format("cannot write {}: {}", path_, std::strerror(errno)));
 }
 
@@ -76,7 +76,7 @@ Rounds load_rounds(const std::string& path) {
     try {
       add_line(line, rounds);
     } catch (const std::exception& error) {
-      throw UsageError(fmt::format("{}:{}: no line of a trace: {}", path, number, error.what()));
+      throw UsageError(fmt::format("{}:{}: no line of a trace: {}", path, number, json_fault(error)));
     }
   }
   return rounds;

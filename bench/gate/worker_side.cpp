@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <fstream>
 
+#include "json_text.hpp"
 #include "measurement.hpp"
 #include "plan.hpp"
+#include "printable.hpp"
 #include "worker.hpp"
 
 namespace attn::bench::gate {
@@ -51,7 +53,7 @@ Facts WorkerSide::launch(std::uint64_t seed) {
   try {
     return hello_.at("facts").get<Facts>();
   } catch (const Json::exception& error) {
-    fail(fmt::format("says nothing usable of itself: {}", error.what()));
+    fail(fmt::format("says nothing usable of itself: {}", json_fault(error)));
   }
 }
 
@@ -83,7 +85,7 @@ std::vector<const Variant*> WorkerSide::table() {
       for (const Variant* row : variants_.add(library.at("variants"))) table.push_back(row);
     return table;
   } catch (const Json::exception& error) {
-    fail(fmt::format("does not tell its variants: {}", error.what()));
+    fail(fmt::format("does not tell its variants: {}", json_fault(error)));
   }
 }
 
@@ -91,7 +93,7 @@ void WorkerSide::plan(Cases& cases, double most_seconds) {
   std::erase_if(cases.run, [&](const Case& c) {
     const std::string name = case_name(c);
     const Json plan = request("plan " + name, 0);
-    std::string reason = plan.value("refused", "");
+    std::string reason = printable(plan.value("refused", ""), kMostToldBytes);
     const double speed = plan.value("flops_per_second", 0.0);
     const double seconds = speed > 0 ? static_cast<double>(flops(c.workload)) / speed : 0;
     if (reason.empty() && seconds > most_seconds)
