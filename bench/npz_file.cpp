@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,8 +14,10 @@
 
 #include "caches.hpp"
 #include "errors.hpp"
+#include "file_kind.hpp"
 #include "inputs.hpp"
 #include "machine.hpp"
+#include "npy_header.hpp"
 #include "printable.hpp"
 
 namespace attn::bench {
@@ -33,127 +34,6 @@ constexpr std::size_t kMostHeaderBytes = 65536;
   throw UsageError(fmt::format("--tensors {}: {}", printable(path), printable(what)));
 }
 
-// What the header of a .npy file says.
-struct Header {
-  std::string descr;  // as it is written; for a structured type "a structured type"
-  bool fortran_order = false;
-  std::vector<std::uint64_t> shape;
-};
-
-// Parses the Python literal {'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3, 4), }. Each step returns nothing
-// when the text is something else.
-class HeaderParser {
- public:
-  explicit HeaderParser(std::string_view text) : text_(text) {}
-
-  std::optional<Header> parse() {
-    Header header;
-    bool descr = false, order = false, shape = false;
-    if (!take('{')) return std::nullopt;
-    while (!take('}')) {
-      const std::optional<std::string> key = string();
-      if (!key || !take(':')) return std::nullopt;
-      bool* const seen = *key == "descr"           ? &descr
-                         : *key == "fortran_order" ? &order
-                         : *key == "shape"         ? &shape
-                                                   : nullptr;
-      if (seen == nullptr || *seen) return std::nullopt;
-      *seen = true;
-      const bool parsed = seen == &descr   ? parse_descr(header)
-                          : seen == &order ? parse_order(header)
-                                           : parse_shape(header);
-      if (!parsed) return std::nullopt;
-      if (!take(',') && !peek('}')) return std::nullopt;
-    }
-    skip_space();
-    return descr && order && shape && text_.empty() ? std::optional(header) : std::nullopt;
-  }
-
- private:
-  void skip_space() { text_.remove_prefix(std::min(text_.find_first_not_of(" \t\n"), text_.size())); }
-
-  bool peek(char c) {
-    skip_space();
-    return !text_.empty() && text_.front() == c;
-  }
-
-  bool take(char c) {
-    const bool there = peek(c);
-    if (there) text_.remove_prefix(1);
-    return there;
-  }
-
-  bool take(std::string_view word) {
-    skip_space();
-    if (text_.substr(0, word.size()) != word) return false;
-    text_.remove_prefix(word.size());
-    return true;
-  }
-
-  std::optional<std::string> string() {
-    const char quote = peek('"') ? '"' : '\'';
-    if (!take(quote)) return std::nullopt;
-    const std::size_t end = text_.find(quote);
-    if (end == std::string_view::npos) return std::nullopt;
-    std::string value(text_.substr(0, end));
-    text_.remove_prefix(end + 1);
-    return value;
-  }
-
-  bool parse_descr(Header& header) {
-    if (peek('[')) return skip_list(header);
-    const std::optional<std::string> value = string();
-    if (value) header.descr = *value;
-    return value.has_value();
-  }
-
-  // A list of fields is never read, only named.
-  bool skip_list(Header& header) {
-    int depth = 0;
-    while (!text_.empty()) {
-      const char c = text_.front();
-      text_.remove_prefix(1);
-      depth += (c == '[') - (c == ']');
-      if (depth == 0) break;
-    }
-    header.descr = "a structured type";
-    return depth == 0;
-  }
-
-  bool parse_order(Header& header) {
-    header.fortran_order = take(std::string_view("True"));
-    return header.fortran_order || take(std::string_view("False"));
-  }
-
-  bool parse_shape(Header& header) {
-    if (!take('(')) return false;
-    while (!take(')')) {
-      skip_space();
-      std::uint64_t size = 0;
-      const auto [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), size);
-      if (error != std::errc()) return false;
-      text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
-      header.shape.push_back(size);
-      if (!take(',') && !peek(')')) return false;
-    }
-    return true;
-  }
-
-  std::string_view text_;
-};
-
-// "float64 ('<f8')"
-std::string type_name(const std::string& descr) {
-  const std::string_view kind = std::string_view(descr).substr(std::min<std::size_t>(1, descr.size()));
-  const std::string name = kind == "f2"   ? "float16"
-                           : kind == "f4" ? "float32"
-                           : kind == "f8" ? "float64"
-                           : kind == "V2" ? "a type of 2 bytes, perhaps bfloat16,"
-                                          : "";
-  if (name.empty()) return descr.find(' ') == std::string::npos ? fmt::format("'{}'", descr) : descr;
-  return fmt::format("{}{} ('{}')", descr[0] == '>' ? "big-endian " : "", name, descr);
-}
-
 struct CloseArchive {
   void operator()(zip_t* archive) const { zip_discard(archive); }
 };
@@ -166,7 +46,10 @@ class Archive {
  public:
   explicit Archive(const std::string& path) : path_(path) {
     std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) fail("there is no such file");
+    if (!std::filesystem::exists(path, error)) fail("there is no such file");
+    // Neither does one wait for a pipe that nobody writes to: the directory of an archive is at its end.
+    if (!std::filesystem::is_regular_file(path, error))
+      fail(fmt::format("is {}, of which no archive can be read; valid: a file of numpy.savez", file_kind(path)));
     int code = 0;
     archive_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
     if (archive_ == nullptr) {
@@ -249,8 +132,8 @@ std::string read_header_text(Entry& entry, std::uint64_t& header_bytes) {
   entry.read(part(0, 8));
   if (!std::equal(kMagic.begin(), kMagic.end(), reinterpret_cast<const char*>(start.data())))
     entry.fail("is no .npy file: it does not begin with \\x93NUMPY");
-  if (start[6] < 1 || start[6] > 3)
-    entry.fail(fmt::format("is a .npy file of version {}.{}; valid: 1 to 3", start[6], start[7]));
+  if (start[6] < 1 || start[6] > 3 || start[7] != 0)
+    entry.fail(fmt::format("is a .npy file of version {}.{}; valid: 1.0, 2.0 and 3.0", start[6], start[7]));
   const std::size_t length_bytes = start[6] == 1 ? 2 : 4;
   entry.read(part(8, length_bytes));
   std::uint64_t length = 0;
@@ -264,9 +147,9 @@ std::string read_header_text(Entry& entry, std::uint64_t& header_bytes) {
   return text;
 }
 
-Header read_header(Entry& entry, const std::string& name, std::uint64_t& header_bytes) {
+NpyHeader read_header(Entry& entry, const std::string& name, std::uint64_t& header_bytes) {
   const std::string text = read_header_text(entry, header_bytes);
-  const std::optional<Header> header = HeaderParser(text).parse();
+  const std::optional<NpyHeader> header = parse_npy_header(text);
   if (!header)
     entry.fail(fmt::format("has a header that is not understood: {}",
                            text.substr(0, std::min<std::size_t>(text.size(), 160))));
@@ -274,13 +157,13 @@ Header read_header(Entry& entry, const std::string& name, std::uint64_t& header_
       "valid: little-endian float32 in C order; convert with numpy.savez('new.npz', {}=numpy."
       "ascontiguousarray({}, dtype='float32'), ...)",
       name, name);
-  if (header->descr != "<f4") entry.fail(fmt::format("is {}; {}", type_name(header->descr), remedy));
+  if (!is_f32(header->descr)) entry.fail(fmt::format("is {}; {}", npy_type_name(header->descr), remedy));
   if (header->fortran_order) entry.fail(fmt::format("is in Fortran order; {}", remedy));
   return *header;
 }
 
 // The shape with a batch, after what the archive says about the array's size has been found to be the same.
-std::array<std::int64_t, 4> checked_shape(Entry& entry, const Header& header, std::uint64_t header_bytes) {
+std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header, std::uint64_t header_bytes) {
   const std::string text = fmt::format("[{}]", fmt::join(header.shape, ", "));
   if (header.shape.size() != 3 && header.shape.size() != 4)
     entry.fail(fmt::format("has the shape {}; valid: [batch, heads, seqlen, dim] or [heads, seqlen, dim]", text));
@@ -303,7 +186,7 @@ std::array<std::int64_t, 4> checked_shape(Entry& entry, const Header& header, st
 AlignedBuffer read_array(const Archive& archive, const std::string& name, TensorView& view) {
   Entry entry(archive, name);
   std::uint64_t header_bytes = 0;
-  const Header header = read_header(entry, name, header_bytes);
+  const NpyHeader header = read_header(entry, name, header_bytes);
   const std::array<std::int64_t, 4> shape = checked_shape(entry, header, header_bytes);
   const std::uint64_t bytes = entry.bytes() - header_bytes;
   if (const std::int64_t available = available_bytes(); bytes > static_cast<std::uint64_t>(available))

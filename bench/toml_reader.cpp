@@ -3,14 +3,17 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <optional>
+
+#include "file_kind.hpp"
 
 namespace attn::bench {
 
 toml::table parse_toml_file(const std::string& file) {
-  if (std::filesystem::is_directory(file)) throw UsageError(file + " is a folder; name a file");
+  // A pipe is read; a device may have no end.
+  if (const std::string kind = file_kind(file); kind == "a folder" || kind.find("device") != std::string::npos)
+    throw UsageError(fmt::format("{} is {}; name a file", file, kind));
   std::ifstream in(file);
   if (!in) throw UsageError(fmt::format("cannot read {}: {}", file, std::strerror(errno)));
   try {

@@ -2,6 +2,7 @@
 #include "npz_file.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <zip.h>
 
 #include <cstdio>
@@ -120,8 +121,18 @@ TEST_CASE("every version of the header and every way to write the literal is rea
       R"({"shape":(2,4,3,6),"fortran_order":False,"descr":"<f4"})",
       "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3, 6)}   ",
       "{ 'shape' : ( 2 , 4 , 3 , 6 , ) , 'descr':'<f4' ,'fortran_order':False , }",
+      // Python 2: its longs, and its text with unicode_literals.
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 4L, 3L, 6L), }",
+      "{u'descr': u'<f4', u'fortran_order': False, u'shape': (2L, 4, 3L, 6,), }",
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3, 6), }                        \r",
   }));
   CHECK(refusal_of_q(npy(header, floats(144, 1), version)).empty());
+}
+
+TEST_CASE("float32 is read by each name that numpy has for it here", "[npz]") {
+  const auto descr = GENERATE("<f4", "=f4", "|f4", "f4", "f", "<f", "|f", "float32", "single");
+  CAPTURE(descr);
+  CHECK(refusal_of_q(npy(header_of("(2, 4, 3, 6)", descr), floats(144, 1))).empty());
 }
 
 TEST_CASE("another type is refused, named, with how to convert it", "[npz]") {
@@ -130,6 +141,10 @@ TEST_CASE("another type is refused, named, with how to convert it", "[npz]") {
       {"<f2", "is float16 ('<f2')"},
       {">f4", "is big-endian float32 ('>f4')"},
       {"<i4", "is '<i4'"},
+      {"f8", "is float64 ('f8')"},
+      {">f", "is big-endian float32 ('>f')"},
+      {"<<f4", "is float32 ('<<f4')"},  // numpy refuses it too
+      {"<float32", "is '<float32'"},
       {"|O", "is '|O'"},
       {"|V2", "perhaps bfloat16"},
       {"", "is ''"},
@@ -156,6 +171,12 @@ TEST_CASE("a file that is no array of these shapes is refused with what it is", 
       {npy(header_of("(1099511627776, 1099511627776, 1099511627776)"), values), "but 576 bytes of values"},
       {npy(header_of("(99999999999999999999, 1, 1, 1)"), values), "header that is not understood"},
       {npy(header_of("(-2, 4, 3, 6)"), values), "header that is not understood"},
+      {npy(header_of("(2l, 4, 3, 6)"), values), "header that is not understood"},
+      {npy(header_of("(L, 4, 3, 6)"), values), "header that is not understood"},
+      {npy(header_of("(2LL, 4, 3, 6)"), values), "header that is not understood"},
+      {npy(header_of("[2, 4, 3, 6]"), values), "header that is not understood"},
+      {npy("{b'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3, 6)}", values),
+       "header that is not understood"},
       {npy("{'descr': '<f4', 'shape': (2, 4, 3, 6)}", values), "header that is not understood"},
       {npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3, 6)}", values),
        "header that is not understood"},
@@ -166,9 +187,10 @@ TEST_CASE("a file that is no array of these shapes is refused with what it is", 
       {npy("{'descr': '<f4\033[31m", values), "not understood: {'descr': '<f4\\x1b[31m"},
       {npy("", values), "header that is not understood"},
       {npy(std::string(70000, ' ') + header_of("(2, 4, 3, 6)"), values, 2), "has a header of 70"},
-      {npy(header_of("(2, 4, 3, 6)"), values, 4), "version 4.0; valid: 1 to 3"},
+      {npy(header_of("(2, 4, 3, 6)"), values, 4), "version 4.0; valid: 1.0, 2.0 and 3.0"},
       {std::string("\x93NUMPY\2\0\xff\xff\xff\xff{}", 14), "has a header of 4294967295 bytes in 14 bytes"},
       {std::string("\x93NUMPY\1\0", 8), "is no .npy file: it has 8 bytes"},
+      {npy(header_of("(2, 4, 3, 6)"), values).replace(7, 1, "\1"), "version 1.1; valid: 1.0, 2.0 and 3.0"},
       {"not an array at all", "does not begin with"},
       {"", "it has 0 bytes"},
   }));
@@ -228,7 +250,11 @@ TEST_CASE("a file cut short anywhere or with any byte flipped never reads as oth
 TEST_CASE("a path that is no archive is refused", "[npz]") {
   const Folder folder;
   CHECK_THROWS_WITH(NpzFile(folder.file("absent.npz")), Catch::Matchers::Contains("there is no such file"));
-  CHECK_THROWS_WITH(NpzFile(folder.path.string()), Catch::Matchers::Contains("there is no such file"));
+  CHECK_THROWS_WITH(NpzFile(folder.path.string()), Catch::Matchers::Contains("is a folder"));
+  CHECK_THROWS_WITH(NpzFile("/dev/null"), Catch::Matchers::Contains("is a character device"));
+  REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(NpzFile(folder.file("pipe")),
+                    Catch::Matchers::Contains("is a pipe, of which no archive can be read"));
   std::ofstream(folder.file("text.npz")) << "text";
   CHECK_THROWS_WITH(NpzFile(folder.file("text.npz")), Catch::Matchers::Contains("numpy.savez"));
 }
