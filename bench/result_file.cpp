@@ -10,6 +10,7 @@
 #include "case.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
+#include "file_kind.hpp"
 #include "json_text.hpp"
 
 namespace attn::bench {
@@ -59,11 +60,13 @@ Json crashed_row(const std::string& name) {
 
 ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
   document_ = {{"context", Json::object()}, {"benchmarks", Json::array()}};
-  if (!path_.empty()) require_writable(path_);
+  if (!path_.empty()) out_.emplace(path_);
 }
 
 void ResultFile::resume(const std::map<std::string, std::string>& identity) {
   if (path_.empty()) throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
+  if (!out_->replaces())
+    throw UsageError(fmt::format("--resume: {} is {}, which keeps nothing", path_, file_kind(path_)));
   if (!fs::is_regular_file(path_)) throw UsageError(fmt::format("--resume: there is no {}", path_));
   document_ = load(path_);
   const Json& context = document_["context"];
@@ -82,7 +85,7 @@ void ResultFile::resume(const std::map<std::string, std::string>& identity) {
   } catch (const std::exception& error) {
     throw UsageError(fmt::format("--resume: {}: {}", path_, json_fault(error)));
   }
-  const std::string begun = read_text(journal_of(path_));
+  const std::string begun = read_text(journal_of(out_->target()));
   if (!begun.empty() && finished_.insert(begun).second) {
     document_["benchmarks"].push_back(crashed_row(begun));
     save();
@@ -96,7 +99,7 @@ void ResultFile::set_context(Json context) {
 
 // It need not survive the machine, only this process, and is written before every turn.
 void ResultFile::begin_case(const std::string& name) {
-  if (!path_.empty()) std::ofstream(journal_of(path_)) << name;
+  if (has_journal()) std::ofstream(journal_of(out_->target())) << name;
 }
 
 void ResultFile::add_rows(const Json& rows) {
@@ -108,7 +111,8 @@ void ResultFile::add_rows(const Json& rows) {
 }
 
 void ResultFile::complete() {
-  if (!path_.empty()) unlink(journal_of(path_).c_str());
+  if (has_journal()) unlink(journal_of(out_->target()).c_str());
+  hand_over();
 }
 
 int ResultFile::failures() const {
@@ -117,8 +121,12 @@ int ResultFile::failures() const {
   return count;
 }
 
-void ResultFile::save() const {
-  if (!path_.empty()) write_atomically(path_, json_text(document_));
+void ResultFile::hand_over() {
+  if (out_ && !out_->replaces()) out_->write(json_text(document_));
+}
+
+void ResultFile::save() {
+  if (out_ && out_->replaces()) out_->write(json_text(document_));
 }
 
 }  // namespace attn::bench

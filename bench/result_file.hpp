@@ -1,11 +1,15 @@
 // The result file: Google Benchmark JSON that is whole after every row. Beside it, `<file>.journal` names the case that
-// is running, so that a crash can be recorded and passed over by --resume.
+// is running, so that a crash can be recorded and passed over by --resume. A device or a pipe has neither: it gets the
+// document once, at the end.
 #pragma once
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
+
+#include "durable_file.hpp"
 
 namespace attn::bench {
 
@@ -29,6 +33,8 @@ class ResultFile {
   void add_rows(const Json& rows);
   // The run went through: the journal has done its duty.
   void complete();
+  // Writes what a device or a pipe is still to get; of no effect for a file. For runs that end early; complete() does it.
+  void hand_over();
 
   const Json& document() const { return document_; }
   const std::string& path() const { return path_; }
@@ -36,9 +42,11 @@ class ResultFile {
   int failures() const;
 
  private:
-  void save() const;
+  void save();
+  bool has_journal() const { return out_ && out_->replaces(); }
 
   std::string path_;
+  std::optional<OutputFile> out_;
   Json document_;
   std::set<std::string> finished_;
 };

@@ -10,12 +10,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <regex>
 #include <set>
 
 #include "benchmark_flags.hpp"
 #include "ceilings.hpp"
 #include "commands.hpp"
+#include "durable_file.hpp"
 #include "errors.hpp"
 #include "feed.hpp"
 #include "kernels.hpp"
@@ -160,8 +162,9 @@ std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& for
 
 // Google Benchmark's own reporter on a stream of its own, for --benchmark_format and --benchmark_out_format.
 struct Forwarded {
-  std::unique_ptr<benchmark::BenchmarkReporter> reporter;
+  std::optional<OutputFile> out;
   std::ofstream file;
+  std::unique_ptr<benchmark::BenchmarkReporter> reporter;  // writes to the file, at its end too
 };
 
 Forwarded open_forwarded(const BenchmarkFlags& flags) {
@@ -169,7 +172,8 @@ Forwarded open_forwarded(const BenchmarkFlags& flags) {
   if (flags.out_format != "json" && !flags.out.empty()) {
     if (!flags.format.empty())
       throw UsageError("--benchmark_format and --benchmark_out_format other than json do not go together");
-    forwarded.file.open(flags.out);
+    forwarded.out.emplace(flags.out);
+    forwarded.file.open(forwarded.out->path_to_open());
     if (!forwarded.file) throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
     forwarded.reporter = reporter_of(flags.out_format);
     forwarded.reporter->SetOutputStream(&forwarded.file);
@@ -216,7 +220,7 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
                format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
   std::fflush(stdout);  // in a file with both, the table comes whole
   if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", printable(file.path()));
-  if (interrupted()) return kExitInterrupted;
+  if (interrupted()) return file.hand_over(), kExitInterrupted;
   file.complete();
   return file.failures() == 0 ? kExitGood : kExitWrong;
 }

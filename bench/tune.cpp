@@ -178,7 +178,7 @@ int tune(Options options, const Context& context) {
                                                   limits, context.table, cases.skipped);
   if (matches.empty()) throw UsageError("nothing can be tuned:" + format_skipped(cases.skipped));
   const std::string path = options.out.empty() ? record_folder("tune without --out") + "/best.toml" : options.out;
-  require_writable(path);
+  OutputFile out(path);
 
   BestFile file{.revision = revision(), .date = utc_date(), .command = command_line(options)};
   file.machine = machine_facts();
@@ -187,7 +187,7 @@ int tune(Options options, const Context& context) {
   if (interrupted()) return kExitInterrupted;
   if (!file.entries.empty()) {
     fmt::print("{}{}", format_entries(file.entries), format_skipped(cases.skipped));
-    write_atomically(path, to_toml(file));
+    out.write(to_toml(file));
     fmt::print(stderr, "Choices: {}\n", printable(path));
   }
   for (const std::string& wrong : file.wrong) fmt::print(stderr, "FAILED {}\n", wrong);

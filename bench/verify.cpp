@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "commands.hpp"
 #include "durable_file.hpp"
@@ -104,7 +105,8 @@ int verify(const Options& options, const Context& context) {
              s.reason.find(" computes the backward pass only") != std::string::npos;
     });
   if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
-  if (!options.json.empty()) require_writable(options.json);  // before any work is done
+  std::optional<OutputFile> json;
+  if (!options.json.empty()) json.emplace(options.json);  // before any work is done
 
   Workbench bench(feed.source());
   std::map<std::string, Tally> tallies;
@@ -133,7 +135,7 @@ int verify(const Options& options, const Context& context) {
     failed += tally.failed;
   }
   fmt::print("{}", format_skipped(plan.skipped));
-  if (!options.json.empty()) write_atomically(options.json, json_text(results));
+  if (json) json->write(json_text(results));
   return failed == 0 ? kExitGood : kExitWrong;
 }
 

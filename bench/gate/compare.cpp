@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <random>
 #include <regex>
 
@@ -172,7 +173,8 @@ int compare(const Options& options, const Context& context) {
   } catch (const std::invalid_argument& error) {
     throw UsageError(fmt::format("--problem: {}", error.what()));
   }
-  if (!options.json.empty()) require_writable(options.json);
+  std::optional<OutputFile> json;
+  if (!options.json.empty()) json.emplace(options.json);
   std::vector<std::string> command = own_command();
   command.emplace_back("worker");
   for (const std::string& plugin : options.plugins) command.insert(command.end(), {"--plugin", plugin});
@@ -206,7 +208,7 @@ int compare(const Options& options, const Context& context) {
 
   if (!report.rounds.empty()) {
     print(report, pairing, settings.criteria);
-    if (!options.json.empty()) write_atomically(options.json, json_text(as_json(report, pairing, failure)));
+    if (json) json->write(json_text(as_json(report, pairing, failure)));
   }
   if (interrupted()) {
     fmt::print(stderr, "attnbench: interrupted after {} rounds\n", report.rounds.size());

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "durable_file.hpp"
 #include "errors.hpp"
@@ -127,7 +128,8 @@ void add_selftest_options(CLI::App& command, SelftestOptions& options) {
 }
 
 int selftest(const SelftestOptions& options) {
-  if (!options.json.empty()) require_writable(options.json);
+  std::optional<OutputFile> file;
+  if (!options.json.empty()) file.emplace(options.json);
   std::vector<Tally> tallies;
   Json json = {{"runs", options.runs}};
   if (options.traces.empty()) {
@@ -148,7 +150,7 @@ int selftest(const SelftestOptions& options) {
   }
   if (interrupted()) return kExitInterrupted;
   json["rows"] = as_json(tallies);
-  if (!options.json.empty()) write_atomically(options.json, json_text(json));
+  if (file) file->write(json_text(json));
   return kExitGood;
 }
 
