@@ -9,8 +9,10 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <tuple>
 
 #include "errors.hpp"
+#include "printable.hpp"
 #include "registry.hpp"
 
 namespace attn::bench {
@@ -52,8 +54,10 @@ const attn_plugin& open_plugin(const std::string& path) {
   return *plugin;
 }
 
+constexpr std::size_t kLongestName = 64;
+
 bool is_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+  return !name.empty() && name.size() <= kLongestName && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   });
 }
@@ -71,19 +75,28 @@ const Variant* complete(const Variant& entry) {
   return &row;
 }
 
+std::string quoted(const char* text) {
+  constexpr std::size_t kMostQuoted = 80;  // it need not be text at all
+  return text == nullptr ? "null" : fmt::format("'{}'", printable(text, kMostQuoted));
+}
+
 // Empty when the rest of the suite can rely on this entry.
 std::string fault_of(const Variant* v) {
   if (v == nullptr) return "is null";
   if (v->struct_size < kLeastStructSize)
     return fmt::format("has struct_size {}; attn_variant has at least {} bytes", v->struct_size, kLeastStructSize);
-  if (v->name == nullptr || !is_name(v->name)) return "has no name of the form [a-z0-9_]+";
+  if (v->name == nullptr || !is_name(v->name))
+    return fmt::format("has {} for a name; valid: [a-z0-9_]+ of at most {} characters", quoted(v->name), kLongestName);
   if (v->name == std::string_view("best")) return "is called best, which stands for what select picks";
   if (v->isa == nullptr || !parse_isa(v->isa))
-    return fmt::format("({}) names the ISA '{}'; valid: {}", v->name, v->isa == nullptr ? "null" : v->isa,
-                       fmt::join(kIsaNames, ", "));
-  if (v->summary == nullptr || v->source == nullptr) return fmt::format("({}) lacks a summary or a source", v->name);
-  if (!(v->error_multiple >= 1 && v->error_multiple <= 1e6))
-    return fmt::format("({}) has error_multiple {:g}; valid: 1 to 1e6", v->name, v->error_multiple);
+    return fmt::format("({}) names the ISA {}; valid: {}", v->name, quoted(v->isa), fmt::join(kIsaNames, ", "));
+  for (const auto& [field, text, meaning] : {std::tuple{"summary", v->summary, "what it is, in one line"},
+                                             {"source", v->source, "where the idea comes from"}})
+    if (text == nullptr || *text == '\0') return fmt::format("({}) leaves {} out; valid: {}", v->name, field, meaning);
+  if (!(v->error_multiple >= 1 && v->error_multiple <= kMostErrorMultiple))
+    return fmt::format(
+        "({}) has error_multiple {:g}{}; valid: 1, or more (up to {:g}) where it trades accuracy by design", v->name,
+        v->error_multiple, v->error_multiple == 0 ? " or leaves it out" : "", kMostErrorMultiple);
   if (v->run == nullptr) return fmt::format("({}) has no run function", v->name);
   return {};
 }

@@ -78,8 +78,8 @@ typedef struct attn_variant {
   uint32_t struct_size;  /* sizeof(attn_variant) as the kernel was compiled */
   const char* name;      /* technique, [a-z0-9_]+ */
   const char* isa;       /* a name of src/isa.hpp */
-  const char* summary;   /* one line */
-  const char* source;    /* where the idea comes from */
+  const char* summary;   /* one line, not empty; more than 200 bytes are cut, as of every text that is shown */
+  const char* source;    /* where the idea comes from; not empty */
   uint64_t features;     /* attn_feature bits */
   double error_multiple; /* 1, or more for a kernel that trades accuracy by design */
   /* Null when the kernel can compute the problem, else why not (static storage). May be null: no limits. */

@@ -35,7 +35,7 @@ refuses no_entries 'its table has no entries'
 refuses null_table 'its table of entries is null'
 refuses null_entry 'entry 0 is null'
 refuses short_struct 'entry 0 has struct_size 40'
-refuses bad_name 'entry 0 has no name of the form'
+refuses bad_name "entry 0 has 'Bad/Name' for a name; valid: "
 refuses taken_name 'entry 0 \(naive/.*\) is there already'
 refuses crashes_on_load 'it crashed \(SIGABRT\) while it was loaded'
 refuses unknown_isa "entry 0 \(faulty\) names the ISA 'avx1024'; valid: sse2"
