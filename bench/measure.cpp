@@ -172,7 +172,7 @@ void report(std::vector<Outcome>& outcomes, const Session& session) {
     const auto turn = std::make_shared<std::size_t>(0);
     benchmark::RegisterBenchmark(case_name(outcome.planned.c).c_str(),
                                  [&outcome, turn](benchmark::State& state) { replay(state, outcome, (*turn)++); })
-        ->Unit(benchmark::kMicrosecond)
+        ->Unit(session.time_unit)
         ->UseManualTime()
         ->Iterations(outcome.calls)
         ->Repetitions(static_cast<int>(std::max<std::size_t>(outcome.turns.size(), 1)));

@@ -28,6 +28,7 @@ struct Session {
   PassSettings passes;
   double warmup_seconds;  // of every case, before its first turn
   double budget_seconds;  // 0: none
+  benchmark::TimeUnit time_unit;
   std::mt19937_64 random{std::random_device{}()};
 };
 

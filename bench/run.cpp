@@ -2,7 +2,6 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -17,6 +16,7 @@
 #include "benchmark_flags.hpp"
 #include "ceilings.hpp"
 #include "commands.hpp"
+#include "csv_rows.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
 #include "feed.hpp"
@@ -129,7 +129,7 @@ void add_ceilings(const Plan& plan) {
       benchmark::AddCustomContext(key, value);
 }
 
-void add_context(const Feed& feed, const Kernels& kernels, const Plan& plan) {
+void add_context(const BenchmarkFlags& flags, const Feed& feed, const Kernels& kernels, const Plan& plan) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
   benchmark::AddCustomContext("seed", std::to_string(feed.source().seed));
@@ -139,6 +139,7 @@ void add_context(const Feed& feed, const Kernels& kernels, const Plan& plan) {
   }
   benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));
   benchmark::AddCustomContext("plugin_arguments", kernels.arguments());
+  for (const auto& [key, value] : flags.context) benchmark::AddCustomContext(key, value);
   add_ceilings(plan);
 }
 
@@ -148,15 +149,13 @@ void list_names(const Plan& plan) {
   benchmark::RunSpecifiedBenchmarks(".");
 }
 
-std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& format) {
+std::unique_ptr<benchmark::BenchmarkReporter> reporter_of(const std::string& format, bool tabular, bool color) {
+  using Console = benchmark::ConsoleReporter;
   if (format == "json") return std::make_unique<benchmark::JSONReporter>();
-  if (format == "csv") {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    return std::make_unique<benchmark::CSVReporter>();
-#pragma GCC diagnostic pop
-  }
-  if (format == "console") return std::make_unique<benchmark::ConsoleReporter>();
+  if (format == "csv") return std::make_unique<CsvRows>();
+  if (format == "console")
+    return std::make_unique<Console>(
+        static_cast<Console::OutputOptions>((tabular ? Console::OO_Tabular : 0) | (color ? Console::OO_Color : 0)));
   return nullptr;
 }
 
@@ -175,18 +174,25 @@ Forwarded open_forwarded(const BenchmarkFlags& flags) {
     forwarded.out.emplace(flags.out);
     forwarded.file.open(forwarded.out->path_to_open());
     if (!forwarded.file) throw UsageError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
-    forwarded.reporter = reporter_of(flags.out_format);
+    forwarded.reporter = reporter_of(flags.out_format, flags.tabular, false);
     forwarded.reporter->SetOutputStream(&forwarded.file);
     forwarded.reporter->SetErrorStream(&forwarded.file);
   } else {
-    forwarded.reporter = reporter_of(flags.format);
+    forwarded.reporter = reporter_of(flags.format, flags.tabular, wants_color(flags));
   }
   return forwarded;
 }
 
 void initialize_google_benchmark(const BenchmarkFlags& flags) {
   static std::string program = "attnbench";  // Google Benchmark keeps the pointer
-  std::vector<std::string> words = flags.passed_on;
+  // Against those of the environment, too: what they would do is done here.
+  std::vector<std::string> words = {"--benchmark_out=",
+                                    "--benchmark_filter=",
+                                    "--benchmark_min_warmup_time=0",
+                                    "--benchmark_report_aggregates_only=false",
+                                    "--benchmark_display_aggregates_only=false",
+                                    "--benchmark_enable_random_interleaving=false"};
+  words.insert(words.end(), flags.passed_on.begin(), flags.passed_on.end());
   std::vector<char*> argv = {program.data()};
   for (std::string& word : words) argv.push_back(word.data());
   int argc = static_cast<int>(argv.size());
@@ -205,8 +211,9 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
   Progress progress(plan.cases);
   RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get(), flags.aggregates);
   Session session{
-      kernels, workbench, progress, file, reporter, limits.passes(), flags.warmup_seconds, limits.budget_seconds};
-  add_context(feed, kernels, plan);
+      kernels,        workbench, progress, file, reporter, limits.passes(), flags.warmup_seconds, limits.budget_seconds,
+      flags.time_unit};
+  add_context(flags, feed, kernels, plan);
   if (limits.budget_seconds > 0)
     fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
                limits.budget_seconds);
@@ -215,9 +222,7 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
   reporter.end();
   benchmark::Shutdown();
   if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
-  if (flags.format.empty())
-    fmt::print("{}",
-               format_table(file.document(), reporter.skipped(), isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")));
+  if (flags.format.empty()) fmt::print("{}", format_table(file.document(), reporter.skipped(), wants_color(flags)));
   std::fflush(stdout);  // in a file with both, the table comes whole
   if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", printable(file.path()));
   if (interrupted()) return file.hand_over(), kExitInterrupted;
@@ -228,7 +233,9 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
 int run(const Options& options, const Context& context) {
   if (options.cases.sweeps.empty() && options.cases.problems.empty() && options.inputs.tensors.empty())
     throw UsageError("nothing to run: name --sweep, --problem or --tensors; example: attnbench run --sweep quick");
-  BenchmarkFlags flags = parse_benchmark_flags(context.benchmark_flags);
+  std::vector<std::string> given = benchmark_flags_of_environment();
+  given.insert(given.end(), context.benchmark_flags.begin(), context.benchmark_flags.end());
+  BenchmarkFlags flags = parse_benchmark_flags(given);
   if (flags.repetitions == 0)
     for (const std::string& name : options.cases.sweeps)
       flags.repetitions = std::max(flags.repetitions, load_sweep(name).repetitions);
