@@ -82,12 +82,13 @@ Json to_json(const Verdict& v) {
           {"mistrusted", v.mistrusted}, {"failure", v.failure}};
 }
 
+// What came later is left out by the workers of older builds, which the gate compares with.
 Verdict verdict_from(const Json& json) {
   return {.passed = json.at("passed"),
           .max_scaled_err = json.at("max_scaled_err"),
           .tolerance = json.at("tolerance"),
           .rows_checked = json.at("rows_checked"),
-          .mistrusted = json.at("mistrusted"),
+          .mistrusted = json.value("mistrusted", ""),
           .failure = json.at("failure")};
 }
 
@@ -137,8 +138,8 @@ Measurement measurement_from(const Json& json) {
                     .core = json.at("core_seconds"),
                     .concat = json.at("concat_seconds")},
           .over_parts = json.at("over_parts"),
-          .marks = json.at("marks").get<Marks>(),
-          .libraries = json.at("libraries")};
+          .marks = json.value("marks", Marks()),
+          .libraries = json.value("libraries", "")};
 }
 
 Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used) {
