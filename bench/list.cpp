@@ -41,8 +41,9 @@ void print_text(std::span<const Variant* const> table) {
   }
   fmt::print("\nLayers around any of them, by a key of the problem:\n ");
   for (std::size_t form = 1; form < kLayerNames.size(); ++form) fmt::print(" layer:{}", kLayerNames[form]);
-  fmt::print("; projections by {}\n",
-             layers::default_gemm() == layers::Gemm::blas ? "CBLAS" : "plain loops (this build has no CBLAS)");
+  fmt::print("; projections by {}\n", layers::default_gemm() == layers::Gemm::blas
+                                          ? "CBLAS"
+                                          : fmt::format("plain loops ({})", layers::why_no_blas()));
   fmt::print("\nInstruction sets on this machine:\n");
   for (std::size_t i = 0; i < kIsaNames.size(); ++i) {
     const std::string& missing = missing_for(static_cast<Isa>(i));

@@ -6,11 +6,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "layers/cblas.hpp"
 #include "run.hpp"
-
-#ifdef ATTN_HAVE_CBLAS
-#include <cblas.h>
-#endif
 
 namespace attn::layers {
 namespace {
@@ -39,17 +36,23 @@ void multiply_add_loops(const ConstMatrixView& a, ConstMatrixView b, const Matri
   }
 }
 
-#ifdef ATTN_HAVE_CBLAS
+// CBLAS's own numbers.
+enum { kRowMajor = 101, kNoTranspose = 111, kTranspose = 112 };
+
 // OpenBLAS with one thread a call, until it is destroyed: what its user had set is put back.
 class OneThreadEach {
-#ifdef OPENBLAS_VERSION
  public:
-  OneThreadEach() { openblas_set_num_threads(1); }
-  ~OneThreadEach() { openblas_set_num_threads(before_); }
+  OneThreadEach() {
+    if (before_ != 1) cblas().set_threads(1);
+  }
+  ~OneThreadEach() {
+    if (before_ != 1) cblas().set_threads(before_);
+  }
+  OneThreadEach(const OneThreadEach&) = delete;
+  OneThreadEach& operator=(const OneThreadEach&) = delete;
 
  private:
-  int before_ = openblas_get_num_threads();
-#endif
+  int before_ = cblas().get_threads();
 };
 
 // The team that runs the core takes a slice of c each, along its longer side. Threads of the library's own would meet that
@@ -63,29 +66,24 @@ void multiply_add_blas(const ConstMatrixView& a, const ConstMatrixView& b, const
   const bool by_rows = c.rows >= c.columns;
   const std::int64_t length = by_rows ? c.rows : c.columns;
   const auto narrow = [](std::int64_t size) { return static_cast<int>(size); };
-  [[maybe_unused]] const OneThreadEach one_thread_each;
+  const OneThreadEach one_thread_each;
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int slice = 0; slice < threads; ++slice) {
     const std::int64_t begin = length * slice / threads, size = length * (slice + 1) / threads - begin;
     const float* a_slice = a.data + (by_rows ? begin * (first ? 1 : a.stride) : 0);
     const float* b_slice = b.data + (by_rows ? 0 : begin * (second ? b.stride : 1));
     float* c_slice = c.data + begin * (by_rows ? c.stride : 1);
-    cblas_sgemm(CblasRowMajor, first ? CblasTrans : CblasNoTrans, second ? CblasTrans : CblasNoTrans,
-                narrow(by_rows ? size : c.rows), narrow(by_rows ? c.columns : size), narrow(depth), 1.0f, a_slice,
-                narrow(a.stride), b_slice, narrow(b.stride), 1.0f, c_slice, narrow(c.stride));
+    cblas().sgemm(kRowMajor, first ? kTranspose : kNoTranspose, second ? kTranspose : kNoTranspose,
+                  narrow(by_rows ? size : c.rows), narrow(by_rows ? c.columns : size), narrow(depth), 1.0f, a_slice,
+                  narrow(a.stride), b_slice, narrow(b.stride), 1.0f, c_slice, narrow(c.stride));
   }
 }
-#endif
 
 }  // namespace
 
-Gemm default_gemm() {
-#ifdef ATTN_HAVE_CBLAS
-  return Gemm::blas;
-#else
-  return Gemm::loops;
-#endif
-}
+Gemm default_gemm() { return cblas().sgemm != nullptr ? Gemm::blas : Gemm::loops; }
+
+std::string why_no_blas() { return cblas().why_not; }
 
 void multiply_add(ConstMatrixView a, ConstMatrixView b, MatrixView c, Transposed transposed, Gemm gemm, int threads) {
   validate_threads(threads);
@@ -95,11 +93,9 @@ void multiply_add(ConstMatrixView a, ConstMatrixView b, MatrixView c, Transposed
     throw std::invalid_argument(fmt::format("matrices of {} x {} and {} x {} do not make one of {} x {}", a.rows,
                                             a.columns, b.rows, b.columns, c.rows, c.columns));
   if (gemm == Gemm::loops) return multiply_add_loops(a, b, c, transposed, depth, threads);
-#ifdef ATTN_HAVE_CBLAS
+  if (cblas().sgemm == nullptr)
+    throw std::invalid_argument(fmt::format("gemm=blas, but {}; valid: loops", cblas().why_not));
   multiply_add_blas(a, b, c, transposed, depth, threads);
-#else
-  throw std::invalid_argument("gemm=blas, but this build has no CBLAS; valid: loops");
-#endif
 }
 
 }  // namespace attn::layers
