@@ -1,13 +1,15 @@
 #include "ceiling.hpp"
 
 #include <benchmark/benchmark.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <thread>
 
 #include "clock.hpp"
+#include "run_team.hpp"
 #include "slices.hpp"
 
 namespace attn::bench {
@@ -21,21 +23,48 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 constexpr double kChunkSeconds = 50e-6;
 constexpr int kChunks = 3;
 
-// Work per second of the team in one chunk: all the work over the time of its slowest thread.
-double compute_chunk(const Probe& probe, int threads) {
+// A team that begins together: nobody leaves before all of its members are there.
+class Start {
+ public:
+  void wait(int members) {
+    ++arrived_;
+    while (arrived_.load() < members) std::this_thread::yield();
+  }
+
+ private:
+  std::atomic<int> arrived_ = 0;
+};
+
+// What a member did; each on a cache line of its own.
+struct alignas(64) Share {
   std::int64_t calls = 0;
   double seconds = 0;
-#pragma omp parallel num_threads(threads) reduction(+ : calls) reduction(max : seconds)
-  {
-#pragma omp barrier
+};
+
+double slowest(const std::vector<Share>& shares) {
+  double seconds = 0;
+  for (const Share& share : shares) seconds = std::max(seconds, share.seconds);
+  return seconds;
+}
+
+// Work per second of the team in one chunk: all the work over the time of its slowest thread.
+double compute_chunk(const Probe& probe, int threads) {
+  std::vector<Share> shares(static_cast<std::size_t>(threads));
+  Start start;
+  run_team(threads, [&](int member, int members) {
+    Share mine;
+    start.wait(members);
     const auto begin = Clock::now();
     do {
       benchmark::DoNotOptimize(probe.run(probe.rounds_per_call));
-      ++calls;
-      seconds = seconds_since(begin);
-    } while (seconds < kChunkSeconds);
-  }
-  return static_cast<double>(calls * probe.rounds_per_call * probe.work_per_round) / seconds;
+      ++mine.calls;
+      mine.seconds = seconds_since(begin);
+    } while (mine.seconds < kChunkSeconds);
+    shares[static_cast<std::size_t>(member)] = mine;
+  });
+  std::int64_t calls = 0;
+  for (const Share& share : shares) calls += share.calls;
+  return static_cast<double>(calls * probe.rounds_per_call * probe.work_per_round) / slowest(shares);
 }
 
 // Calls slice(), which returns a rate, for `seconds` and at least twice. The clock counts where it was measured before
@@ -134,25 +163,24 @@ double compute_slice(const Probe& probe, int threads) {
 
 double read_seconds(ReadLoop loop, int threads, std::span<const Footprint> copies, std::size_t first,
                     std::int64_t passes) {
-  double seconds = 0;
-#pragma omp parallel num_threads(threads) reduction(max : seconds)
-  {
-    const int member = omp_get_thread_num(), members = omp_get_num_threads();
+  std::vector<Share> shares(static_cast<std::size_t>(threads));
+  Start start;
+  run_team(threads, [&](int member, int members) {
     Footprint mine;
     take_share(copies[first], member, members, mine);
     // A single copy is read by one call, so that what a call costs does not count where the copy is small.
     const std::int64_t calls = copies.size() == 1 ? 1 : passes, passes_per_call = passes / calls;
     std::size_t copy = first;
-#pragma omp barrier
+    start.wait(members);
     const auto begin = Clock::now();
     for (std::int64_t call = 0; call < calls; ++call) {
       if (call > 0) take_share(copies[copy], member, members, mine);
       benchmark::DoNotOptimize(loop(mine.data(), static_cast<std::int64_t>(mine.size()), passes_per_call));
       copy = copy + 1 == copies.size() ? 0 : copy + 1;
     }
-    seconds = seconds_since(begin);
-  }
-  return seconds;
+    shares[static_cast<std::size_t>(member)].seconds = seconds_since(begin);
+  });
+  return slowest(shares);
 }
 
 Ceiling measure_compute(const Probe& probe, int threads, double seconds) {

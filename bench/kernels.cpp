@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "errors.hpp"
 #include "json_text.hpp"
@@ -23,16 +24,18 @@ constexpr double kLaunchSeconds = 60;
 // Predictions are rough, and a core can lose half its speed.
 constexpr double kPatience = 10;
 
-std::vector<std::string> worker_command(const std::string& plugin) {
-  std::vector<std::string> command = own_command();
-  command.push_back("worker");
-  if (!plugin.empty()) command.insert(command.end(), {"--plugin", plugin});
-  return command;
+WorkerCommands worker_commands(const std::string& plugin) {
+  std::vector<std::string> whole = own_command();
+  whole.emplace_back("worker");
+  if (plugin.empty()) return {whole, whole};
+  std::vector<std::string> alone = command_of(plugin_worker());
+  for (std::vector<std::string>* command : {&whole, &alone}) command->insert(command->end(), {"--plugin", plugin});
+  return {alone, whole};
 }
 
 std::unique_ptr<Station> open_station(const std::string& plugin, const Feed& feed, double hang_seconds) {
   try {
-    return std::make_unique<Station>(worker_command(plugin), feed, hang_seconds);
+    return std::make_unique<Station>(worker_commands(plugin), feed, hang_seconds);
   } catch (const WorkerError& error) {
     const std::string what = error.what();
     if (what.rfind("--plugin ", 0) == 0 || what.rfind("--tensors ", 0) == 0) throw UsageError(what);
@@ -58,47 +61,52 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
       ->capture_default_str();
 }
 
-Station::Station(std::vector<std::string> command, const Feed& feed, double hang_seconds)
-    : process_(std::move(command)), inputs_(feed.to_json()), hang_seconds_(hang_seconds) {
-  launch();
-  if (hello_.value("protocol", 0) != kWorkerProtocol)
-    throw WorkerError(fmt::format("speaks version {} of the worker protocol, this attnbench version {}",
-                                  hello_.value("protocol", 0), kWorkerProtocol));
+Station::Station(const WorkerCommands& commands, const Feed& feed, double hang_seconds)
+    : process_(commands.attention), inputs_(feed.to_json()), hang_seconds_(hang_seconds) {
+  if (commands.layers != commands.attention) layers_.emplace(commands.layers);
+  hello_ = launch(process_);
 }
 
-void Station::launch() {
+Json Station::launch(WorkerProcess& process) const {
   const double patience = std::max(kLaunchSeconds, hang_seconds_);
-  hello_ = process_.launch(patience);
-  process_.request("inputs " + json_line(inputs_), patience);
+  Json hello = process.launch(patience);
+  if (const int protocol = hello.value("protocol", 0); protocol != kWorkerProtocol)
+    throw WorkerError(
+        fmt::format("speaks version {} of the worker protocol, this attnbench version {}", protocol, kWorkerProtocol));
+  process.request("inputs " + json_line(inputs_), patience);
+  return hello;
 }
 
-Json Station::request(const std::string& line, double expected_seconds) {
-  const double patience = hang_seconds_ + kPatience * expected_seconds;
-  if (!process_.running()) launch();
-  return process_.request(line, patience);
+Json Station::request(const std::string& verb, const Case& c, const std::string& rest, double expected_seconds) {
+  WorkerProcess& process = process_of(c);
+  if (!process.running()) launch(process);
+  return process.request(fmt::format("{} {}{}", verb, case_name(c), rest),
+                         hang_seconds_ + kPatience * expected_seconds);
 }
 
 Station::Prediction Station::predict(const Case& c) {
   if (!may_calibrate_) return {};
   try {
-    const Json answer = request("plan " + case_name(c), 0);
+    const Json answer = request("plan", c, "", 0);
     return {.refused = printable(answer.at("refused").get<std::string>(), kMostToldBytes),
             .workspace_bytes = answer.at("workspace_bytes"),
             .flops_per_second = answer.at("flops_per_second")};
   } catch (const WorkerError&) {
-    may_calibrate_ = process_.running();  // one that died here would die for every case that is planned
+    may_calibrate_ = process_of(c).running();  // one that died here would die for every case that is planned
     return {};
   }
 }
 
 Verdict Station::prepare(const Case& c, double expected_seconds) {
-  const double seconds = oracle_seconds(c.workload) + expected_seconds;
-  return verdict_from(request("prep " + case_name(c), seconds).at("verdict"));
+  // The worker of a plugin has one thread for the oracle.
+  const double cores = layers_ && !c.workload.is_layer() ? std::max(1U, std::thread::hardware_concurrency()) : 1;
+  const double seconds = cores * oracle_seconds(c.workload) + expected_seconds;
+  return verdict_from(request("prep", c, "", seconds).at("verdict"));
 }
 
 Measurement Station::measure(const Case& c, std::int64_t calls, double expected_seconds) {
-  const std::string line = fmt::format("measure {} {}", case_name(c), calls);
-  return measurement_from(request(line, static_cast<double>(calls) * expected_seconds));
+  return measurement_from(
+      request("measure", c, fmt::format(" {}", calls), static_cast<double>(calls) * expected_seconds));
 }
 
 Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed)

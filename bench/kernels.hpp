@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,11 +30,17 @@ struct KernelOptions {
 // --plugin and --peers; for commands that call kernels also --isolate and --hang-seconds.
 void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels);
 
-// A plugin in a worker of its own. A process that ended is started again by the next request.
+// The commands of a worker: for cases of attention alone, and for layers around the same kernels, which need more in the
+// process. Where both are the same, one process does both.
+struct WorkerCommands {
+  std::vector<std::string> attention, layers;
+};
+
+// Built-in variants, or a plugin, in a worker of their own. A process that ended is started again by the next request.
 class Station {
  public:
-  // Throws UsageError when the plugin cannot be loaded, or its kernels take the process down.
-  Station(std::vector<std::string> command, const Feed& feed, double hang_seconds);
+  // Throws WorkerError when the plugin cannot be loaded, or its kernels take the process down.
+  Station(const WorkerCommands& commands, const Feed& feed, double hang_seconds);
 
   const Json& hello() const { return hello_; }
 
@@ -50,11 +57,13 @@ class Station {
   Measurement measure(const Case& c, std::int64_t calls, double expected_seconds);
 
  private:
-  void launch();
-  Json request(const std::string& line, double expected_seconds);
+  Json launch(WorkerProcess& process) const;
+  WorkerProcess& process_of(const Case& c) { return layers_ && c.workload.is_layer() ? *layers_ : process_; }
+  Json request(const std::string& verb, const Case& c, const std::string& rest, double expected_seconds);
 
   WorkerProcess process_;
-  Json inputs_;  // of a Feed
+  std::optional<WorkerProcess> layers_;  // started by the first layer case
+  Json inputs_;                          // of a Feed
   double hang_seconds_;
   Json hello_;
   bool may_calibrate_ = true;

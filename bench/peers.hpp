@@ -17,6 +17,10 @@ struct KnownPeer {
 // All of them, in the order of variants/external.
 std::vector<KnownPeer> known_peers();
 
+// The program that runs a plugin by itself (plugin_worker.cpp): of the installation that this program belongs to, beside
+// it, or of its build. Throws WorkerError when it is nowhere.
+std::string plugin_worker();
+
 // Peers that cannot be measured here and were asked for: name and reason.
 using AbsentPeers = std::map<std::string, std::string>;
 

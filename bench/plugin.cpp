@@ -35,9 +35,13 @@ std::string absolute_path(const std::string& file) {
   return path.string();
 }
 
-const attn_plugin& open_plugin(const std::string& path) {
+void* open_library(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) reject(path, fmt::format("cannot be loaded: {}", dlerror()));
+  return library;
+}
+
+const attn_plugin& table_of(void* library, const std::string& path) {
   const auto get_table = reinterpret_cast<const attn_plugin* (*)()>(dlsym(library, kSymbol));
   if (get_table == nullptr)
     reject(path, fmt::format("is no plugin: it does not export {}() of src/attn_plugin.h", kSymbol));
@@ -108,8 +112,14 @@ std::vector<Plugin> load_plugins(const std::vector<std::string>& files, std::spa
   std::vector<Plugin> plugins;
   for (const std::string& file : files) {
     const std::string path = absolute_path(file);
-    const attn_plugin& loaded = open_plugin(path);
-    Plugin plugin{.path = path, .version = loaded.version == nullptr ? "" : loaded.version, .variants = {}};
+    const auto before = loaded_objects();
+    void* const library = open_library(path);
+    const attn_plugin& loaded = table_of(library, path);
+    Plugin plugin{.path = path,
+                  .version = loaded.version == nullptr ? "" : loaded.version,
+                  .variants = {},
+                  .library = library,
+                  .bindings = bindings_of(library, before)};
     for (std::uint32_t i = 0; i < loaded.count; ++i) {
       const Variant* row = loaded.variants[i];
       if (const std::string fault = fault_of(row); !fault.empty()) reject(path, fmt::format("entry {} {}", i, fault));

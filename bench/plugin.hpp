@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings.hpp"
 #include "variant.hpp"
 
 namespace attn::bench {
@@ -14,6 +15,8 @@ struct Plugin {
   std::string path;                      // absolute
   std::string version;                   // of the library behind it, empty when it does not tell
   std::vector<const Variant*> variants;  // complete structs, whatever revision of the ABI the library was built with
+  void* library;                         // of dlopen
+  Bindings bindings;
 };
 
 // Loads the libraries, which stay loaded. Throws UsageError naming file, entry and rule when one cannot be loaded, speaks

@@ -1,4 +1,4 @@
-// attnbench worker: a resident process that prepares, checks and times cases for a parent, over stdin and stdout. It hosts
+// The worker: a resident process that prepares, checks and times cases for a parent, over stdin and stdout. It hosts
 // kernels that may crash, and the sides of a comparison that take turns. One line asks, one line of JSON answers:
 //
 //   (start)                     {"hello": "attnbench worker", "protocol": 1, "facts": {...}, "variants": [...]}
@@ -11,6 +11,7 @@
 //   measure CASE CALLS          the same with ceilings beside it, and the team counted
 //   quit                        ends, as the end of stdin does
 //
+// `attnbench worker` has the built-in variants, attnbench_plugin_worker (plugin_worker.cpp) a plugin alone.
 // CASE is a row name. A request that cannot be met answers {"ok": false, "error": "..."}.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -18,10 +19,10 @@
 
 #include <charconv>
 #include <iostream>
+#include <map>
 #include <sstream>
 
 #include "calibration.hpp"
-#include "commands.hpp"
 #include "errors.hpp"
 #include "feed.hpp"
 #include "json_text.hpp"
@@ -66,7 +67,10 @@ Number parse_number(const std::string& what, const std::string& text) {
 
 class Server {
  public:
-  explicit Server(std::vector<const Variant*> table) : table_(std::move(table)) {}
+  Server(std::vector<const Variant*> table, const std::vector<Plugin>& plugins) : table_(std::move(table)) {
+    for (const Plugin& plugin : plugins)
+      for (const Variant* row : plugin.variants) bindings_[row] = plugin.bindings;
+  }
 
   Json answer(const std::string& line) {
     std::istringstream words(line);
@@ -87,7 +91,11 @@ class Server {
       if (calls < 1) throw std::invalid_argument(fmt::format("{} calls; valid: 1 or more", calls));
       const Case c = find_case(name, true);
       PreparedCase& prepared = bench_->prepare(c);
-      Json json = to_json(verb == "run" ? measure_plainly(prepared, calls) : measure_with_ceilings(c, prepared, calls));
+      Measurement m = verb == "run" ? measure_plainly(prepared, calls) : measure_with_ceilings(c, prepared, calls);
+      const Bindings bindings = bindings_of_case(c);
+      m.libraries = bindings.libraries;
+      if (!bindings.foreign.empty()) m.verdict = foreign_verdict(bindings);
+      Json json = to_json(m);
       json["ok"] = true;
       return json;
     }
@@ -120,12 +128,23 @@ class Server {
   Json prep(const Case& c, const std::string& checked_before) {
     const auto checksum =
         checked_before.empty() ? std::nullopt : std::optional(parse_number<std::uint64_t>("checksum", checked_before));
+    if (const Bindings bindings = bindings_of_case(c); !bindings.foreign.empty())
+      return {{"ok", true}, {"verdict", to_json(foreign_verdict(bindings))}, {"checksum", 0}};
     const PreparedCase& prepared = bench_->prepare(c, checksum);
     return {{"ok", true}, {"verdict", to_json(prepared.verdict())}, {"checksum", prepared.checksum()}};
   }
 
+  Bindings bindings_of_case(const Case& c) const {
+    const auto found = bindings_.find(c.variant);
+    return found == bindings_.end() ? Bindings{} : found->second;
+  }
+
+  // Right or wrong, it is not what its name says.
+  static Verdict foreign_verdict(const Bindings& bindings) { return {.passed = false, .failure = bindings.foreign}; }
+
   std::vector<const Variant*> table_;
-  Feed feed_{InputOptions{}};  // what bench_ reads
+  std::map<const Variant*, Bindings> bindings_;  // of plugins
+  Feed feed_{InputOptions{}};                    // what bench_ reads
   std::optional<Workbench> bench_{feed_.source()};
   Calibration calibration_;
 };
@@ -147,21 +166,25 @@ bool send(int channel, const Json& json) {
   return true;
 }
 
-int serve(const std::vector<std::string>& plugin_files, const Context& context) {
+}  // namespace
+
+int serve_worker(const std::vector<std::string>& plugin_files, std::span<const Variant* const> built_in,
+                 const std::function<void(const std::vector<Plugin>&)>& loaded) {
   leave_crashes_to_the_parent();
   const int channel = take_channel();
   std::vector<Plugin> plugins;
   try {
-    plugins = load_plugins(plugin_files, context.table);
+    plugins = load_plugins(plugin_files, built_in);
   } catch (const UsageError& error) {
     send(channel, {{"error", error.what()}});
     return kExitUsage;
   }
-  std::vector<const Variant*> table(context.table.begin(), context.table.end());
+  std::vector<const Variant*> table(built_in.begin(), built_in.end());
   for (const Plugin& plugin : plugins) table.insert(table.end(), plugin.variants.begin(), plugin.variants.end());
-  if (!send(channel, hello(context.table, plugins))) return kExitEnvironment;
+  if (loaded) loaded(plugins);
+  if (!send(channel, hello(built_in, plugins))) return kExitEnvironment;
 
-  Server server(std::move(table));
+  Server server(std::move(table), plugins);
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {
     Json answer;
     try {
@@ -174,16 +197,6 @@ int serve(const std::vector<std::string>& plugin_files, const Context& context) 
     if (!send(channel, answer)) return kExitEnvironment;
   }
   return kExitGood;
-}
-
-}  // namespace
-
-Command add_worker(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
-      "worker", "the resident process behind --isolate, plugins, peers and the gate; see bench/worker.cpp");
-  auto plugins = std::make_shared<std::vector<std::string>>();
-  command->add_option("--plugin", *plugins, "a shared library of kernels; may be repeated");
-  return [plugins](const Context& context) { return serve(*plugins, context); };
 }
 
 }  // namespace attn::bench

@@ -1,8 +1,21 @@
-// What both ends of the worker's protocol agree on; worker.cpp tells it.
+// The worker's side of the protocol that worker.cpp tells, and what both sides agree on.
 #pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plugin.hpp"
+#include "variant.hpp"
 
 namespace attn::bench {
 
 inline constexpr int kWorkerProtocol = 1;
+
+// A worker with the kernels of a table and of plugins, on stdin and stdout until either ends; the exit code. `loaded` is
+// called between loading the plugins and the first request.
+int serve_worker(const std::vector<std::string>& plugin_files, std::span<const Variant* const> table,
+                 const std::function<void(const std::vector<Plugin>&)>& loaded = {});
 
 }  // namespace attn::bench

@@ -177,16 +177,21 @@ void WorkerProcess::end() {
   received_.clear();
 }
 
-std::vector<std::string> own_command() {
+std::vector<std::string> command_of(const std::string& program) {
   std::vector<std::string> command;
   if (const char* launcher = std::getenv("ATTN_LAUNCHER")) {
     std::istringstream words(launcher);
     for (std::string word; words >> word;) command.push_back(word);
   }
-  std::error_code error;
-  command.push_back(std::filesystem::read_symlink("/proc/self/exe", error).string());
-  if (error) throw WorkerError("cannot find this program's own file: " + error.message());
+  command.push_back(program);
   return command;
+}
+
+std::vector<std::string> own_command() {
+  std::error_code error;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  if (error) throw WorkerError("cannot find this program's own file: " + error.message());
+  return command_of(program);
 }
 
 }  // namespace attn::bench

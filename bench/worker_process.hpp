@@ -50,7 +50,9 @@ class WorkerProcess {
   std::string received_;  // beyond the last line
 };
 
-// The command that runs this very program. Under an emulator the variable ATTN_LAUNCHER holds what to put before it.
+// The command that runs a program. Under an emulator the variable ATTN_LAUNCHER holds what to put before it.
+std::vector<std::string> command_of(const std::string& program);
+// The same of this very program.
 std::vector<std::string> own_command();
 
 }  // namespace attn::bench

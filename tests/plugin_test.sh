@@ -36,7 +36,7 @@ refuses null_table 'its table of entries is null'
 refuses null_entry 'entry 0 is null'
 refuses short_struct 'entry 0 has struct_size 40'
 refuses bad_name "entry 0 has 'Bad/Name' for a name; valid: "
-refuses taken_name 'entry 0 \(naive/.*\) is there already'
+refuses taken_name 'a variant naive is there already'
 refuses crashes_on_load 'it crashed \(SIGABRT\) while it was loaded'
 refuses unknown_isa "entry 0 \(faulty\) names the ISA 'avx1024'; valid: sse2"
 refuses no_run 'entry 0 \(faulty\) has no run function'
@@ -52,6 +52,11 @@ for fault in writes_nan writes_input skips_a_row; do
   expect 1 out "attnbench verify .* --seed 1 --plugin .*/$fault.so" run --plugin "$faulty/$fault.so" "${small[@]}"
   expect 1 out "attnbench verify .* --seed 1 --plugin .*/$fault.so" verify --plugin "$faulty/$fault.so" --problem h:1/q:8/d:4 --variants faulty
 done
+
+# A plugin's kernel as the core of a layer: the layer is ours, and runs where our layers are.
+expect 0 out 'plain_c' run --plugin "$good" --problem h:2/q:33/d:8 --problem h:2/q:33/d:8/layer:fused --variants plain_c \
+  --benchmark_out=layer.json "$fast"
+grep -q '"name": "layer/fused/plain_c/' layer.json && ! grep -q error_message layer.json && pass || fail 'a layer around a plugin'
 
 # A command that reproduces a failure can be pasted, whatever the file is called.
 mkdir "it's here"

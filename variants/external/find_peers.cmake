@@ -72,6 +72,7 @@ function(attn_find_torch)
     find_path(ATTN_TORCH_INCLUDE_DIR ATen/ops/scaled_dot_product_attention.h HINTS ${installed} PATH_SUFFIXES include)
     find_library(ATTN_TORCH_LIBRARY torch_cpu HINTS ${installed} PATH_SUFFIXES lib)
     find_library(ATTN_TORCH_C10_LIBRARY c10 HINTS ${installed} PATH_SUFFIXES lib)
+    find_library(ATTN_TORCH_DEPENDENCIES torch_global_deps HINTS ${installed} PATH_SUFFIXES lib)
   endif()
   if(NOT ATTN_TORCH_INCLUDE_DIR OR NOT ATTN_TORCH_LIBRARY OR NOT ATTN_TORCH_C10_LIBRARY)
     set(absent "libtorch not found (the package torch of pip); ${get_peers}" PARENT_SCOPE)
@@ -81,6 +82,12 @@ function(attn_find_torch)
   add_library(attn_library_torch INTERFACE IMPORTED)
   target_include_directories(attn_library_torch INTERFACE ${ATTN_TORCH_INCLUDE_DIR}
                              ${ATTN_TORCH_INCLUDE_DIR}/torch/csrc/api/include)
+  # Python loads torch_global_deps first, which alone knows where the OpenMP runtime is that PyTorch was delivered with:
+  # without it the loader takes the system's.
+  if(ATTN_TORCH_DEPENDENCIES)
+    target_link_libraries(attn_library_torch INTERFACE
+      -Wl,--push-state,--no-as-needed ${ATTN_TORCH_DEPENDENCIES} -Wl,--pop-state)
+  endif()
   target_link_libraries(attn_library_torch INTERFACE ${ATTN_TORCH_LIBRARY} ${ATTN_TORCH_C10_LIBRARY})
   # 2.7 is the first that is always built for the C++11 ABI of libstdc++.
   attn_probe(torch [[
