@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "passes.hpp"
+#include "slices.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {

@@ -8,6 +8,7 @@
 
 #include "errors.hpp"
 #include "measurement.hpp"
+#include "slices.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {

@@ -12,7 +12,6 @@
 
 #include "ceiling.hpp"
 #include "slices.hpp"
-#include "standing.hpp"
 #include "workbench.hpp"
 
 namespace attn::bench {

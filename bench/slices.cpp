@@ -29,4 +29,19 @@ std::int64_t calls_for(double slice_seconds, std::int64_t calls, double seconds)
   return std::max<std::int64_t>(static_cast<std::int64_t>(wanted), 1);
 }
 
+double quantile_of(std::vector<double> values, double share) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+double spread_of(std::vector<double> values) {
+  constexpr std::size_t kFew = 5;
+  if (values.size() < 2) return 0;
+  const bool few = values.size() < kFew;
+  const double low = quantile_of(values, few ? 0 : 0.25), high = quantile_of(values, few ? 1 : 0.75);
+  const double median = quantile_of(values, 0.5);
+  return median > 0 ? (high - low) / median : 0;
+}
+
 }  // namespace attn::bench

@@ -36,4 +36,13 @@ inline bool is_ruler_fault(double percent) { return percent > 100; }
 // as before, since a first short measurement may be far off.
 std::int64_t calls_for(double slice_seconds, std::int64_t calls, double seconds);
 
+// The value below which a share of them lies; `values` is not empty.
+double quantile_of(std::vector<double> values, double share);
+
+// How far values differ: their middle half, or of fewer than five all of them, as a share of the median; 0 of fewer than two.
+double spread_of(std::vector<double> values);
+
+// Values that differ by more make a row `unsteady`.
+inline constexpr double kUnsteady = 0.10;
+
 }  // namespace attn::bench

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gate/e_process.hpp"
+#include "slices.hpp"
 
 namespace attn::bench {
 namespace {
@@ -99,20 +100,6 @@ std::vector<Standing> standings_of(std::span<const PassTimes> group) {
                    : !has_times(group[c]) || is_slower(group[c], group[fastest]) ? Standing::behind
                                                                                  : Standing::level;
   return standings;
-}
-
-double quantile_of(std::vector<double> values, double share) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
-
-double spread_of(std::vector<double> values) {
-  if (values.size() < 2) return 0;
-  const bool few = values.size() < kFewPasses;
-  const double low = quantile_of(values, few ? 0 : 0.25), high = quantile_of(values, few ? 1 : 0.75);
-  const double median = median_of(values);
-  return median > 0 ? (high - low) / median : 0;
 }
 
 }  // namespace attn::bench

@@ -33,13 +33,4 @@ std::string to_string(Standing standing);  // "fastest"
 // Of every case of a group. Unknown where there was a single pass, or no other case. Cases without any time are behind.
 std::vector<Standing> standings_of(std::span<const PassTimes> group);
 
-// The value below which a share of them lies; `values` is not empty.
-double quantile_of(std::vector<double> values, double share);
-
-// How far values differ: their middle half, or of fewer than five all of them, as a share of the median; 0 of fewer than two.
-double spread_of(std::vector<double> values);
-
-// Values that differ by more make a row `unsteady`.
-inline constexpr double kUnsteady = 0.10;
-
 }  // namespace attn::bench
