@@ -95,7 +95,7 @@ import json, sys
 document = json.load(open("result.json"))
 assert document["context"]["tensors"] == sys.argv[1] + "/x.npz", document["context"]["tensors"]
 assert len(document["context"]["tensors_hash"]) == 16
-names = [row["name"] for row in document["benchmarks"]]
+names = {row["run_name"] for row in document["benchmarks"]}
 assert len(names) == 2 and all(f"/{sys.argv[2]}/mask:none/fill:file/threads:1" in name for name in names), names
 END_OF_PYTHON
 
