@@ -1,7 +1,6 @@
 #include "machine.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,8 @@
 #include <sstream>
 
 #include "caches.hpp"
+#include "cgroups.hpp"
+#include "cpus.hpp"
 #include "plant.hpp"
 #include "revision.hpp"
 
@@ -47,10 +48,8 @@ std::string chosen(const std::string& line) {
   return begin == std::string::npos || end == std::string::npos ? line : line.substr(begin + 1, end - begin - 1);
 }
 
-std::string affinity() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return kUnknown;
-  return fmt::format("{} of {} cores", CPU_COUNT(&set), sysconf(_SC_NPROCESSORS_ONLN));
+std::string affinity(const Cpus& cpus) {
+  return cpus.allowed == 0 ? kUnknown : fmt::format("{} of {} cores", cpus.allowed, cpus.online);
 }
 
 std::int64_t meminfo_available() {
@@ -63,19 +62,12 @@ std::int64_t meminfo_available() {
   return std::numeric_limits<std::int64_t>::max();
 }
 
-// What the memory cgroup still allows; unlimited when there is none.
-std::int64_t cgroup_available() {
-  constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
-  std::ifstream limit_file("/sys/fs/cgroup/memory.max"), usage_file("/sys/fs/cgroup/memory.current");
-  std::int64_t limit = 0, usage = 0;
-  return limit_file >> limit && usage_file >> usage ? std::max<std::int64_t>(limit - usage, 0) : kUnlimited;
-}
-
 }  // namespace
 
 std::string revision() { return ATTN_REVISION; }
 
 std::map<std::string, std::string> machine_facts() {
+  const Cpus cpus = usable_cpus({});
   std::map<std::string, std::string> facts = {
       {"cpu", cpuinfo("model name")},
       {"cpu_model", cpuinfo("model\t")},
@@ -87,8 +79,8 @@ std::map<std::string, std::string> machine_facts() {
       {"smt", first_line("/sys/devices/system/cpu/smt/active")},
       {"governor", first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")},
       {"thp", chosen(first_line("/sys/kernel/mm/transparent_hugepage/enabled"))},
-      {"cgroup_quota", first_line("/sys/fs/cgroup/cpu.max")},
-      {"affinity", affinity()},
+      {"cgroup_quota", to_string(cpus.quota)},
+      {"affinity", affinity(cpus)},
       {"compiler", ATTN_COMPILER},
       {"flags", ATTN_FLAGS},
       {"revision", revision()},
@@ -109,6 +101,8 @@ std::string machine_folder() {
   return folder;
 }
 
-std::int64_t available_bytes() { return std::min(meminfo_available(), cgroup_available()); }
+std::int64_t available_bytes() {
+  return std::min(meminfo_available(), memory_left({}).value_or(std::numeric_limits<std::int64_t>::max()));
+}
 
 }  // namespace attn::bench

@@ -1,7 +1,6 @@
 #include "symptoms.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,9 @@
 #include <regex>
 #include <set>
 #include <sstream>
+
+#include "cgroups.hpp"
+#include "cpus.hpp"
 
 namespace attn::bench {
 namespace {
@@ -74,33 +76,11 @@ Symptom huge_pages(const System& system) {
           "echo always | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; results of both settings differ"};
 }
 
-// The quota of this process's own group and of those above it, version 2 or 1 of the interface.
 Symptom cgroup_quota(const System& system) {
-  const auto bad = [](double cores, const std::string& where) {
-    return Symptom{"cgroup quota",
-                   fmt::format("{:.3g} cores ({}): the kernel stops the process in mid-run", cores, where),
-                   Severity::bad, "run without a CPU limit (docker: no --cpus; Kubernetes: no limits.cpu)"};
-  };
-  std::ifstream groups(system.root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const std::size_t colon = line.rfind(':');
-    if (line.rfind("0::", 0) != 0 || colon == std::string::npos) continue;
-    for (fs::path group = line.substr(colon + 1);; group = group.parent_path()) {
-      const std::string file = "/sys/fs/cgroup" + (group == "/" ? "" : group.string()) + "/cpu.max";
-      std::istringstream words(system.first_line(file));
-      double quota = 0, period = 0;
-      if (words >> quota >> period && period > 0) return bad(quota / period, file);
-      if (group == group.parent_path()) break;
-    }
-  }
-  for (const char* folder : {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"}) {
-    const std::string file = folder + std::string("/cpu.cfs_quota_us");
-    std::istringstream quota_text(system.first_line(file)),
-        period_text(system.first_line(folder + std::string("/cpu.cfs_period_us")));
-    double quota = 0, period = 0;
-    if (quota_text >> quota && period_text >> period && quota > 0 && period > 0) return bad(quota / period, file);
-  }
-  return {"cgroup quota", "none"};
+  const auto quota = cpu_quota(system);
+  if (!quota) return {"cgroup quota", "none"};
+  return {"cgroup quota", to_string(quota) + ": the kernel stops the process in mid-run", Severity::bad,
+          "run without a CPU limit (docker: no --cpus; Kubernetes: no limits.cpu)"};
 }
 
 // How many threads are running right now, beside this one.
@@ -119,12 +99,11 @@ Symptom load(const System& system) {
           "stop what runs (top), or wait; what comes and goes costs `gate` rounds, not its word"};
 }
 
-Symptom affinity() {
-  cpu_set_t set;
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {"affinity", "not visible", Severity::note, "none from here"};
-  const std::string state = fmt::format("{} of {} cores", CPU_COUNT(&set), online);
-  if (CPU_COUNT(&set) == online) return {"affinity", state};
+Symptom affinity(const System& system) {
+  const Cpus cpus = usable_cpus(system);
+  if (cpus.allowed == 0) return {"affinity", "not visible", Severity::note, "none from here"};
+  const std::string state = fmt::format("{} of {} cores", cpus.allowed, cpus.online);
+  if (cpus.allowed == cpus.online) return {"affinity", state};
   return {"affinity", state, Severity::note, "teams larger than that share cores; taskset -pc changes it"};
 }
 
@@ -162,13 +141,6 @@ std::string_view to_string(Severity severity) {
   return severity == Severity::ok ? "ok" : severity == Severity::note ? "note" : "BAD";
 }
 
-std::string System::first_line(const std::string& path) const {
-  std::ifstream file(root + path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 bool is_debug_build(const std::string& flags) {
   static const std::regex kLevel("(^| )-O([0-9sgz]|fast)?(?= |$)");
   std::string level = "none";
@@ -199,7 +171,7 @@ Symptom steal_symptom(const CpuTimes& before, const CpuTimes& after) {
 
 std::vector<Symptom> examine(const System& system, const std::string& flags) {
   return {build(flags), governor(system), turbo(system),        smt(system),  huge_pages(system), cgroup_quota(system),
-          load(system), affinity(),       clock_source(system), aslr(system), hypervisor(system)};
+          load(system), affinity(system), clock_source(system), aslr(system), hypervisor(system)};
 }
 
 }  // namespace attn::bench

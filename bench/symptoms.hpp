@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "system.hpp"
+
 namespace attn::bench {
 
 // ok: as it should be. note: shifts numbers, or cannot be seen from here. bad: spoils them.
@@ -14,12 +16,6 @@ struct Symptom {
   std::string name, state;
   Severity severity = Severity::ok;
   std::string remedy;  // empty when ok
-};
-
-// What stands before /proc and /sys; tests put a folder there.
-struct System {
-  std::string root = "";
-  std::string first_line(const std::string& path) const;  // empty where there is no such file
 };
 
 // Governor, turbo, SMT, huge pages, cgroup quota, load, affinity, clock source, ASLR, hypervisor, debug build.

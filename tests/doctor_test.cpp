@@ -1,40 +1,27 @@
 // What `attnbench doctor` sees, in folders that look like /proc and /sys.
 #include <cmath>
-#include <fstream>
 
 #include "catch.hpp"
-#include "folder.hpp"
 #include "gate/noise.hpp"
+#include "machine_folder.hpp"
 #include "support.hpp"
 #include "symptoms.hpp"
 
 using namespace attn::bench;
 using attn::test::contains;
-using attn::test::Folder;
 
 namespace {
 
 constexpr const char* kRelease = "Release -O3 -DNDEBUG";
 
-class Machine {
- public:
-  explicit Machine(const std::string& name = "machine") : root_(folder_.path / name) {}
-  void write(const std::string& path, const std::string& text) const {
-    const std::filesystem::path file = root_ / path.substr(1);
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text << "\n";
-  }
-  System system() const { return {root_.string()}; }
+struct Machine : attn::test::MachineFolder {
+  using MachineFolder::MachineFolder;
   Symptom symptom(const std::string& name, const char* flags = kRelease) const {
     for (const Symptom& s : examine(system(), flags))
       if (s.name == name) return s;
     FAIL("no symptom " << name);
     return {};
   }
-
- private:
-  Folder folder_;
-  std::filesystem::path root_;
 };
 
 }  // namespace
@@ -100,11 +87,11 @@ TEST_CASE("a quota of the group or of one above it is found, in both versions of
   CHECK(machine.symptom("cgroup quota").severity == Severity::ok);
   machine.write("/sys/fs/cgroup/user/cpu.max", "150000 100000");
   CHECK(machine.symptom("cgroup quota").severity == Severity::bad);
-  CHECK(contains(machine.symptom("cgroup quota").state, "1.5 cores (/sys/fs/cgroup/user/cpu.max)"));
+  CHECK(contains(machine.symptom("cgroup quota").state, "1.5 CPUs (/sys/fs/cgroup/user/cpu.max)"));
   const Machine old("old");
   old.write("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000");
   old.write("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000");
-  CHECK(contains(old.symptom("cgroup quota").state, "0.5 cores"));
+  CHECK(contains(old.symptom("cgroup quota").state, "0.5 CPUs"));
 }
 
 TEST_CASE("a debug build and a sanitized one are bad", "[doctor]") {
