@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "openmp_team.hpp"
+
 namespace attn::bench {
 namespace {
 
@@ -26,6 +28,7 @@ std::string read_text(const ReadCeiling& read, int threads) {
 
 Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundings& around, ReadGround& ground) {
   Ceilings ceilings{.isa = isa, .threads = threads};
+  if (!why_not_team(form_team(threads), threads).empty()) return ceilings;
   ceilings.fma = compute_ceiling(ProbeKind::f32_fma, isa, threads, seconds);
   ceilings.amx = compute_ceiling(ProbeKind::bf16_amx, isa, threads, seconds);
   ceilings.exp2 = compute_ceiling(ProbeKind::exp2, isa, threads, seconds);

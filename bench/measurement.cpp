@@ -65,6 +65,7 @@ Measurement conclude(PreparedCase& prepared) {
   m.finish_seconds = prepared.finish_seconds();
   m.what_ran = prepared.what_ran();
   m.parts = prepared.part_seconds();
+  m.marks = prepared.marks();
   return m;
 }
 
@@ -153,6 +154,7 @@ Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_use
 }
 
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls) {
+  if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
   const int threads_used = prepared.threads_used();
   if (calls > 1) prepared.call();  // brings back what others evicted
   prepared.poison();
@@ -170,6 +172,7 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
 }
 
 Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
+  if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
   prepared.poison();
   prepared.call();
   Stopwatch stopwatch;

@@ -63,7 +63,8 @@ void call_in_slices(const PreparedCase& prepared, Ruler& ruler, More more, Pause
 // What there is to know after the timed calls beside their time: checks the outputs again, reads the ruler.
 Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used);
 
-// A batch of calls on poisoned outputs with a stopwatch of its own, ceilings beside them.
+// A batch of calls on poisoned outputs with a stopwatch of its own, ceilings beside them. Of a case that was not found
+// right before, only the verdict.
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls);
 
 // The same without ceilings and after one untimed call: for turns of a few milliseconds between two builds, where what

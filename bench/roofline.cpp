@@ -8,6 +8,7 @@
 #include "errors.hpp"
 #include "json_text.hpp"
 #include "machine.hpp"
+#include "openmp_team.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
@@ -126,6 +127,9 @@ int roofline(const Options& options, const Context& context) {
   const std::vector<int> teams = parse_team_sizes(options.threads.empty() ? default_threads() : options.threads);
   const Surroundings around{.available_bytes = available_bytes()};
   ReadGround ground;
+  for (const int threads : teams)
+    if (const std::string reason = why_not_team(form_team(threads), threads); !reason.empty())
+      throw EnvironmentError(reason);
   std::vector<Ceilings> all;
   for (const int threads : teams)
     for (const Isa isa : isas) {

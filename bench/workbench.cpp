@@ -8,6 +8,9 @@
 #include <cstring>
 #include <limits>
 
+#include "cpus.hpp"
+#include "errors.hpp"
+#include "openmp_team.hpp"
 #include "stop.hpp"
 #include "team.hpp"
 
@@ -74,7 +77,7 @@ std::string why_not_cold(const Workload& w, std::int64_t last_level_bytes) {
 }
 
 PreparedWorkload::PreparedWorkload(const Workload& w, const InputSource& source, std::int64_t last_level_bytes)
-    : workload(w),
+    : workload((require_default_team(), w)),  // which fills the inputs
       inputs(w.is_layer() ? parse_problem("h:1/q:1/d:1") : w.problem, w.setup, source),
       hash(inputs.hash()),
       seed_(source.seed) {
@@ -101,23 +104,51 @@ PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optio
       workload_(workload),
       workspace_(workload.layer ? 0 : attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
       written_(workload.copies(), 0) {
-  if (workload.layer) layer_ = std::make_unique<LayerCase>(c, *workload.layer);
-  for (std::size_t copy = 0; copy < workload.copies() && layer_ == nullptr; ++copy) {
-    const auto begin = Clock::now();
-    args_.emplace_back(*c.variant, attn::prepare(*c.variant, workload.workload.problem, workload.copy(copy).tensors(),
-                                                 c.threads, workspace_.bytes()));
-    if (c.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
+  if (get_ready()) check_first_call(checked_before);
+}
+
+bool PreparedCase::get_ready() {
+  const auto fail = [&](std::string failure) {
+    verdict_ = {.tolerance = 1, .failure = std::move(failure)};
+    return false;
+  };
+  const FormedTeam team = form_team(case_.threads);
+  if (std::string reason = why_not_team(team, case_.threads); !reason.empty()) return fail(std::move(reason));
+  Cpus cpus = usable_cpus({});
+  cpus.allowed = team.cpus;  // the runtime may have bound its threads
+  if (const std::string reason = oversubscription(case_.threads, cpus); !reason.empty())
+    marks_["oversubscribed"] = reason;
+  try {
+    if (workload_.layer) layer_ = std::make_unique<LayerCase>(case_, *workload_.layer);
+    for (std::size_t copy = 0; copy < workload_.copies() && layer_ == nullptr; ++copy) {
+      const auto begin = Clock::now();
+      args_.emplace_back(*case_.variant,
+                         attn::prepare(*case_.variant, workload_.workload.problem, workload_.copy(copy).tensors(),
+                                       case_.threads, workspace_.bytes()));
+      if (case_.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
+    }
+  } catch (const EnvironmentError&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    return fail(error.what());
   }
-  if (!checked_before && layer_ == nullptr) workload.oracle();  // from inputs that no call of this kernel has touched
+  return true;
+}
+
+void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before) {
+  if (!checked_before && layer_ == nullptr) workload_.oracle();  // from inputs that no call of this kernel has touched
   poison();
   const TeamClock team;
   const auto begin = Clock::now();
   call();
-  if (Clock::now() - begin >= kLongCall) threads_used_ = team.threads_used();
+  if (Clock::now() - begin >= kLongCall) {
+    const std::string suspect = suspicion_of(team.use(1));
+    if (suspect.empty()) threads_used_ = team.threads_used();  // else threads_used() looks again, once teams rest
+  }
   finish(0);
   checked_ = outputs(0);
   checksum_ = checksum_of(checked_);
-  if (checked_before == checksum_ && workload.inputs_are_intact() && overrun().empty())
+  if (checked_before == checksum_ && workload_.inputs_are_intact() && overrun().empty())
     verdict_.passed = true;
   else
     judge(0);
@@ -172,16 +203,31 @@ void PreparedCase::check_again() {
     if (written_[copy] && outputs(copy) != checked_) judge(copy);
 }
 
+std::string PreparedCase::suspicion_of(const TeamUse& use) const {
+  // A layer has serial parts; and how long a quota stopped the threads is not told.
+  return suspicion(case_.threads, use, layer_ != nullptr || marks_.count("oversubscribed") > 0);
+}
+
 int PreparedCase::threads_used() {
   constexpr auto kLongEnough = std::chrono::milliseconds(5);
+  constexpr int kLooks = 3;
   if (threads_used_ > 0) return threads_used_;
-  wait_for_resting_teams();
-  const TeamClock team;
-  const auto begin = Clock::now();
-  do {
-    call();
-  } while (Clock::now() - begin < kLongEnough);
-  return threads_used_ = team.threads_used();
+  std::string suspect;
+  for (int look = 0; look == 0 || (!suspect.empty() && look < kLooks); ++look) {
+    const bool alone = wait_for_resting_teams();
+    const TeamClock team;
+    const auto begin = Clock::now();
+    std::int64_t calls = 0;
+    do {
+      call();
+      ++calls;
+    } while (Clock::now() - begin < kLongEnough);
+    suspect = alone ? suspicion_of(team.use(calls)) : "";
+    threads_used_ = team.threads_used();
+    if (Clock::now() - begin >= kLongCall) break;  // long enough to be believed at once
+  }
+  if (!suspect.empty()) marks_["suspect_threads"] = suspect;
+  return threads_used_;
 }
 
 std::size_t PreparedCase::skip_copies(std::int64_t count) const {

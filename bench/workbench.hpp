@@ -19,6 +19,8 @@
 
 namespace attn::bench {
 
+struct TeamUse;
+
 // Inputs, their hash before any kernel ran, and what is expected of them.
 struct PreparedWorkload {
   PreparedWorkload(const Workload& workload, const InputSource& source,
@@ -52,8 +54,9 @@ std::string why_not_cold(const Workload& workload, std::int64_t last_level_bytes
 // One case, ready to be called: workspace, arguments, the checked output.
 class PreparedCase {
  public:
-  // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote. Throws std::runtime_error when
-  // the kernel cannot prepare itself. `checked_before`: the checksum of outputs of this case that passed in another
+  // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote. Where it cannot be called, since it
+  // does not get its team or cannot prepare itself, the verdict says so (failures.hpp), and nothing but the verdict may be
+  // asked for. Throws EnvironmentError when the threads of its team cannot be started. `checked_before`: the checksum of outputs of this case that passed in another
   // process; the same outputs are not taken to the oracle again, which takes longer than a short measurement.
   PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before = std::nullopt);
 
@@ -79,6 +82,8 @@ class PreparedCase {
   }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
+  // "oversubscribed"; and once threads_used() was asked "suspect_threads"; each with the reason.
+  const std::map<std::string, std::string>& marks() const { return marks_; }
   // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
   double prepare_seconds() const { return prepare_seconds_; }
   double finish_seconds() const { return finish_seconds_; }
@@ -95,6 +100,10 @@ class PreparedCase {
   void check_again();
 
  private:
+  // False, and the verdict failed, when the kernel cannot be called.
+  bool get_ready();
+  void check_first_call(std::optional<std::uint64_t> checked_before);
+  std::string suspicion_of(const TeamUse& use) const;
   void finish(std::size_t copy);
   void judge(std::size_t copy);
   std::vector<std::byte> outputs(std::size_t copy) const;
@@ -109,6 +118,7 @@ class PreparedCase {
   mutable std::size_t next_ = 0;
   mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
   bool planted_ = is_planted(case_name(case_));
+  std::map<std::string, std::string> marks_;
   int threads_used_ = 0;
   double prepare_seconds_ = 0, finish_seconds_ = 0;
   std::vector<std::byte> checked_;

@@ -98,7 +98,7 @@ PreparedArgs::PreparedArgs(const Variant& variant, const Args& args) : variant_(
   args_.state = variant.prepare(&args);
   if (args_.state == nullptr)
     throw std::runtime_error(
-        fmt::format("{}/{} could not prepare itself for {}", variant.name, variant.isa, to_string(*args.problem)));
+        fmt::format("could not prepare itself: {}/{} for {}", variant.name, variant.isa, to_string(*args.problem)));
 }
 
 PreparedArgs::~PreparedArgs() {

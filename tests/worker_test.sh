@@ -41,7 +41,7 @@ costs_one_row writes_far_past_o 'its worker crashed \(SIGSEGV\)'
 costs_one_row exits 'its worker ended with exit code 0'
 costs_one_row writes_nan 'o\[b=0'
 costs_one_row writes_input 'it wrote to an input'
-costs_one_row cannot_prepare 'its worker faulty/.* could not prepare itself'
+costs_one_row cannot_prepare 'could not prepare itself: faulty/'
 
 # A crash costs the row of each problem; the worker is there again for the next.
 run run --plugin "$faulty/crashes_later.so" --problem $small --problem h:1/q:9/d:4 --variants faulty \

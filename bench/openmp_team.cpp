@@ -1,0 +1,123 @@
+#include "openmp_team.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <strings.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <latch>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "errors.hpp"
+#include "thread_limits.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace attn::bench {
+namespace {
+
+std::string setting(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? "" : value;
+}
+
+// Why the runtime gives fewer, as far as the environment tells.
+std::string small_because(const FormedTeam& team) {
+  const auto set = [](const char* name) {
+    return setting(name).empty() ? std::string() : fmt::format("{}={} is set", name, setting(name));
+  };
+  if (setting("OMP_THREAD_LIMIT") == std::to_string(team.members)) return set("OMP_THREAD_LIMIT");
+  if (team.may_shrink) return setting("OMP_DYNAMIC").empty() ? "dynamic adjustment of teams is on" : set("OMP_DYNAMIC");
+  for (const char* name : {"OMP_MAX_ACTIVE_LEVELS", "OMP_THREAD_LIMIT"})
+    if (!setting(name).empty()) return set(name);
+  return "the OpenMP runtime gives no more";
+}
+
+// Starts as many threads as a team has beyond those that the runtime keeps from a larger one, and ends them.
+void require_threads(int threads) {
+  static int kept = 1;
+  if (threads <= kept) return;
+  std::vector<std::thread> started;
+  std::latch end(1);
+  const char* failure = nullptr;
+  std::string why;
+  try {
+    while (kept + static_cast<int>(started.size()) < threads) started.emplace_back([&end] { end.wait(); });
+  } catch (const std::system_error& error) {
+    why = error.code().message();
+    failure = why.c_str();
+  } catch (const std::bad_alloc&) {
+    failure = "out of memory";
+  }
+  end.count_down();
+  for (std::thread& thread : started) thread.join();
+  if (failure != nullptr)
+    throw EnvironmentError(fmt::format("cannot start a team of {} threads: thread {} failed with '{}'; {}", threads,
+                                       kept + started.size() + 1, failure, thread_limits_text()));
+  kept = threads;
+}
+
+#ifdef _OPENMP
+int cpus_of_team(int threads, int& members) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  bool known = true;
+#pragma omp parallel num_threads(threads)
+  {
+    cpu_set_t mine;
+    const bool told = sched_getaffinity(0, sizeof mine, &mine) == 0;
+#pragma omp critical(attn_cpus_of_team)
+    {
+      known = known && told;
+      if (told) CPU_OR(&cpus, &cpus, &mine);
+    }
+#pragma omp master
+    members = omp_get_num_threads();
+  }
+  return known ? CPU_COUNT(&cpus) : 0;
+}
+#else
+bool is_true(const std::string& value) { return strcasecmp(value.c_str(), "true") == 0; }
+#endif
+
+}  // namespace
+
+FormedTeam form_team(int threads) {
+  FormedTeam team;
+#ifdef _OPENMP
+  require_threads(std::min(threads, omp_get_thread_limit()));
+  team.may_shrink = omp_get_dynamic() != 0;
+  team.cpus = cpus_of_team(threads, team.members);
+#else
+  const std::string limit = setting("OMP_THREAD_LIMIT");
+  team.members = limit.empty() ? threads : std::clamp(std::atoi(limit.c_str()), 1, threads);
+  team.may_shrink = is_true(setting("OMP_DYNAMIC"));
+  require_threads(team.members);
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof cpus, &cpus) == 0) team.cpus = CPU_COUNT(&cpus);
+#endif
+  return team;
+}
+
+std::string why_not_team(const FormedTeam& team, int threads) {
+  if (threads <= 1) return {};
+  if (team.members != threads)
+    return fmt::format("a team of {} where {} threads were asked for: {}", team.members, threads, small_because(team));
+  if (team.may_shrink)
+    return fmt::format("a team of {} that may become smaller at any call: {}", threads, small_because(team));
+  return {};
+}
+
+void require_default_team() {
+#ifdef _OPENMP
+  require_threads(std::min(omp_get_max_threads(), omp_get_thread_limit()));
+#endif
+}
+
+}  // namespace attn::bench
