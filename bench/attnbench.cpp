@@ -48,6 +48,7 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
   }
 
   install_signal_handlers();
+  const ExitGuard guard;
   const auto complain = [](const char* what, int code) {
     std::fflush(stdout);
     fmt::print(stderr, "attnbench: {}\n", printable_lines(what));

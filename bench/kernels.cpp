@@ -13,6 +13,8 @@
 #include "printable.hpp"
 #include "registry.hpp"
 #include "shell_word.hpp"
+#include "stop.hpp"
+#include "watchdog.hpp"
 #include "worker.hpp"
 
 namespace attn::bench {
@@ -20,9 +22,6 @@ namespace {
 
 // Loading a plugin, which may bring a large library with it.
 constexpr double kLaunchSeconds = 60;
-
-// Predictions are rough, and a core can lose half its speed.
-constexpr double kPatience = 10;
 
 WorkerCommands worker_commands(const std::string& plugin) {
   std::vector<std::string> whole = own_command();
@@ -55,8 +54,10 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
   command.add_flag("--isolate", options.isolate,
                    "run the built-in variants in a worker process too, as plugins always do");
   command
-      .add_option("--hang-seconds", options.hang_seconds,
-                  "end a worker that is so much later than predicted; its case fails, the others go on")
+      .add_option(
+          "--hang-seconds", options.hang_seconds,
+          "end a kernel that is so much later than predicted. In a worker its case fails and the others go on; else "
+          "the command ends with exit 1, and --resume goes on after the case")
       ->check(positive())
       ->capture_default_str();
 }
@@ -81,7 +82,7 @@ Json Station::request(const std::string& verb, const Case& c, const std::string&
   WorkerProcess& process = process_of(c);
   if (!process.running()) launch(process);
   return process.request(fmt::format("{} {}{}", verb, case_name(c), rest),
-                         hang_seconds_ + kPatience * expected_seconds);
+                         patience_seconds(hang_seconds_, expected_seconds));
 }
 
 Station::Prediction Station::predict(const Case& c) {
@@ -98,6 +99,7 @@ Station::Prediction Station::predict(const Case& c) {
 }
 
 Verdict Station::prepare(const Case& c, double expected_seconds) {
+  set_current_activity(case_name(c));
   // The worker of a plugin has one thread for the oracle.
   const double cores = layers_ && !c.workload.is_layer() ? std::max(1U, std::thread::hardware_concurrency()) : 1;
   const double seconds = cores * oracle_seconds(c.workload) + expected_seconds;
@@ -105,6 +107,7 @@ Verdict Station::prepare(const Case& c, double expected_seconds) {
 }
 
 Measurement Station::measure(const Case& c, std::int64_t calls, double expected_seconds) {
+  set_current_activity(case_name(c));
   return measurement_from(
       request("measure", c, fmt::format(" {}", calls), static_cast<double>(calls) * expected_seconds));
 }

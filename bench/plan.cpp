@@ -94,7 +94,7 @@ double oracle_seconds(const Workload& w) {
 
 Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels) {
   Plan plan{.skipped = cases.skipped};
-  Calibration calibration;
+  Calibration calibration(limits.watchdog);
   std::map<std::string, double> oracles;
   for (const Case& c : cases.run) {
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };

@@ -13,6 +13,7 @@
 namespace attn::bench {
 
 class Kernels;
+class Watchdog;
 
 struct Limits {
   double max_case_seconds = 10;  // of a single iteration
@@ -21,6 +22,7 @@ struct Limits {
   double budget_seconds = 0;  // 0: none
   std::int64_t memory_bytes = 0;
   std::int64_t last_level_bytes = bench::last_level_bytes();
+  Watchdog* watchdog = nullptr;  // of kernels that are calibrated in this process; may be null
 
   PassSettings passes() const { return {.seconds = min_time_seconds, .repetitions = repetitions}; }
 };

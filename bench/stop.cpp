@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "errors.hpp"
@@ -18,13 +20,25 @@ volatile sig_atomic_t stop_requested = 0;
 std::array<char, 1024> activity{};
 [[maybe_unused]] constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
-void request_stop(int) {
-  if (stop_requested) _exit(kExitInterrupted);
-  stop_requested = 1;
-}
+volatile sig_atomic_t exits_are_foreign = 0;
+volatile sig_atomic_t rewrites_a_line = 0;  // stderr is a terminal, with a progress line
 
 void write_text(const char* text) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text, std::strlen(text));
+}
+
+void request_stop(int) {
+  if (stop_requested) _exit(kExitInterrupted);
+  stop_requested = 1;
+  const int error = errno;
+  if (rewrites_a_line) write_text("\r\033[K");
+  write_text("attnbench: stopping");
+  if (activity[0] != '\0') {
+    write_text(" after ");
+    write_text(activity.data());
+  }
+  write_text("; again to end at once\n");
+  errno = error;
 }
 
 [[maybe_unused]] void report_crash(int signal_number) {
@@ -37,10 +51,18 @@ void write_text(const char* text) {
   write_text(") in ");
   write_text(activity.data());
   write_text("\n");
-  // Before the first case, while kernels are calibrated, there is no file to go on with.
-  if (std::strncmp(activity.data(), "attention/", 10) == 0 || std::strncmp(activity.data(), "layer/", 6) == 0)
-    write_text("Finished rows are in the result file; the same command with --resume goes on after this case.\n");
+  write_text(how_to_go_on(activity.data()));
   _exit(kExitWrong);
+}
+
+void report_exit() {
+  if (!exits_are_foreign) return;
+  std::fflush(stdout);
+  write_text("\nattnbench: ended by an exit() that is not its own, in ");
+  write_text(activity[0] == '\0' ? "its preparations" : activity.data());
+  write_text("; what ended it said why, above: a runtime that could not start a thread, or the kernel\n");
+  write_text(how_to_go_on(activity.data()));
+  _exit(kExitEnvironment);
 }
 
 void handle(int signal_number, void (*handler)(int)) {
@@ -51,7 +73,15 @@ void handle(int signal_number, void (*handler)(int)) {
 
 }  // namespace
 
+ExitGuard::ExitGuard() {
+  [[maybe_unused]] static const int registered = std::atexit(report_exit);
+  exits_are_foreign = 1;
+}
+
+ExitGuard::~ExitGuard() { exits_are_foreign = 0; }
+
 void install_signal_handlers() {
+  rewrites_a_line = isatty(STDERR_FILENO);
   for (const int signal_number : {SIGINT, SIGTERM}) handle(signal_number, request_stop);
 #if !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own report says more
   for (const int signal_number : kCrashes) handle(signal_number, report_crash);
@@ -61,6 +91,7 @@ void install_signal_handlers() {
 }
 
 void leave_crashes_to_the_parent() {
+  exits_are_foreign = 0;
 #if !defined(__SANITIZE_ADDRESS__)
   for (const int signal_number : kCrashes) handle(signal_number, SIG_DFL);
 #endif
@@ -72,6 +103,11 @@ void set_current_activity(std::string_view text) {
   const std::size_t length = std::min(text.size(), activity.size() - 1);
   std::memcpy(activity.data(), text.data(), length);
   activity[length] = '\0';
+}
+
+const char* how_to_go_on(std::string_view what) {
+  if (!what.starts_with("attention/") && !what.starts_with("layer/")) return "";
+  return "Finished rows are in the result file; the same command with --resume goes on after this case.\n";
 }
 
 bool interrupted() { return stop_requested != 0; }

@@ -5,15 +5,29 @@
 
 namespace attn::bench {
 
-// SIGINT and SIGTERM ask the run to stop (a second one ends the process at once, exit 130). A crash prints the case
-// that was running and ends with exit 1; its row is recorded by --resume.
+// SIGINT and SIGTERM ask the run to stop: the first says on stderr what is waited for, a second one ends the process at
+// once, exit 130. A crash prints the case that was running and ends with exit 1; its row is recorded by --resume.
 void install_signal_handlers();
 
-// In a worker: a crash ends the process by its signal, which tells the parent.
+// While it lives, an exit() that is not ours (the OpenMP runtime that cannot start a thread, a kernel) ends the process
+// with exit 3, naming the case that was running.
+class ExitGuard {
+ public:
+  ExitGuard();
+  ~ExitGuard();
+  ExitGuard(const ExitGuard&) = delete;
+  ExitGuard& operator=(const ExitGuard&) = delete;
+};
+
+// In a worker: a crash ends the process by its signal and an exit() by its code, which tells the parent.
 void leave_crashes_to_the_parent();
 
-// Names what is running now, for the message of a crash. The text must be storable in 1 KiB; longer is cut.
+// Names what is running now, for the messages of a crash and of an interruption. The text must be storable in 1 KiB; longer is cut.
 void set_current_activity(std::string_view text);
+
+// After the end of a process that was running this: a line on --resume; empty where nothing is resumed, as while kernels
+// are calibrated.
+const char* how_to_go_on(std::string_view activity);
 
 bool interrupted();
 

@@ -1,8 +1,11 @@
 // attnbench verify: checks kernels against the oracle without timing anything.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <map>
 #include <optional>
 
 #include "commands.hpp"
@@ -14,10 +17,12 @@
 #include "machine.hpp"
 #include "option_checks.hpp"
 #include "plan.hpp"
+#include "reporter.hpp"
 #include "result_file.hpp"
 #include "stop.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
+#include "watchdog.hpp"
 #include "workbench.hpp"
 
 namespace attn::bench {
@@ -66,21 +71,113 @@ struct Tally {
   double worst = 0;  // largest error as a share of its tolerance
 };
 
-Json as_json(const Case& c, const Verdict& verdict) {
-  Json json = {{"name", case_name(c)}};
-  json.update(to_json(verdict));
-  return json;
-}
+// What was found so far, printed and written at the end.
+class Findings {
+ public:
+  explicit Findings(std::string arguments) : arguments_(std::move(arguments)) {}
 
-// A kernel that ends its worker, or cannot prepare itself, has failed.
-Verdict judge(const PlannedCase& planned, const Kernels& kernels, Workbench& bench) {
+  // Before any work is done. Throws UsageError.
+  void write_to(const std::string& file) { json_.emplace(file); }
+
+  void add(const Case& c, const Verdict& verdict) {
+    Tally& tally = tallies_[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
+    ++(verdict.passed ? tally.passed : tally.failed);
+    tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
+    Json row = {{"name", case_name(c)}};
+    row.update(to_json(verdict));
+    rows_.push_back(std::move(row));
+    if (!verdict.mistrusted.empty()) mistrusted_[verdict.mistrusted].push_back(case_name(c));
+    if (verdict.passed) return;
+    fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {}{}\n", case_name(c),
+               verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads, arguments_);
+    std::fflush(stdout);  // a later kernel may end the process
+  }
+
+  // Returns the exit code.
+  int conclude(const std::vector<Skipped>& skipped) {
+    int failed = 0;
+    for (const auto& [name, tally] : tallies_) {
+      fmt::print("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name,
+                 tally.failed == 0 ? "ok    " : "FAILED",
+                 tally.failed == 0 ? std::to_string(tally.passed)
+                                   : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
+                 100 * std::min(tally.worst, 1e6));
+      failed += tally.failed;
+    }
+    for (const auto& [reason, names] : mistrusted_)
+      fmt::print("mistrusted: {} ({} case{}, such as {})\n", reason, names.size(), names.size() == 1 ? "" : "s",
+                 names.front());
+    fmt::print("{}", format_skipped(skipped));
+    if (json_) json_->write(json_text(rows_));
+    return failed == 0 ? kExitGood : kExitWrong;
+  }
+
+ private:
+  std::optional<OutputFile> json_;
+  std::string arguments_;
+  std::map<std::string, Tally> tallies_;
+  std::map<std::string, std::vector<std::string>> mistrusted_;  // cases that passed where little can fail, by reason
+  Json rows_ = Json::array();
+};
+
+// Names the case at work: on a terminal in a line that is rewritten, elsewhere in a line now and then.
+class Steps {
+ public:
+  explicit Steps(const Plan& plan) : total_(plan.cases.size()), progress_(steps_of(plan)) {}
+
+  void begin(const std::string& name) {
+    ++begun_;
+    progress_.begin(name);
+    if (isatty(STDERR_FILENO) != 0 || progress_.elapsed_seconds() < next_line_) return;
+    next_line_ = progress_.elapsed_seconds() + kSecondsBetweenLines;
+    fmt::print(stderr, "[{}/{}] {}\n", begun_, total_, name);
+  }
+  void clear_line() const { progress_.clear_line(); }
+
+ private:
+  static constexpr double kSecondsBetweenLines = 10;
+  static std::vector<std::pair<std::string, double>> steps_of(const Plan& plan) {
+    std::vector<std::pair<std::string, double>> steps;
+    for (const PlannedCase& planned : plan.cases)
+      steps.emplace_back(case_name(planned.c), planned.iteration_seconds + oracle_seconds(planned.c.workload));
+    return steps;
+  }
+
+  std::size_t total_, begun_ = 0;
+  double next_line_ = kSecondsBetweenLines;
+  Progress progress_;
+};
+
+// A kernel that ends its worker has failed.
+Verdict judge(const PlannedCase& planned, const Kernels& kernels, Workbench& bench, Watchdog& watchdog) {
   Station* station = kernels.station_of(*planned.c.variant);
   try {
-    return station == nullptr ? bench.prepare(planned.c).verdict()
-                              : station->prepare(planned.c, planned.iteration_seconds);
+    if (station != nullptr) return station->prepare(planned.c, planned.iteration_seconds);
+    const Watched watched(&watchdog, case_name(planned.c),
+                          planned.iteration_seconds + oracle_seconds(planned.c.workload));
+    return bench.prepare(planned.c).verdict();
   } catch (const WorkerError& error) {
     return {.tolerance = 1, .failure = std::string("its worker ") + error.what()};
   }
+}
+
+Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& kernels, const Feed& feed,
+             Watchdog& watchdog) {
+  Plan plan = make_plan(
+      expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), feed.file()),
+      {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes(), .watchdog = &watchdog},
+      &kernels);
+  // Teams of two were our choice, not the user's: that a variant has none is no news.
+  if (chosen.threads.empty())
+    std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
+  // So were the problems: `list` tells what a variant does not support.
+  if (options.cases.sweeps.empty() && options.cases.problems.empty())
+    std::erase_if(plan.skipped, [](const Skipped& s) {
+      return s.reason.find(" does not support: ") != std::string::npos ||
+             s.reason.find(" computes the backward pass only") != std::string::npos;
+    });
+  if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
+  return plan;
 }
 
 int verify(const Options& options, const Context& context) {
@@ -93,50 +190,41 @@ int verify(const Options& options, const Context& context) {
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
   const Kernels kernels(context.table, wanted, feed);
-  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), feed.file()),
-                        {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
-  // Teams of two were our choice, not the user's: that a variant has none is no news.
-  if (chosen.threads.empty())
-    std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
-  // So were the problems: `list` tells what a variant does not support.
-  if (options.cases.sweeps.empty() && options.cases.problems.empty())
-    std::erase_if(plan.skipped, [](const Skipped& s) {
-      return s.reason.find(" does not support: ") != std::string::npos ||
-             s.reason.find(" computes the backward pass only") != std::string::npos;
-    });
-  if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
-  std::optional<OutputFile> json;
-  if (!options.json.empty()) json.emplace(options.json);  // before any work is done
+  Findings findings(feed.arguments() + kernels.arguments());
+  const Case* current = nullptr;  // once the plan stands
+  std::optional<Steps> steps;
+  // A kernel that hangs in this process cannot be left behind: what was found until then is all that can be told. Nothing
+  // else touches it meanwhile.
+  Watchdog watchdog(options.kernels.hang_seconds, [&](const std::string& name, double seconds) {
+    if (steps) steps->clear_line();
+    if (current == nullptr) end_hung(name, seconds);
+    findings.add(*current, {.tolerance = 1, .failure = hung_text(seconds)});
+    try {
+      findings.conclude({});
+    } catch (const EnvironmentError& error) {
+      fmt::print(stderr, "attnbench: {}\n", error.what());
+    }
+    std::fflush(stdout);
+    fmt::print(stderr, "attnbench: {} in {}; the cases after it were not verified: add --isolate to go on after it\n",
+               hung_text(seconds), name);
+    _exit(kExitWrong);
+  });
+  const Plan plan = plan_of(options, chosen, kernels, feed, watchdog);
+  if (!options.json.empty()) findings.write_to(options.json);
 
   Workbench bench(feed.source());
-  std::map<std::string, Tally> tallies;
-  Json results = Json::array();
+  steps.emplace(plan);
   for (const PlannedCase& planned : plan.cases) {
-    const Case& c = planned.c;
-    if (interrupted()) return kExitInterrupted;
-    const Verdict verdict = judge(planned, kernels, bench);
-    if (interrupted()) return kExitInterrupted;
-    Tally& tally = tallies[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
-    ++(verdict.passed ? tally.passed : tally.failed);
-    tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
-    results.push_back(as_json(c, verdict));
-    if (!verdict.passed)
-      fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}\n",
-                 case_name(c), verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads,
-                 feed.arguments(), kernels.arguments());
+    if (interrupted()) break;
+    current = &planned.c;
+    steps->begin(case_name(planned.c));
+    const Verdict verdict = judge(planned, kernels, bench, watchdog);
+    if (interrupted()) break;
+    if (!verdict.passed) steps->clear_line();
+    findings.add(planned.c, verdict);
   }
-  int failed = 0;
-  for (const auto& [name, tally] : tallies) {
-    fmt::print("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name,
-               tally.failed == 0 ? "ok    " : "FAILED",
-               tally.failed == 0 ? std::to_string(tally.passed)
-                                 : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
-               100 * std::min(tally.worst, 1e6));
-    failed += tally.failed;
-  }
-  fmt::print("{}", format_skipped(plan.skipped));
-  if (json) json->write(json_text(results));
-  return failed == 0 ? kExitGood : kExitWrong;
+  steps->clear_line();
+  return interrupted() ? kExitInterrupted : findings.conclude(plan.skipped);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@
 #define CRASHES_ON_LOAD 19
 #define CRASHES_LATER 20
 #define CANNOT_PREPARE 21
+#define OWN_THREADS 22
+#define ONE_THREAD_OF_TWO 23
 
 /* One head, no mask. */
 __attribute__((unused)) static void right(const attn_args* a, float* o) {
@@ -57,6 +59,33 @@ __attribute__((unused)) static void right(const attn_args* a, float* o) {
 __attribute__((constructor)) static void crash(void) { abort(); }
 #endif
 
+#if FAULT == OWN_THREADS
+#include <pthread.h>
+
+/* The upper half of the queries, while the caller computes the lower one. */
+static void* right_in_a_thread(void* args) {
+  const attn_args* a = args;
+  right(a, a->o.data);
+  return 0;
+}
+
+static void right_in_two_threads(const attn_args* a) {
+  attn_problem lower = *a->problem, upper = *a->problem;
+  attn_args first = *a, second = *a;
+  const int64_t half = a->problem->seqlen_q / 2;
+  lower.seqlen_q = half;
+  upper.seqlen_q -= half;
+  first.problem = &lower;
+  second.problem = &upper;
+  second.q.data = (const float*)a->q.data + half * a->q.row_stride;
+  second.o.data = (float*)a->o.data + half * a->o.row_stride;
+  pthread_t thread;
+  if (pthread_create(&thread, 0, right_in_a_thread, &second) != 0) abort();
+  right(&first, first.o.data);
+  pthread_join(thread, 0);
+}
+#endif
+
 static void* prepare(const attn_args* a) {
   (void)a;
   return 0;
@@ -64,6 +93,7 @@ static void* prepare(const attn_args* a) {
 
 static void run(const attn_args* a) {
   float* o = a->o.data;
+  (void)o;
 #if FAULT == CRASHES
   o = 0;
 #endif
@@ -80,6 +110,8 @@ static void run(const attn_args* a) {
 #if FAULT == WRITES_NAN || FAULT == WRITES_INPUT || FAULT == SKIPS_A_ROW || FAULT == CRASHES
   for (int64_t i = 0; i < (FAULT == SKIPS_A_ROW ? a->problem->seqlen_q - 1 : a->problem->seqlen_q); ++i)
     for (int64_t d = 0; d < a->problem->value_dim; ++d) ((volatile float*)o)[i * a->o.row_stride + d] = NAN;
+#elif FAULT == OWN_THREADS
+  right_in_two_threads(a);
 #else
   right(a, o); /* up to its fault */
 #endif
@@ -104,6 +136,7 @@ static const attn_variant kFaulty = {
     .isa = FAULT == UNKNOWN_ISA ? "avx1024" : BASELINE_ISA,
     .summary = "a plugin that must be caught",
     .source = "none",
+    .features = FAULT == ONE_THREAD_OF_TWO ? ATTN_THREADS : 0,
     .error_multiple = 1,
     .run = FAULT == NO_RUN ? 0 : run,
     .prepare = FAULT == CANNOT_PREPARE ? prepare : 0,

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# usage: guard_test.sh ATTNBENCH ATTNBENCH_UNRULY FAULTY_FOLDER [EMULATOR...]
+# Rows are of the team that they name, or say what it was; and kernels that hang, exit or cannot start their threads end
+# with a message that names them.
+set -u
+# shellcheck source-path=SCRIPTDIR source=program.sh
+source "$(dirname "${BASH_SOURCE[0]}")/program.sh"
+attnbench=$(realpath "$1") unruly=$(realpath "$2") faulty=$(realpath "$3")
+shift 3
+begin "$@"
+small=h:2/q:16/d:8
+fast=--benchmark_min_time=0.001
+
+unruly() { ${emulator[@]+"${emulator[@]}"} "$unruly" "$@"; }
+# of FILE VARIANT 'EXPRESSION': the expression over the variant's `row` is true.
+of() {
+  python3 - "$@" <<'END'
+import json, sys
+rows = [row for row in json.load(open(sys.argv[1]))["benchmarks"] if row["name"].split("/")[1] == sys.argv[2]]
+sys.exit(0 if rows and all(eval(sys.argv[3], {"row": row}) for row in rows) else 1)
+END
+}
+
+# A team that is not given is a failed row, wherever kernels are called.
+while IFS=: read -r setting reason; do
+  export "${setting?}"
+  expect 1 err '' run --problem $small --variants flash --threads 1,2 $fast --benchmark_out=team.json
+  if of team.json flash 'bool(row.get("error_occurred")) == row["name"].split("threads:")[1].startswith("2")' &&
+    grep -qE "$reason" team.json; then pass; else fail "$setting: a failed row that says '$reason'"; fi
+  expect 1 out "$reason" verify --problem $small --variants flash --threads 2
+  expect 1 out "$reason" verify --problem h:2/q:16/d:8/layer:fused --variants flash --threads 2
+  expect 1 err "FAILED .*$reason" tune --problem $small --variants flash --threads 2 --seconds-per-problem 0.001 --out t.toml
+  expect 1 err "FAILED .*$reason" compare flash lazy_max --problem $small --threads 2
+  expect 3 err "$reason" roofline --threads 2
+  expect 0 out 'flash' run --problem $small --variants flash --threads 1 $fast
+  unset "${setting%%=*}"
+done <<'END'
+OMP_THREAD_LIMIT=1:a team of 1 where 2 threads were asked for: OMP_THREAD_LIMIT=1 is set
+OMP_DYNAMIC=true:a team of [12] .*: OMP_DYNAMIC=true is set
+OMP_MAX_ACTIVE_LEVELS=0:a team of 1 where 2 threads were asked for: OMP_MAX_ACTIVE_LEVELS=0 is set
+END
+OMP_THREAD_LIMIT=1 expect 1 out 'a team of 1 where 2' verify --isolate --problem $small --variants flash --threads 2
+
+# Threads that cannot be started: one message with the team and the limit, exit 3; nothing of libgomp's.
+too_many() { (ulimit -v "$2" && run verify --problem $small --variants flash --threads "$1"); }
+if [ ${#emulator[@]} -eq 0 ]; then
+  expect_of 3 err 'cannot start a team of 2000 threads: thread [0-9]+ failed with .*ulimit -v 2000000 KiB' too_many 2000 2000000
+  if [ "$(grep -c . err)" -eq 1 ]; then pass; else fail 'one message'; fi
+  as_nobody=(prlimit --nproc=3 setpriv --reuid=65534 --clear-groups)
+  if [ "$(id -u)" -eq 0 ] && "${as_nobody[@]}" test -x "$attnbench" 2>/dev/null; then
+    expect_of 3 err 'cannot start .*ulimit -u 3' "${as_nobody[@]}" "$attnbench" verify --problem $small --variants flash --threads 8
+    expect_of 3 err 'cannot start .*ulimit -u 3' "${as_nobody[@]}" "$attnbench" run --problem $small --variants flash --threads 8 $fast
+  fi
+  (ulimit -v 2000000 && run verify --isolate --problem $small --variants flash --threads 1,2000)
+  if [ $? -eq 1 ] && grep -q 'its worker cannot start a team of 2000 threads' out && grep -q '1 of 2' out; then pass
+  else fail 'in a worker it costs one row'; fi
+fi
+
+# An exit() of somebody else's, as libgomp's, is no success.
+exits() { unruly "$@" --problem h:1/q:8/d:4; }
+expect_of 3 err 'ended by an exit\(\) that is not its own, in attention/exits/.*/h:1/.*' exits verify --variants exits
+expect_of 3 err '--resume' exits run --variants steady,exits $fast --benchmark_out=exits.json
+expect_of 1 err '' exits run --variants steady,exits $fast --benchmark_out=exits.json --resume
+if of exits.json exits 'row["error_message"] == "crashed"' && of exits.json steady 'row["flops"] > 0'; then pass; else fail 'resumed'; fi
+
+# A kernel that hangs is named and ended, soon; what was found before is told.
+expect_of 1 out '^FAILED attention/hangs/' exits verify --variants steady,hangs --threads 1 --hang-seconds 1 --json hangs.json
+if grep -qE 'hung: no answer for .* s in attention/hangs/' err && grep -qE '^steady .* ok .* 1 cases' out &&
+  python3 -c 'import json; a, b = json.load(open("hangs.json")); assert a["passed"] and b["failure"].startswith("hung: ")'
+then pass; else fail 'verify tells what it found before a kernel hung'; fi
+expect_of 1 err 'hung: .* in calibrating hangs_at_once/' exits verify --variants hangs_at_once --threads 1 --hang-seconds 1
+expect_of 1 out 'its worker hung' exits verify --isolate --variants steady,hangs,slow --threads 1 --hang-seconds 1
+
+# One that cannot prepare itself fails, and the others go on.
+expect_of 1 out '^FAILED attention/cannot_prepare' exits verify --variants cannot_prepare,steady --threads 1
+if grep -q '  could not prepare itself: cannot_prepare/' out && grep -q '^steady .* ok ' out; then pass; else fail 'verify goes on'; fi
+expect_of 1 err '' exits run --variants cannot_prepare,steady $fast --benchmark_out=prepare.json
+if of prepare.json cannot_prepare 'row["error_message"].startswith("could not prepare itself")' &&
+  of prepare.json steady 'row["flops"] > 0'; then pass; else fail 'run goes on'; fi
+
+# The first signal says what is waited for, a second one ends at once.
+signalled() { # signalled SIGNAL TIMES ARGUMENTS...: sent when the case is at work
+  python3 - "$1" "$2" ${emulator[@]+"${emulator[@]}"} "$unruly" "${@:3}" <<'END'
+import signal, subprocess, sys, time
+process = subprocess.Popen(sys.argv[3:], stderr=subprocess.PIPE, text=True)
+time.sleep(1.5)
+for _ in range(int(sys.argv[2])):
+    process.send_signal(getattr(signal, "SIG" + sys.argv[1]))
+    time.sleep(0.3)
+sys.stderr.write(process.stderr.read())
+sys.exit(process.wait(timeout=60))
+END
+}
+for signal in INT TERM; do
+  expect_of 130 err '^attnbench: stopping after attention/slow/.*; again to end at once$' \
+    signalled $signal 1 verify --problem h:1/q:8/d:4 --variants slow,steady --threads 1
+  if [ ! -s out ]; then pass; else fail 'no case after the one that was waited for'; fi
+  expect_of 130 err 'attention/hangs/.*again to end at once' \
+    signalled $signal 2 verify --problem h:1/q:8/d:4 --variants hangs --threads 1 --hang-seconds 300
+done
+
+# CPU time tells a team of another size than the row's; right kernels are left alone.
+if [ ${#emulator[@]} -eq 0 ] && [ "$(nproc)" -ge 2 ]; then
+  suspect() { # suspect FAULT THREADS
+    local name
+    name=attention/faulty/$(run list --json --plugin "$faulty/$1.so"; python3 -c 'import json; print([r["isa"] for r in json.load(open("out")) if r["name"] == "faulty"][0])')/h:1/q:64/d:32/threads:$2
+    printf 'prep %s\nmeasure %s 3\n' "$name" "$name" | "$attnbench" worker --plugin "$faulty/$1.so" >out 2>err
+    python3 -c 'import json; print(json.loads(open("out").read().splitlines()[-1])["marks"].get("suspect_threads", "none"))' >marks
+  }
+  # Neighbours can hide it: a suspicion is held back rather than raised wrongly, so one of a few looks must show it.
+  marked() { # marked 'REGEX' FAULT THREADS
+    for _ in 1 2 3 4 5; do
+      suspect "$2" "$3"
+      grep -q none marks || break
+    done
+    if grep -qE "$1" marks; then pass; else fail "$2 with $3 threads should be marked '$1', is '$(cat marks)':"; fi
+  }
+  marked '^([12]\.[0-9] CPUs busy|threads of its own took .*) where 1 thread should be$' own_threads 1
+  marked '^1\.[0-9] of 2 CPUs busy$' one_thread_of_two 2
+  marked '^none$' one_thread_of_two 1
+  # Small work, of which a second thread takes no part.
+  isa=$(run list --json; python3 -c 'import json; print([r["isa"] for r in json.load(open("out")) if r["name"] == "flash" and r["runs_here"]][-1])')
+  for case_name in "attention/flash/$isa/h:1/q:4/d:16/threads:2" "attention/flash/$isa/h:1/q:4/d:16/threads:1" \
+    "attention/flash/$isa/h:4/q:256/d:64/threads:2" "attention/flash/$isa/h:4/q:256/d:64/threads:1"; do
+    printf 'prep %s\nmeasure %s 3\n' "$case_name" "$case_name" | "$attnbench" worker >out 2>err
+    if python3 -c 'import json; m = json.loads(open("out").read().splitlines()[-1]); assert m["ok"] and "suspect_threads" not in m["marks"], m'
+    then pass; else fail "$case_name is no suspect:"; fi
+  done
+  # More threads than CPUs.
+  case_name=attention/flash/$isa/$small/threads:2
+  for cpus in 0:'2 threads on 1 CPU (affinity)' 0,1:none; do
+    printf 'prep %s\nmeasure %s 3\n' "$case_name" "$case_name" | taskset -c "${cpus%%:*}" "$attnbench" worker >out 2>err
+    if python3 - "${cpus#*:}" <<'END'
+import json, sys
+marks = json.loads(open("out").read().splitlines()[-1])["marks"]
+sys.exit(0 if marks.get("oversubscribed", "none") == sys.argv[1] else 1)
+END
+    then pass; else fail "taskset -c $cpus"; fi
+  done
+fi
+
+finish

@@ -1,0 +1,83 @@
+// attnbench over kernels that take their process with them or never come back, built in as any other: what the command
+// makes of it. `steady` is right, and cheap.
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <vector>
+
+#include "commands.hpp"
+#include "support.hpp"
+
+namespace attn {
+namespace {
+
+// Forward passes of one head without a mask, in plain loops.
+void attend(const Args* a) {
+  const Problem& p = *a->problem;
+  std::vector<double> probs(static_cast<std::size_t>(p.seqlen_k));
+  for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
+    const float* q = row_of<float>(a->q, 0, 0, i);
+    double sum = 0;
+    for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
+      double score = 0;
+      for (std::int64_t d = 0; d < p.head_dim; ++d) score += double{q[d]} * row_of<float>(a->k, 0, 0, j)[d];
+      sum += probs[static_cast<std::size_t>(j)] = std::exp(score * a->softmax_scale);
+    }
+    float* o = row_of<float>(a->o, 0, 0, i);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) {
+      double value = 0;
+      for (std::int64_t j = 0; j < p.seqlen_k; ++j)
+        value += probs[static_cast<std::size_t>(j)] / sum * row_of<float>(a->v, 0, 0, j)[d];
+      o[d] = static_cast<float>(value);
+    }
+  }
+}
+
+// Kernels are calibrated on 192 queries, or 1: the fault shows in the cases, which have others.
+bool is_calibrated(const Args* a) { return a->problem->seqlen_q == 192 || a->problem->seqlen_q == 1; }
+
+[[noreturn]] void stand_still() {
+  for (volatile bool forever = true; forever;) continue;
+  std::abort();
+}
+
+void run_hangs(const Args* a) { is_calibrated(a) ? attend(a) : stand_still(); }
+void run_hangs_at_once(const Args*) { stand_still(); }
+void run_exits(const Args* a) { is_calibrated(a) ? attend(a) : std::exit(0); }
+
+// Longer than a look at a signal takes, and over in the end.
+void run_slow(const Args* a) {
+  attend(a);
+  if (is_calibrated(a)) return;
+  for (const auto begin = std::chrono::steady_clock::now();
+       std::chrono::steady_clock::now() - begin < std::chrono::seconds(3);)
+    continue;
+}
+
+void* prepare_nothing(const Args*) { return nullptr; }
+
+constexpr Variant variant(const char* name, void (*run)(const Args*)) {
+  return {.struct_size = sizeof(Variant),
+          .name = name,
+          .isa = test::kBaselineIsa,
+          .summary = "for a test",
+          .source = "tests",
+          .features = ATTN_THREADS,
+          .error_multiple = 1,
+          .run = run};
+}
+
+constexpr Variant kSteady = variant("steady", attend), kHangs = variant("hangs", run_hangs),
+                  kHangsAtOnce = variant("hangs_at_once", run_hangs_at_once), kExits = variant("exits", run_exits),
+                  kSlow = variant("slow", run_slow);
+constexpr Variant kCannotPrepare = [] {
+  Variant v = variant("cannot_prepare", attend);
+  v.prepare = prepare_nothing;
+  return v;
+}();
+constexpr const Variant* kTable[] = {&kSteady, &kHangs, &kHangsAtOnce, &kExits, &kSlow, &kCannotPrepare};
+
+}  // namespace
+}  // namespace attn
+
+int main(int argc, char** argv) { return attn::bench::attnbench_main(argc, argv, attn::kTable); }
