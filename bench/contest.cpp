@@ -36,7 +36,7 @@ std::vector<double> turns_of(const PassTimes& times) {
 }  // namespace
 
 ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorkload& workload, double seconds,
-                           const Variant* keep, std::mt19937_64& random) {
+                           const Variant* keep, std::mt19937_64& random, Watchdog& watchdog) {
   PassSettings settings{.seconds = seconds / static_cast<double>(cases.size()), .drop_above = kDropAbove};
   std::vector<Entrant> entrants;
   for (const PlannedCase& planned : cases) {
@@ -46,8 +46,11 @@ ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorklo
   bool spoiled = false;
   const PassHooks hooks{.begin_turn = [&](std::size_t e, int, int) { set_current_activity(entrants[e].name); },
                         .stop = [&] { return spoiled || interrupted(); }};
+  const double oracle = oracle_seconds(workload.workload);
   for (Entrant& entrant : entrants)
-    entrant.measure = [&, measure = entrant.measure](std::int64_t calls) {
+    entrant.measure = [&, name = entrant.name, call_seconds = entrant.call_seconds,
+                       measure = entrant.measure](std::int64_t calls) {
+      const Watched watched(&watchdog, name, oracle + static_cast<double>(calls + 4) * call_seconds);
       try {
         Measurement m = measure(calls);
         if (!m.verdict.passed) throw CaseFailed(m.verdict.failure, true);

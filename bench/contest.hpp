@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plan.hpp"
+#include "watchdog.hpp"
 #include "workbench.hpp"
 
 namespace attn::bench {
@@ -29,6 +30,6 @@ struct ContestResult {
 // drops out, so that `naive` does not cost minutes, except for `keep` (may be null). Ends early, with what there is, when
 // interrupted; without ranks when a variant wrote to the inputs, which spoils `workload`.
 ContestResult hold_contest(const std::vector<PlannedCase>& entrants, PreparedWorkload& workload, double seconds,
-                           const Variant* keep, std::mt19937_64& random);
+                           const Variant* keep, std::mt19937_64& random, Watchdog& watchdog);
 
 }  // namespace attn::bench

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "errors.hpp"
+#include "failures.hpp"
 #include "measurement.hpp"
 #include "slices.hpp"
 #include "stop.hpp"
@@ -17,25 +18,22 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Measure = std::function<Measurement(std::int64_t calls)>;
 
-Measure in_this_process(const Case& c, Workbench& workbench) {
-  return [c, &workbench](std::int64_t calls) {
-    try {
-      PreparedCase& prepared = workbench.prepare(c);
-      if (!prepared.verdict().passed) {
-        const std::string failure = prepared.verdict().failure;
-        workbench.renew_if_written(c.workload);
-        throw CaseFailed(failure, true);
-      }
-      Measurement m = measure_with_ceilings(c, prepared, calls);
-      if (!m.verdict.passed) workbench.renew_if_written(c.workload);
-      return m;
-    } catch (const CaseFailed&) {
-      throw;
-    } catch (const EnvironmentError&) {
-      throw;
-    } catch (const std::runtime_error& error) {  // it could not prepare itself
-      throw CaseFailed(error.what(), false);
+// Checks and the untimed calls around the timed ones, at the most.
+constexpr double kFurtherCalls = 4;
+
+Measure in_this_process(const PlannedCase& planned, Workbench& workbench, Watchdog& watchdog) {
+  return [c = planned.c, call_seconds = planned.iteration_seconds, &workbench, &watchdog](std::int64_t calls) {
+    const Watched watched(&watchdog, case_name(c),
+                          oracle_seconds(c.workload) + (static_cast<double>(calls) + kFurtherCalls) * call_seconds);
+    PreparedCase& prepared = workbench.prepare(c);
+    if (!prepared.verdict().passed) {
+      const std::string failure = prepared.verdict().failure;
+      workbench.renew_if_written(c.workload);
+      throw CaseFailed(failure, is_wrong_result(failure));
     }
+    Measurement m = measure_with_ceilings(c, prepared, calls);
+    if (!m.verdict.passed) workbench.renew_if_written(c.workload);
+    return m;
   };
 }
 
@@ -44,7 +42,7 @@ Measure in_a_worker(const PlannedCase& planned, Station& station) {
     try {
       if (!checked) {
         const Verdict verdict = station.prepare(planned.c, planned.iteration_seconds);
-        if (!verdict.passed) throw CaseFailed(verdict.failure, true);
+        if (!verdict.passed) throw CaseFailed(verdict.failure, is_wrong_result(verdict.failure));
         checked = true;
       }
       return station.measure(planned.c, calls, planned.iteration_seconds);
@@ -70,8 +68,8 @@ std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& se
   std::vector<Entrant> entrants;
   for (const PlannedCase& planned : group) {
     Station* station = session.kernels.station_of(*planned.c.variant);
-    Measure measure =
-        station == nullptr ? in_this_process(planned.c, session.workbench) : in_a_worker(planned, *station);
+    Measure measure = station == nullptr ? in_this_process(planned, session.workbench, session.watchdog)
+                                         : in_a_worker(planned, *station);
     if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
     entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
   }

@@ -14,6 +14,7 @@
 #include "passes.hpp"
 #include "reporter.hpp"
 #include "result_file.hpp"
+#include "watchdog.hpp"
 #include "workbench.hpp"
 
 namespace attn::bench {
@@ -29,6 +30,7 @@ struct Session {
   double warmup_seconds;  // of every case, before its first turn
   double budget_seconds;  // 0: none
   benchmark::TimeUnit time_unit;
+  Watchdog& watchdog;  // of kernels in this process
   std::mt19937_64 random{std::random_device{}()};
 };
 

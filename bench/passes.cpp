@@ -5,11 +5,14 @@
 #include <limits>
 #include <numeric>
 
+#include "failures.hpp"
 #include "slices.hpp"
 
 namespace attn::bench {
 namespace {
 
+// Below it a turn is mostly what comes around its calls.
+constexpr double kLeastTurnSeconds = 0.5e-3;
 constexpr double kStretch = 5;  // of the time of a case, where its calls are long
 // Predictions from a small problem may be off by so much: only what is longer still is not timed beforehand.
 constexpr double kPrediction = 3;
@@ -55,7 +58,7 @@ class Passes {
     try {
       Measurement m = entrants_[e].measure(calls);
       if (hooks_.stop()) return stopped_ = true, std::nullopt;  // it may have ended early
-      if (!m.verdict.passed) throw CaseFailed(m.verdict.failure, true);
+      if (!m.verdict.passed) throw CaseFailed(m.verdict.failure, is_wrong_result(m.verdict.failure));
       return m;
     } catch (const CaseFailed& failed) {
       if (!failed.wrong && hooks_.stop()) return stopped_ = true, std::nullopt;  // an interruption ends a worker, too
@@ -120,10 +123,14 @@ class Passes {
 
 }  // namespace
 
+double PassSettings::most_turns() const {
+  return std::floor(std::clamp<double>(seconds / kLeastTurnSeconds, kLeastPasses, kMostPasses));
+}
+
 int PassSettings::turns(double call_seconds) const {
   if (repetitions > 0) return repetitions;
   const double possible = kStretch * seconds / std::max(call_seconds, turn_seconds());
-  return static_cast<int>(std::clamp<double>(possible, kLeastPasses, kMostPasses));
+  return static_cast<int>(std::clamp<double>(possible, kLeastPasses, most_turns()));
 }
 
 PassTimes Series::times() const {

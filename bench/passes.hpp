@@ -35,8 +35,8 @@ struct Entrant {
 
 struct PassSettings {
   double seconds = 0.1;  // of timed calls of a case, over all of its passes
-  // So many turns of every case, each of `seconds`; 0: kMostPasses, or of cases with long calls as many as they can make
-  // in five times `seconds`, and kLeastPasses at least.
+  // So many turns of every case, each of `seconds`; 0: kMostPasses, or as many as have half a millisecond each, or of cases
+  // with long calls as many as they can make in five times `seconds`; kLeastPasses at least.
   int repetitions = 0;
   // A case that was slower than the fastest by this factor in both of its first two turns takes no more; 0: all stay.
   double drop_above = 0;
@@ -44,7 +44,8 @@ struct PassSettings {
 
   // Turns of a case whose calls take so long, and the seconds that each of them aims at.
   int turns(double call_seconds) const;
-  double turn_seconds() const { return repetitions > 0 ? seconds : seconds / kMostPasses; }
+  double turn_seconds() const { return repetitions > 0 ? seconds : seconds / most_turns(); }
+  double most_turns() const;
 };
 
 // What one case gave.

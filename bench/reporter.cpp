@@ -126,7 +126,7 @@ void Progress::begin(const std::string& name, int turns) {
   const auto now = std::chrono::steady_clock::now();
   if (terminal_)
     fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), name);
-  else if (now - told_ >= kTell)
+  else if (turns != 1 && now - told_ >= kTell)  // others tell when they finish
     fmt::print(stderr, "{} of {} done, ETA {}, now {}\n", done_, total_, clock_time(remaining_seconds()), name);
   else
     return;

@@ -203,16 +203,23 @@ void initialize_google_benchmark(const BenchmarkFlags& flags) {
 }
 
 int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
-                const Plan& plan, ResultFile& file) {
+                const Plan& plan, ResultFile& file, Watchdog& watchdog) {
   initialize_google_benchmark(flags);
   if (flags.list_only) return list_names(plan), kExitGood;
   Forwarded forwarded = open_forwarded(flags);
   Workbench workbench(feed.source());
   Progress progress(plan.cases);
   RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get(), flags.aggregates);
-  Session session{
-      kernels,        workbench, progress, file, reporter, limits.passes(), flags.warmup_seconds, limits.budget_seconds,
-      flags.time_unit};
+  Session session{kernels,
+                  workbench,
+                  progress,
+                  file,
+                  reporter,
+                  limits.passes(),
+                  flags.warmup_seconds,
+                  limits.budget_seconds,
+                  flags.time_unit,
+                  watchdog};
   add_context(flags, feed, kernels, plan);
   if (limits.budget_seconds > 0)
     fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
@@ -240,7 +247,7 @@ int run(const Options& options, const Context& context) {
     for (const std::string& name : options.cases.sweeps)
       flags.repetitions = std::max(flags.repetitions, load_sweep(name).repetitions);
   const Feed feed(options.inputs);
-  const Limits limits = limits_of(options, flags);
+  Limits limits = limits_of(options, flags);
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(options.cases.sweeps);
   const Kernels kernels(context.table, wanted, feed);
@@ -253,11 +260,13 @@ int run(const Options& options, const Context& context) {
     file.resume(identity(feed, kernels));
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
   }
+  Watchdog watchdog(options.kernels.hang_seconds);
+  limits.watchdog = &watchdog;
   const Plan plan = make_plan(cases, limits, &kernels);
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;
-  return measure_all(feed, kernels, flags, limits, plan, file);
+  return measure_all(feed, kernels, flags, limits, plan, file, watchdog);
 }
 
 }  // namespace

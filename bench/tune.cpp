@@ -30,7 +30,7 @@ struct Options {
   CaseOptions cases;
   std::string out;
   std::uint64_t seed = 1;
-  double seconds_per_problem = 1, max_case_seconds = 10;
+  double seconds_per_problem = 1, max_case_seconds = 10, hang_seconds = 60;
 };
 
 // One per core as well as one.
@@ -93,7 +93,7 @@ std::string outcome_of(const BestEntry& entry) {
 }
 
 // Plays all matches, those of one workload after each other on the same inputs and oracle.
-void play(const std::vector<Match>& matches, const Options& options, BestFile& file) {
+void play(const std::vector<Match>& matches, const Options& options, Watchdog& watchdog, BestFile& file) {
   std::vector<std::pair<std::string, double>> steps;
   for (const Match& match : matches)
     steps.emplace_back(match_name(match), options.seconds_per_problem + overhead_seconds(match));
@@ -107,7 +107,7 @@ void play(const std::vector<Match>& matches, const Options& options, BestFile& f
       workload = std::make_unique<PreparedWorkload>(match.workload, options.seed);
     }
     const ContestResult result =
-        hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected, random);
+        hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected, random, watchdog);
     if (interrupted()) return progress.clear_line();
     for (const Skipped& wrong : result.wrong) file.wrong.push_back(fmt::format("{}: {}", wrong.name, wrong.reason));
     if (!result.wrong.empty()) workload.reset();
@@ -172,8 +172,11 @@ int tune(Options options, const Context& context) {
   // Teams were our choice, not the user's: that a variant has none is no news.
   if (own_teams) std::erase_if(cases.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
   // The turns take their time from seconds_per_problem; the plan predicts what comes on top.
-  const Limits limits{
-      .max_case_seconds = options.max_case_seconds, .min_time_seconds = 1e-3, .memory_bytes = available_bytes()};
+  Watchdog watchdog(options.hang_seconds);
+  const Limits limits{.max_case_seconds = options.max_case_seconds,
+                      .min_time_seconds = 1e-3,
+                      .memory_bytes = available_bytes(),
+                      .watchdog = &watchdog};
   const std::vector<Match> matches = make_matches(cases, options.cases.isa.empty() || options.cases.isa == "native",
                                                   limits, context.table, cases.skipped);
   if (matches.empty()) throw UsageError("nothing can be tuned:" + format_skipped(cases.skipped));
@@ -183,7 +186,7 @@ int tune(Options options, const Context& context) {
   BestFile file{.revision = revision(), .date = utc_date(), .command = command_line(options)};
   file.machine = machine_facts();
   file.machine.erase("revision");
-  play(matches, options, file);
+  play(matches, options, watchdog, file);
   if (interrupted()) return kExitInterrupted;
   if (!file.entries.empty()) {
     fmt::print("{}{}", format_entries(file.entries), format_skipped(cases.skipped));
@@ -210,6 +213,11 @@ Command add_tune(CLI::App& app) {
   command
       ->add_option("--max-case-seconds", options->max_case_seconds,
                    "leave out variants of which one call is predicted to take longer")
+      ->check(positive())
+      ->capture_default_str();
+  command
+      ->add_option("--hang-seconds", options->hang_seconds,
+                   "end the command when a kernel is so much later than predicted")
       ->check(positive())
       ->capture_default_str();
   return [options](const Context& context) { return tune(*options, context); };

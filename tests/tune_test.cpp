@@ -150,7 +150,8 @@ TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as
   PreparedWorkload workload(match.workload, 1);
   const Variant* naive = find_native(variant_table(), "naive");
   std::mt19937_64 random(1);
-  const ContestResult result = hold_contest(match.entrants, workload, 0.01, naive, random);
+  Watchdog watchdog(60);
+  const ContestResult result = hold_contest(match.entrants, workload, 0.01, naive, random, watchdog);
   CHECK(result.wrong.empty());
   REQUIRE(result.ranking.size() == match.entrants.size());
   CHECK(result.ranking.front().level);
@@ -169,7 +170,8 @@ TEST_CASE("a contest has no rank for a wrong kernel, nor for anyone after the in
     for (const char* name : names) entrants.push_back({{find_native(mutant_table(), name), small, 1}, 1e-5, 0});
     PreparedWorkload workload(small, 1);
     std::mt19937_64 random(1);
-    return hold_contest(entrants, workload, 1e-3, nullptr, random);
+    Watchdog watchdog(60);
+    return hold_contest(entrants, workload, 1e-3, nullptr, random, watchdog);
   };
   const ContestResult result = contest({"missing_scale", "control", "first_call_only"});
   CHECK(result.wrong.size() == 2);
