@@ -31,7 +31,7 @@ class ResultFile {
   void set_context(Json context);
   void begin_case(const std::string& name);
   void add_rows(const Json& rows);
-  // The run went through: the journal has done its duty.
+  // No case is running any more: the journal has done its duty.
   void complete();
   // Writes what a device or a pipe is still to get; of no effect for a file. For runs that end early; complete() does it.
   void hand_over();

@@ -232,8 +232,8 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
   if (flags.format.empty()) fmt::print("{}", format_table(file.document(), reporter.skipped(), wants_color(flags)));
   std::fflush(stdout);  // in a file with both, the table comes whole
   if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", printable(file.path()));
-  if (interrupted()) return file.hand_over(), kExitInterrupted;
   file.complete();
+  if (interrupted()) return kExitInterrupted;
   return file.failures() == 0 ? kExitGood : kExitWrong;
 }
 

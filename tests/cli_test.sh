@@ -193,7 +193,7 @@ exits 0 '' run --problem $small $fast --variants 'naive,blocked' --resume --benc
 # kill -9 leaves a valid file, and the case that was running becomes a crashed row.
 ${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem $small --problem h:1/q:16/d:8 --benchmark_min_time=0.3 --benchmark_out=killed.json >out 2>err &
 pid=$!
-for _ in $(seq 300); do grep -q '^\[1/' err && [ -s killed.json.journal ] && break; sleep 0.1; done
+for _ in $(seq 300); do grep -qE '^\[ *1/' err && [ -s killed.json.journal ] && break; sleep 0.1; done
 sleep 0.5
 kill -9 $pid
 wait $pid 2>/dev/null
@@ -206,11 +206,11 @@ interrupt() { # interrupt SIGNAL PROGRESS ARGUMENTS...: sent soon after the line
   local signal=$1 progress=$2
   shift 2
   python3 - "$signal" "$progress" ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" <<'PY'
-import signal, subprocess, sys, time
+import os, signal, subprocess, sys, time
 process = subprocess.Popen(sys.argv[3:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 while not process.stderr.readline().startswith(sys.argv[2]):
     assert process.poll() is None
-time.sleep(0.3)
+time.sleep(float(os.environ.get("INTERRUPT_AFTER", "0.3")))
 process.send_signal(getattr(signal, "SIG" + sys.argv[1]))
 process.stderr.read()
 sys.exit(0 if process.wait() == 130 else 1)
@@ -218,13 +218,13 @@ PY
 }
 for signal in INT TERM; do
   two=(--problem $small --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_out=stopped.json)
-  interrupt $signal '[2/' run "${two[@]}" --benchmark_min_time=1
+  INTERRUPT_AFTER=3 interrupt $signal '[2/' run "${two[@]}" --benchmark_min_time=4
   [ $? -eq 0 ] && [ "$(file_is_valid stopped.json)" -ge 2 ] && note ok || note failed "SIG$signal should end with 130 and a valid file"
   # The passes that were finished stay, and are not taken for all.
   python3 -c 'import json; rows = json.load(open("stopped.json"))["benchmarks"]
 cut = [row for row in rows if row.get("interrupted")]
 assert all("/q:16/" in row["name"] for row in cut), cut
-assert cut and len({row["repetitions"] for row in cut}) == 1 and cut[0]["repetitions"] < 15, cut' && note ok || note failed 'finished passes should stay'
+assert cut and all(row["repetitions"] < 15 for row in cut), cut' && note ok || note failed 'finished passes should stay'
   exits 0 '' run "${two[@]}" --resume $fast
   python3 -c 'import json; rows = json.load(open("stopped.json"))["benchmarks"]
 assert len({row["run_name"] for row in rows}) == 4 and not any("interrupted" in row for row in rows), rows' && note ok || note failed 'resume should finish what was interrupted'
@@ -250,7 +250,7 @@ exits 0 'Choices: best.toml' tune $tiny --isa all --threads 1,2 --out best.toml
 exits 0 '' verify --problem $small --variants best --best best.toml
 sed "s/^best = .*/best = 'blocked'/" best.toml >blocked.toml
 exits 0 '' run --problem $small $fast --isa all --variants best --best blocked.toml --benchmark_out=blocked.json
-grep -q '"attention/blocked/' blocked.json && ! grep -qE '"attention/(best|naive)/' blocked.json && note ok || note failed 'best should take the choices of the file'
+grep -q '"name": "attention/blocked/' blocked.json && ! grep -qE '"name": "attention/(best|naive)/' blocked.json && note ok || note failed 'best should take the choices of the file'
 exits 0 '' run --problem h:1/q:9/d:4 $fast --variants best --best blocked.toml --benchmark_out=policy.json
 ! grep -q '"attention/blocked/' policy.json && note ok || note failed 'a problem that the file has not should go to the policy'
 rejects 'cannot read absent.toml' run --problem $small --variants best --best absent.toml $out
@@ -281,7 +281,7 @@ for wrong in missing_scale:pass:fwd backward_missing_scale:pass:bwd; do
   [ $? -eq 1 ] && grep -q "^FAILED layer/fused/${wrong%%:*}" out && note ok || note failed 'verify should fail a layer with a wrong core'
 done
 exits 0 '' run --problem h:2/q:40/d:8/pass:both/layer:per_head --problem h:2/hkv:1/q:40/k:50/d:8/layer:fused --variants flash $fast --benchmark_out=layer.json
-python3 -c 'import json; row, fused = json.load(open("layer.json"))["benchmarks"]
+python3 -c 'import json; row, fused = [row for row in json.load(open("layer.json"))["benchmarks"] if row.get("aggregate_name") == "median"]
 assert row["name"].startswith("layer/per_head/flash/") and "over_parts" not in row
 assert fused["name"].startswith("layer/fused/flash/") and 0.1 < fused["over_parts"] < 100 and "concat_seconds" not in fused, fused
 assert min(row["projections_seconds"], row["core_seconds"], row["concat_seconds"], row["flops"]) > 0, row' && note ok || note failed 'a row of a layer should tell its parts'
