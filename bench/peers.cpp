@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
+#include "errors.hpp"
 #include "installation.hpp"
 #include "peers_table.hpp"
-#include "worker_process.hpp"
 
 namespace attn::bench {
 namespace {
@@ -44,7 +44,8 @@ std::string plugin_worker() {
   const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / kName;
   for (const fs::path& file : {installed_file(kName), beside, fs::path(kPluginWorker)})
     if (fs::is_regular_file(file, error)) return file.string();
-  throw WorkerError(fmt::format("cannot be run: {} is not there; build the target {}", kPluginWorker, kName));
+  throw UsageError(
+      fmt::format("plugins and peers need {}, which is not there; build the target {}", kPluginWorker, kName));
 }
 
 }  // namespace attn::bench

@@ -18,7 +18,7 @@ struct KnownPeer {
 std::vector<KnownPeer> known_peers();
 
 // The program that runs a plugin by itself (plugin_worker.cpp): of the installation that this program belongs to, beside
-// it, or of its build. Throws WorkerError when it is nowhere.
+// it, or of its build. Throws UsageError when it is nowhere.
 std::string plugin_worker();
 
 // Peers that cannot be measured here and were asked for: name and reason.

@@ -34,6 +34,28 @@ isa=$("$attnbench" list --json --plugin "$plugins/plugin.so" |
 single=attention/bound/$isa/h:1/q:1/k:1/d:8/threads:1
 tells 'BLAS: .*libown_gemm.so; OpenMP: none$' "$plugins/plugin.so" "$single"
 
+# Ceilings beside its calls are measured by a team of its runtime, or of threads that end with the work where it has none:
+# after it there is no thread more than its own.
+# keeps THREADS PLUGIN VARIANT PROBLEM
+keeps() {
+  python3 - "$worker" "$@" >out 2>err <<'END'
+import json, os, subprocess, sys
+worker, threads, plugin, variant, problem = sys.argv[1:]
+process = subprocess.Popen([worker, "--plugin", plugin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+isa = json.loads(process.stdout.readline())["plugins"][0]["variants"][0]["isa"]
+process.stdin.write(f"measure attention/{variant}/{isa}/{problem}/threads:2 100\n")
+process.stdin.flush()
+answer = json.loads(process.stdout.readline())
+assert answer["verdict"]["passed"] and answer["pct_peak"] > 0, answer
+tasks = len(os.listdir(f"/proc/{process.pid}/task"))
+assert tasks == int(threads), f"{tasks} threads"
+process.stdin.close()
+END
+  if [ $? -eq 0 ]; then pass; else fail "$2 should have left $1 threads"; fi
+}
+keeps 1 "$plugins/plugin.so" bound h:1/q:1/k:1/d:8
+if [ -n "$blas" ]; then keeps 2 "$blas" blas h:2/q:64/d:64; fi
+
 # Something that was there first stands in: the row fails, and says for what. What it computes is wrong besides; the
 # reason must be the cause.
 export LD_PRELOAD=$plugins/libforeign_gemm.so

@@ -200,7 +200,7 @@ TEST_CASE("needle: every key is nearly alone in the softmax of a query", "[input
       for (std::int64_t j = keys.begin; j < keys.end; ++j)
         largest[j] = std::max(largest[j], weights[j - keys.begin] / sum);
     }
-  CHECK(std::count_if(largest.begin(), largest.end(), [&](double weight) { return weight >= share; }) >=
+  CHECK(std::count_if(largest.begin(), largest.end(), [least = share](double weight) { return weight >= least; }) >=
         p.seqlen_k * 97 / 100);
 }
 

@@ -27,7 +27,7 @@ const attn_plugin* attn_plugin_table(void) {
                                         .isa = BASELINE_ISA,
                                         .summary = "calls a product",
                                         .source = "none",
-                                        .features = ATTN_DV_DIFFERS,
+                                        .features = ATTN_DV_DIFFERS | ATTN_THREADS,
                                         .error_multiple = 1,
                                         .limits = limits,
                                         .run = run};
