@@ -218,7 +218,7 @@ PY
 }
 for signal in INT TERM; do
   two=(--problem $small --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_out=stopped.json)
-  INTERRUPT_AFTER=3 interrupt $signal '[2/' run "${two[@]}" --benchmark_min_time=4
+  INTERRUPT_AFTER=1.5 interrupt $signal '[2/' run "${two[@]}" --benchmark_min_time=2
   [ $? -eq 0 ] && [ "$(file_is_valid stopped.json)" -ge 2 ] && note ok || note failed "SIG$signal should end with 130 and a valid file"
   # The passes that were finished stay, and are not taken for all.
   python3 -c 'import json; rows = json.load(open("stopped.json"))["benchmarks"]
