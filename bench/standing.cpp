@@ -19,9 +19,10 @@ constexpr std::size_t kFewPasses = 5;
 // Equal cases are told apart in one of a thousand groups where noise is all there is; 14 of 15 signs reach it, 9 of 9.
 const double kLogEvidence = std::log(100.0);
 const double kLeastLead = std::log(1.01);
-// Where signs are too few, ranks: of three among fifteen the chance to be the last is 1 in 816.
-constexpr double kFarSlower = 1.25;
-constexpr std::size_t kLeastTurns = 3;
+// Where signs are too few. Both cases of a pass meet the same machine but at the edges of a burst, so that this takes as
+// many edges, each on the same side.
+const double kFarSlower = std::log(1.25);
+constexpr std::ptrdiff_t kFew = 3, kSome = 5;
 
 PassTimes without_gaps(const PassTimes& times) {
   PassTimes turns = times;
@@ -74,10 +75,9 @@ bool is_slower(const PassTimes& slow, const PassTimes& fast) {
   for (std::size_t pass = 0; pass < slow.size(); ++pass)
     if (const double ratio = std::log(slow[pass] / fast[pass]); !std::isnan(ratio)) ratios.push_back(ratio);
   if (!ratios.empty() && gate::log_e_above(ratios, kLeastLead) >= kLogEvidence) return true;
-  const PassTimes of_slow = without_gaps(slow), of_fast = without_gaps(fast);
-  return std::min(of_slow.size(), of_fast.size()) >= kLeastTurns &&
-         *std::min_element(of_slow.begin(), of_slow.end()) >
-             kFarSlower * *std::max_element(of_fast.begin(), of_fast.end());
+  const auto pairs = std::ssize(ratios);
+  const auto far = std::count_if(ratios.begin(), ratios.end(), [](double ratio) { return ratio > kFarSlower; });
+  return pairs >= kFew && far >= (pairs >= kSome ? pairs - 1 : pairs);
 }
 
 std::string to_string(Standing standing) {

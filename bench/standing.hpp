@@ -23,8 +23,8 @@ std::vector<std::size_t> quiet_passes(std::span<const PassTimes> group);
 double median_seconds(const PassTimes& times, std::span<const std::size_t> quiet);
 
 // Whether the passes show that `slow` takes longer than `fast`, by at least 1 %: the sign test over the passes that both
-// took part in (gate/e_process.hpp), which one in fifteen may contradict. Of cases with few passes, because their calls
-// are long: every one of theirs is slower by a quarter than any of the other's, three at least.
+// took part in (gate/e_process.hpp), which one in fifteen may contradict. Where these are few, because calls are long, by
+// a quarter at least: in all of them, three at least, or in all but one of five and more.
 bool is_slower(const PassTimes& slow, const PassTimes& fast);
 
 enum class Standing { fastest, level, behind, unknown };

@@ -143,6 +143,9 @@ TEST_CASE("one pass in fifteen may contradict a lead, two may not", "[passes]") 
   CHECK_FALSE(is_slower(PassTimes(15, 1.009), fast));
   CHECK_FALSE(is_slower(PassTimes(3, 1.2), PassTimes(3, 1.0)));
   CHECK(is_slower(PassTimes(3, 1.3), PassTimes(3, 1.0)));
+  CHECK_FALSE(is_slower({1.3, 1.3, 1.0}, PassTimes(3, 1.0)));
+  CHECK(is_slower({1.3, 1.3, 1.0, 1.3, 1.3}, PassTimes(5, 1.0)));
+  CHECK_FALSE(is_slower({1.3, 1.3, 1.0, 1.0, 1.3}, PassTimes(5, 1.0)));
 }
 
 TEST_CASE("short calls get all turns, long ones fewer, spread over the passes of the others", "[passes]") {
