@@ -141,6 +141,7 @@ void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before)
   const TeamClock team;
   const auto begin = Clock::now();
   call();
+  first_call_seconds_ = seconds_since(begin);
   if (Clock::now() - begin >= kLongCall) {
     const std::string suspect = suspicion_of(team.use(1));
     if (suspect.empty()) threads_used_ = team.threads_used();  // else threads_used() looks again, once teams rest

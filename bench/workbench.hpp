@@ -80,6 +80,8 @@ class PreparedCase {
       args_[copy].run();
     }
   }
+  // Of the call that was checked.
+  double first_call_seconds() const { return first_call_seconds_; }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
   // "oversubscribed"; and once threads_used() was asked "suspect_threads"; each with the reason.
@@ -120,7 +122,7 @@ class PreparedCase {
   bool planted_ = is_planted(case_name(case_));
   std::map<std::string, std::string> marks_;
   int threads_used_ = 0;
-  double prepare_seconds_ = 0, finish_seconds_ = 0;
+  double first_call_seconds_ = 0, prepare_seconds_ = 0, finish_seconds_ = 0;
   std::vector<std::byte> checked_;
   std::uint64_t checksum_ = 0;  // of checked_
   Verdict verdict_;
