@@ -131,7 +131,7 @@ Measurement measurement_from(const Json& json) {
           .checksum = json.at("checksum"),
           .pct_peak = percent("pct_peak"),
           .pct_bandwidth = percent("pct_bandwidth"),
-          .slice_spread = json.at("slice_spread"),
+          .slice_spread = json.value("slice_spread", 0.0),
           .workspace_bytes = json.at("workspace_bytes"),
           .threads_used = json.at("threads_used"),
           .prepare_seconds = json.at("prepare_seconds"),
