@@ -11,7 +11,6 @@
 #include "registry.hpp"
 #include "run.hpp"
 #include "stop.hpp"
-#include "watchdog.hpp"
 
 namespace attn::bench {
 namespace {
@@ -20,20 +19,17 @@ constexpr int kCalls = 3;
 // FLOPs per second of plain loops on one core, low enough for any machine that this runs on.
 constexpr double kSlowFlops = 1e9;
 
-double measure(const Case& c, bool decode, Watchdog* watchdog) {
+double measure(const Case& c, bool decode) {
   Problem p = parse_problem(decode ? "h:4/q:1/k:2048/d:64" : "h:2/q:192/d:64");
   const Problem asked = core_problem(c.workload);
   p.backward = asked.backward;
   if (!why_not(*c.variant, p, c.threads).empty()) p = asked;
-  const std::string activity = fmt::format("calibrating {}/{} on {}", c.variant->name, c.variant->isa, to_string(p));
-  set_current_activity(activity);
   require_default_team();  // which fills the inputs
   form_team(c.threads);
   const Inputs inputs(p, {}, 1);
   const AlignedBuffer workspace(workspace_bytes(*c.variant, p, c.threads));
   const PreparedArgs prepared(*c.variant, prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes()));
   double fastest = 1e9;
-  const Watched watched(watchdog, activity, kCalls * static_cast<double>(flops(p)) / kSlowFlops);
   for (int i = 0; i < kCalls; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     prepared.run();
@@ -51,7 +47,7 @@ double Calibration::flops_per_second(const Case& c) {
   entry->second = kSlowFlops;
   if (interrupted()) return kSlowFlops;
   try {
-    entry->second = measure(c, decode, watchdog_);
+    entry->second = measure(c, decode);
   } catch (const EnvironmentError&) {
     throw;
   } catch (const std::runtime_error&) {  // from a kernel that cannot prepare itself

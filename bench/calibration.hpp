@@ -8,19 +8,13 @@
 
 namespace attn::bench {
 
-class Watchdog;
-
 class Calibration {
  public:
-  // `watchdog`, which may be null, sees that kernels come back.
-  explicit Calibration(Watchdog* watchdog = nullptr) : watchdog_(watchdog) {}
-
   // Of this process; measured when first asked for. Prefill has queries to share work over, decode has not: one speed each.
   // A low one is assumed of a kernel that cannot prepare itself, whose row will say so, and after an interruption.
   double flops_per_second(const Case& c);
 
  private:
-  Watchdog* watchdog_;
   std::map<std::tuple<const Variant*, int, bool>, double> speeds_;
 };
 

@@ -161,6 +161,14 @@ double compute_slice(const Probe& probe, int threads) {
   return fastest;
 }
 
+double machine_peak(int threads) {
+  double peak = 0;
+  for (std::size_t i = 0; i < kIsaNames.size(); ++i)
+    if (const Probe* probe = find_probe(peak_kind(Isa(i)), Isa(i)))
+      peak = std::max(peak, compute_slice(*probe, threads));
+  return peak;
+}
+
 double read_seconds(ReadLoop loop, int threads, std::span<const Footprint> copies, std::size_t first,
                     std::int64_t passes) {
   std::vector<Share> shares(static_cast<std::size_t>(threads));

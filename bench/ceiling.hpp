@@ -35,6 +35,9 @@ constexpr ProbeKind peak_kind(Isa isa) { return isa == Isa::amx ? ProbeKind::bf1
 // units. A chunk in which a thread lost its core is no ceiling.
 double compute_slice(const Probe& probe, int threads);
 
+// The same of the fastest unit that this machine has, whatever a row's instruction set.
+double machine_peak(int threads);
+
 // Seconds that the team takes to read, `passes` times in turn, a footprint: the passes go through `copies` cyclically,
 // beginning with `first`.
 double read_seconds(ReadLoop loop, int threads, std::span<const Footprint> copies, std::size_t first,

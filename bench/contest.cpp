@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "failures.hpp"
 #include "passes.hpp"
 #include "slices.hpp"
 #include "stop.hpp"
@@ -14,7 +15,9 @@ constexpr double kDropAbove = 2.5;
 
 Entrant entrant_of(const PlannedCase& planned, PreparedWorkload& workload) {
   const auto prepared = std::make_shared<std::unique_ptr<PreparedCase>>();
-  return {case_name(planned.c), planned.iteration_seconds, [c = planned.c, &workload, prepared](std::int64_t calls) {
+  return {case_name(planned.c), planned.iteration_seconds,
+          [c = planned.c, failure = planned.failure, &workload, prepared](std::int64_t calls) {
+            if (!failure.empty()) throw CaseFailed(failure, is_wrong_result(failure));
             if (*prepared == nullptr) {
               *prepared = std::make_unique<PreparedCase>(c, workload);
               if (!(*prepared)->verdict().passed) throw CaseFailed((*prepared)->verdict().failure, true);

@@ -52,12 +52,12 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
                    "also the libraries of variants/external that were built, each in a worker");
   if (!calls_kernels) return;
   command.add_flag("--isolate", options.isolate,
-                   "run the built-in variants in a worker process too, as plugins always do");
+                   "run the built-in variants in a worker process too, as plugins always do, and verify with all");
   command
       .add_option(
           "--hang-seconds", options.hang_seconds,
           "end a kernel that is so much later than predicted. In a worker its case fails and the others go on; else "
-          "the command ends with exit 1, and --resume goes on after the case")
+          "the run ends with exit 1, and --resume goes on after the case")
       ->check(positive())
       ->capture_default_str();
 }
@@ -86,15 +86,19 @@ Json Station::request(const std::string& verb, const Case& c, const std::string&
 }
 
 Station::Prediction Station::predict(const Case& c) {
-  if (!may_calibrate_) return {};
+  if (const auto known = failed_.find(c.variant); known != failed_.end()) return {.failure = known->second};
   try {
     const Json answer = request("plan", c, "", 0);
     return {.refused = printable(answer.at("refused").get<std::string>(), kMostToldBytes),
+            .failure = {},
             .workspace_bytes = answer.at("workspace_bytes"),
             .flops_per_second = answer.at("flops_per_second")};
-  } catch (const WorkerError&) {
-    may_calibrate_ = process_of(c).running();  // one that died here would die for every case that is planned
-    return {};
+  } catch (const WorkerError& error) {
+    Prediction prediction;
+    if (!process_of(c).running() && !interrupted())
+      prediction.failure = failed_[c.variant] =
+          fmt::format("its worker {}, when {}/{} was calibrated", error.what(), c.variant->name, c.variant->isa);
+    return prediction;
   }
 }
 
@@ -113,7 +117,7 @@ Measurement Station::measure(const Case& c, std::int64_t calls, double expected_
 }
 
 Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed)
-    : table_(built_in.begin(), built_in.end()) {
+    : feed_(feed), hang_seconds_(options.hang_seconds), table_(built_in.begin(), built_in.end()) {
   if (options.isolate) {
     stations_.push_back(open_station("", feed, options.hang_seconds));
     for (const Variant* row : built_in) of_[row] = stations_.back().get();
@@ -158,6 +162,12 @@ void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_
 Station* Kernels::station_of(const Variant& variant) const {
   const auto found = of_.find(&variant);
   return found == of_.end() ? nullptr : found->second;
+}
+
+Station& Kernels::place_of(const Variant& variant) const {
+  if (Station* station = station_of(variant)) return *station;
+  if (trial_ == nullptr) trial_ = std::make_unique<Station>(worker_commands(""), feed_, hang_seconds_);
+  return *trial_;
 }
 
 }  // namespace attn::bench

@@ -46,10 +46,12 @@ class Station {
 
   struct Prediction {
     std::string refused;  // why the kernel cannot compute the case; empty when it can
+    std::string
+        failure;  // what became of a kernel that did not survive its calibration: "its worker crashed (SIGSEGV), ..."
     std::int64_t workspace_bytes = 0;
     double flops_per_second = 0;  // 0: not known
   };
-  // Never throws WorkerError: a kernel that fails already here will fail in its row.
+  // Never throws WorkerError.
   Prediction predict(const Case& c);
 
   // `expected_seconds`, of a call, lengthens the patience. Throw WorkerError.
@@ -66,12 +68,12 @@ class Station {
   Json inputs_;                          // of a Feed
   double hang_seconds_;
   Json hello_;
-  bool may_calibrate_ = true;
+  std::map<const Variant*, std::string> failed_;  // those that ended the process when they were calibrated
 };
 
 class Kernels {
  public:
-  // Starts the workers. Throws UsageError.
+  // Starts the workers. `feed` must outlive it. Throws UsageError.
   Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed);
 
   std::span<const Variant* const> table() const { return table_; }
@@ -79,6 +81,9 @@ class Kernels {
   const AbsentPeers& absent() const { return absent_; }
   // Where this variant runs; null: in this process.
   Station* station_of(const Variant& variant) const;
+  // Where it may be tried before anybody knows what it does to its process: there, or in a worker of the built-in variants.
+  // Throws WorkerError.
+  Station& place_of(const Variant& variant) const;
   // A line for each plugin, for the result file: "/path/libmine.so (mine 1.2): flash/avx2, flash/avx512".
   const std::vector<std::string>& plugins() const { return plugins_; }
   // " --plugin FILE" for each, for commands that reproduce a row.
@@ -87,6 +92,9 @@ class Kernels {
  private:
   void add_plugin(const std::string& file, const Feed& feed, double hang_seconds);
 
+  const Feed& feed_;
+  double hang_seconds_;
+  mutable std::unique_ptr<Station> trial_;  // of built-in variants that run in this process; opened when first needed
   std::vector<const Variant*> table_;
   ToldVariants told_;  // of plugins
   std::vector<std::unique_ptr<Station>> stations_;

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
+#include "first_contact.hpp"
+#include "kernels.hpp"
 #include "registry.hpp"
 #include "select.hpp"
 
@@ -21,7 +24,10 @@ const Variant* policy_of(const Match& match) {
 }  // namespace
 
 std::vector<Match> make_matches(const Cases& cases, bool native, const Limits& limits,
-                                std::span<const Variant* const> table, std::vector<Skipped>& skipped) {
+                                std::span<const Variant* const> table, std::vector<Skipped>& skipped,
+                                const Kernels* kernels) {
+  std::optional<FirstContact> contact;
+  if (kernels != nullptr) contact.emplace(*kernels);
   std::vector<Match> matches;
   std::vector<Cases> wanted;
   for (const Case& c : cases.run) {
@@ -44,7 +50,7 @@ std::vector<Match> make_matches(const Cases& cases, bool native, const Limits& l
     const auto is_selected = [&](const Case& c) { return c.variant == match.selected; };
     if (match.selected != nullptr && std::none_of(run.begin(), run.end(), is_selected))
       run.push_back({match.selected, match.workload, match.threads});
-    Plan plan = make_plan(wanted[i], limits);
+    Plan plan = make_plan(wanted[i], limits, kernels, contact ? &*contact : nullptr);
     match.entrants = std::move(plan.cases);
     skipped.insert(skipped.end(), plan.skipped.begin(), plan.skipped.end());
   }

@@ -10,6 +10,8 @@
 
 namespace attn::bench {
 
+class Kernels;
+
 struct Match {
   Workload workload;
   int threads;
@@ -19,9 +21,11 @@ struct Match {
 };
 
 // Matches of the cases, in their order. The policy's choice takes part even where --variants left it out: without it
-// there is no regret. `native`: rows of several ISAs compete where they are the native ones of their names.
+// there is no regret. `native`: rows of several ISAs compete where they are the native ones of their names. `kernels`: as
+// make_plan has it; with it they are tried before (first_contact.hpp).
 std::vector<Match> make_matches(const Cases& cases, bool native, const Limits& limits,
-                                std::span<const Variant* const> table, std::vector<Skipped>& skipped);
+                                std::span<const Variant* const> table, std::vector<Skipped>& skipped,
+                                const Kernels* kernels = nullptr);
 
 // For a person: h:12/q:1024/d:64 avx512 threads:1
 std::string match_name(const Match& match);

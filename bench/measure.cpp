@@ -52,6 +52,10 @@ Measure in_a_worker(const PlannedCase& planned, Station& station) {
   };
 }
 
+Measure fails(const std::string& failure) {
+  return [failure](std::int64_t) -> Measurement { throw CaseFailed(failure, is_wrong_result(failure)); };
+}
+
 // Calls for so long before anything counts.
 Measure warmed_up(Measure measure, double seconds) {
   return [measure = std::move(measure), seconds, warm = false](std::int64_t calls) mutable {
@@ -68,8 +72,9 @@ std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& se
   std::vector<Entrant> entrants;
   for (const PlannedCase& planned : group) {
     Station* station = session.kernels.station_of(*planned.c.variant);
-    Measure measure = station == nullptr ? in_this_process(planned, session.workbench, session.watchdog)
-                                         : in_a_worker(planned, *station);
+    Measure measure = !planned.failure.empty() ? fails(planned.failure)
+                      : station == nullptr     ? in_this_process(planned, session.workbench, session.watchdog)
+                                               : in_a_worker(planned, *station);
     if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
     entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
   }
@@ -126,16 +131,22 @@ std::vector<Measurement> turns_of_row(const Series& series, std::span<const std:
 }
 
 // Over all turns, also those that the row leaves out.
-Marks marks_of(const Series& series) {
+Marks marks_of(const Series& series, int threads) {
   Marks marks;
-  std::vector<double> seconds, slice_spreads;
+  std::vector<double> seconds, slice_spreads, cpus_busy;
   for (const std::optional<Measurement>& turn : series.turns) {
     if (!turn) continue;
     marks.insert(turn->marks.begin(), turn->marks.end());
     if (!turn->verdict.mistrusted.empty()) marks["mistrusted"] = turn->verdict.mistrusted;
     seconds.push_back(turn->wall_seconds);
+    if (turn->wall_seconds > 0) cpus_busy.push_back(turn->cpu_seconds / turn->wall_seconds);
     slice_spreads.push_back(turn->slice_spread);
   }
+  // A kernel may have been well-behaved until it was timed. CPU time is the whole process's; half a CPU more is no accident.
+  constexpr double kOneTooMany = 0.5;
+  if (const double busy = cpus_busy.empty() ? 0 : quantile_of(cpus_busy, 0.5); busy > threads + kOneTooMany)
+    marks.try_emplace("suspect_threads", fmt::format("{:.1f} CPUs busy in the timed calls where {} thread{} should be",
+                                                     busy, threads, threads == 1 ? "" : "s"));
   const double of_passes = spread_of(seconds);
   const double of_slices = slice_spreads.empty() ? 0 : quantile_of(slice_spreads, 0.5);
   if (of_passes > kUnsteady)
@@ -146,14 +157,14 @@ Marks marks_of(const Series& series) {
 }
 
 // What Google Benchmark has no word for.
-Json extras_of(const Series& series, std::size_t kept, Standing standing, bool cut_short) {
+Json extras_of(const Series& series, int threads, std::size_t kept, Standing standing, bool cut_short) {
   Json extras = Json::object();
   if (series.failed) {
     extras["failure"] = series.failed->wrong ? "wrong" : "failed";
     return extras;
   }
   if (standing != Standing::unknown) extras["standing"] = to_string(standing);
-  if (const Marks marks = marks_of(series); !marks.empty()) extras["marks"] = marks;
+  if (const Marks marks = marks_of(series, threads); !marks.empty()) extras["marks"] = marks;
   std::size_t taken = 0;
   for (const std::optional<Measurement>& turn : series.turns)
     if (turn) {
@@ -212,9 +223,10 @@ void measure_group(std::span<const PlannedCase> group, Session& session) {
     else if (outcome.turns.empty())
       outcome.error = kNotRun + (stopped.empty() ? "it had no turn" : stopped);
     if (all[e].failed) outcome.turns.clear();
-    session.reporter.expect(case_name(group[e].c),
-                            {.fields = extras_of(all[e], outcome.turns.size(), standings[e], !stopped.empty()),
-                             .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
+    session.reporter.expect(
+        case_name(group[e].c),
+        {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !stopped.empty()),
+         .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
     outcomes.push_back(std::move(outcome));
   }
   report(outcomes, session);

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 
+#include "ceiling.hpp"
 #include "printable.hpp"
 #include "slices.hpp"
 #include "stop.hpp"
@@ -19,7 +22,9 @@ using Clock = std::chrono::steady_clock;
 struct Usage {
   double wall_seconds = 0, cpu_seconds = 0;
   std::int64_t involuntary_switches = 0, page_faults = 0;
+  std::int64_t address_bytes = 0;  // mapped; 0 where the system does not tell
 
+  // `address_bytes` costs microseconds, and is the caller's.
   static Usage now() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
@@ -33,12 +38,23 @@ struct Usage {
   }
 };
 
+std::int64_t address_bytes() {
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
 // Adds up what was used while it runs.
 class Stopwatch {
  public:
-  void start() { begin_ = Usage::now(); }
+  void start() {
+    const std::int64_t bytes = address_bytes();
+    begin_ = Usage::now();
+    begin_.address_bytes = bytes;
+  }
   void stop() {
     const Usage end = Usage::now();
+    total_.address_bytes += address_bytes() - begin_.address_bytes;
     total_.wall_seconds += end.wall_seconds - begin_.wall_seconds;
     total_.cpu_seconds += end.cpu_seconds - begin_.cpu_seconds;
     total_.involuntary_switches += end.involuntary_switches - begin_.involuntary_switches;
@@ -50,14 +66,32 @@ class Stopwatch {
     m.involuntary_switches = total_.involuntary_switches;
     m.page_faults = total_.page_faults;
   }
+  std::int64_t grown_bytes() const { return total_.address_bytes; }
 
  private:
   Usage begin_, total_;
 };
 
-Measurement conclude(PreparedCase& prepared) {
+// What a thread of the machine can do at most is measured in chunks of 50 us, which a neighbour may slow down; but not by
+// this factor in all of them.
+constexpr double kImplausibleFactor = 2;
+constexpr double kImplausiblePercent = 100 * kImplausibleFactor;
+
+// Why a kernel whose outputs are right cannot have computed them in these calls; empty when it can have.
+std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls) {
+  if (m.pct_peak.value_or(0) < kImplausiblePercent || !(m.wall_seconds > 0)) return {};
+  const double rate = static_cast<double>(flops(c.workload)) * static_cast<double>(calls) / m.wall_seconds;
+  const double peak = machine_peak(c.threads);
+  if (!(rate > kImplausibleFactor * peak)) return {};
+  return fmt::format("it did not compute: {:.4g} GFLOP/s, where {} thread{} of this machine can do {:.4g}", rate / 1e9,
+                     c.threads, c.threads == 1 ? "" : "s", peak / 1e9);
+}
+
+Measurement conclude(PreparedCase& prepared, const Stopwatch& stopwatch) {
   prepared.check_again();
+  prepared.note_growth(stopwatch.grown_bytes());
   Measurement m{.verdict = prepared.verdict()};
+  stopwatch.write_to(m);
   if (!m.verdict.passed) m.verdict.failure = "after timing: " + m.verdict.failure;
   m.checksum = prepared.checksum();
   m.workspace_bytes = static_cast<std::int64_t>(prepared.workspace_bytes());
@@ -145,39 +179,38 @@ Measurement measurement_from(const Json& json) {
           .libraries = json.value("libraries", "")};
 }
 
-Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used) {
-  Measurement m = conclude(prepared);
-  m.pct_peak = ruler.pct_peak();
-  m.pct_bandwidth = ruler.pct_bandwidth();
-  m.slice_spread = ruler.spread();
-  m.over_parts = prepared.over_parts();
-  m.threads_used = threads_used;
-  return m;
-}
-
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls) {
   if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
   const int threads_used = prepared.threads_used();
   // Brings back what others evicted, and a worker that stood still; of long calls that is little.
   if (prepared.first_call_seconds() < kShortCall) prepared.call();
-  prepared.poison();
+  prepared.begin_calls();
   Ruler ruler(c, prepared);
+  prepared.change_inputs();
   Stopwatch stopwatch;
   stopwatch.start();
+  std::int64_t made = 0;
   call_in_slices(
-      prepared, ruler, [&] { return calls-- > 0 && !interrupted(); }, [&] { stopwatch.stop(); },
+      prepared, ruler, [&] { return made < calls && !interrupted() && ++made > 0; }, [&] { stopwatch.stop(); },
       [&] { stopwatch.start(); });
   stopwatch.stop();
   ruler.finish();
-  Measurement m = conclude(prepared, ruler, threads_used);
-  stopwatch.write_to(m);
+  Measurement m = conclude(prepared, stopwatch);
+  m.pct_peak = ruler.pct_peak();
+  m.pct_bandwidth = ruler.pct_bandwidth();
+  m.slice_spread = ruler.spread();
+  m.over_parts = prepared.over_parts();
+  m.threads_used = threads_used;
+  if (const std::string reason = why_impossible(c, m, made); m.verdict.passed && !reason.empty())
+    m.verdict = {.tolerance = m.verdict.tolerance, .failure = reason};
   return m;
 }
 
 Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
   if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
-  prepared.poison();
+  prepared.begin_calls();
   prepared.call();
+  prepared.change_inputs();
   Stopwatch stopwatch;
   stopwatch.start();
   for (std::int64_t i = 0; i < calls && !interrupted(); ++i) {
@@ -185,9 +218,7 @@ Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
     benchmark::ClobberMemory();
   }
   stopwatch.stop();
-  Measurement m = conclude(prepared);
-  stopwatch.write_to(m);
-  return m;
+  return conclude(prepared, stopwatch);
 }
 
 void add_counters(benchmark::State& state, const Workload& w, const Measurement& m) {

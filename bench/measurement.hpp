@@ -42,28 +42,26 @@ Json to_json(const Verdict& verdict);
 Measurement measurement_from(const Json& json);
 Verdict verdict_from(const Json& json);
 
-// Calls the kernel for as long as `more` says, in slices between which ceilings are measured; `pause` and `resume` hold
-// whatever clock is running meanwhile. ruler.finish() is the caller's, once that clock stands still.
+// Calls the kernel for as long as `more` says, in slices between which ceilings are measured and inputs changed; `pause` and
+// `resume` hold whatever clock is running meanwhile. ruler.finish() is the caller's, once that clock stands still.
 template <class More, class Pause, class Resume>
-void call_in_slices(const PreparedCase& prepared, Ruler& ruler, More more, Pause pause, Resume resume) {
+void call_in_slices(PreparedCase& prepared, Ruler& ruler, More more, Pause pause, Resume resume) {
   ruler.begin_slice();
   while (more()) {
-    prepared.call();
-    benchmark::ClobberMemory();
-    if (!ruler.slice_is_full()) continue;
-    if (ruler.end_slice()) {
+    if (ruler.is_between_slices()) {
       pause();
       ruler.measure_ceilings();
+      prepared.disturb();
       resume();
+      ruler.begin_slice();
     }
-    ruler.begin_slice();
+    prepared.call();
+    benchmark::ClobberMemory();
+    if (ruler.slice_is_full() && !ruler.end_slice()) ruler.begin_slice();
   }
 }
 
-// What there is to know after the timed calls beside their time: checks the outputs again, reads the ruler.
-Measurement conclude(PreparedCase& prepared, const Ruler& ruler, int threads_used);
-
-// A batch of calls on poisoned outputs with a stopwatch of its own, ceilings beside them. Of a case that was not found
+// A batch of calls with a stopwatch of its own, ceilings beside them, then another look at the outputs. Of a case that was not found
 // right before, only the verdict.
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls);
 

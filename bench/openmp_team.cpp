@@ -120,4 +120,33 @@ void require_default_team() {
 #endif
 }
 
+#ifdef _OPENMP
+OpenMpSettings openmp_settings() {
+  OpenMpSettings settings{.dynamic = omp_get_dynamic(),
+                          .max_threads = omp_get_max_threads(),
+                          .max_active_levels = omp_get_max_active_levels()};
+  omp_sched_t schedule{};
+  omp_get_schedule(&schedule, &settings.chunk);
+  settings.schedule = static_cast<int>(schedule);
+  return settings;
+}
+
+std::string mend_openmp_settings(const OpenMpSettings& before) {
+  const OpenMpSettings now = openmp_settings();
+  if (now == before) return {};
+  omp_set_dynamic(before.dynamic);
+  omp_set_num_threads(before.max_threads);
+  omp_set_max_active_levels(before.max_active_levels);
+  omp_set_schedule(static_cast<omp_sched_t>(before.schedule), before.chunk);
+  if (now.dynamic != before.dynamic) return fmt::format("omp_set_dynamic({})", now.dynamic);
+  if (now.max_threads != before.max_threads) return fmt::format("omp_set_num_threads({})", now.max_threads);
+  if (now.max_active_levels != before.max_active_levels)
+    return fmt::format("omp_set_max_active_levels({})", now.max_active_levels);
+  return fmt::format("omp_set_schedule({}, {})", now.schedule, now.chunk);
+}
+#else
+OpenMpSettings openmp_settings() { return {}; }
+std::string mend_openmp_settings(const OpenMpSettings&) { return {}; }
+#endif
+
 }  // namespace attn::bench

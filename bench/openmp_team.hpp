@@ -24,4 +24,14 @@ std::string why_not_team(const FormedTeam& team, int threads);
 // The team of loops that ask for no size, such as those that fill inputs, can start. Throws EnvironmentError.
 void require_default_team();
 
+// What a call may have told the runtime of this process, for the regions after it.
+struct OpenMpSettings {
+  int dynamic = 0, max_threads = 0, max_active_levels = 0, schedule = 0, chunk = 0;
+  bool operator==(const OpenMpSettings&) const = default;
+};
+// All 0 in a program without OpenMP of its own.
+OpenMpSettings openmp_settings();
+// What somebody set since then, such as "omp_set_dynamic(1)", and sets it back; empty when nothing.
+std::string mend_openmp_settings(const OpenMpSettings& before);
+
 }  // namespace attn::bench

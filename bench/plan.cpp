@@ -11,6 +11,7 @@
 
 #include "calibration.hpp"
 #include "check.hpp"
+#include "first_contact.hpp"
 #include "kernels.hpp"
 #include "registry.hpp"
 #include "stop.hpp"
@@ -92,31 +93,34 @@ double oracle_seconds(const Workload& w) {
          3 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
 }
 
-Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels) {
+Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels, FirstContact* contact) {
   Plan plan{.skipped = cases.skipped};
-  Calibration calibration(limits.watchdog);
+  Calibration calibration;
   std::map<std::string, double> oracles;
   for (const Case& c : cases.run) {
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
-    Station* station = kernels == nullptr ? nullptr : kernels->station_of(*c.variant);
-    const Station::Prediction elsewhere = station == nullptr ? Station::Prediction{} : station->predict(c);
+    const bool elsewhere = kernels != nullptr && kernels->station_of(*c.variant) != nullptr;
+    const Station::Prediction told =
+        kernels == nullptr ? Station::Prediction{} : kernels->place_of(*c.variant).predict(c);
     const std::string reason =
-        elsewhere.refused.empty() ? why_not_here(c, limits, elsewhere.workspace_bytes) : elsewhere.refused;
+        told.refused.empty() ? why_not_here(c, limits, elsewhere ? told.workspace_bytes : 0) : told.refused;
     if (!reason.empty()) {
       skip(reason);
       continue;
     }
-    const double speed = station == nullptr               ? calibration.flops_per_second(c)
-                         : elsewhere.flops_per_second > 0 ? elsewhere.flops_per_second
-                                                          : kUnknownFlops;
-    const double iteration = static_cast<double>(flops(c.workload)) / speed;
+    std::string failure = told.failure;
+    if (failure.empty() && contact != nullptr) failure = contact->failure_of(c);
+    const double speed = kernels == nullptr          ? calibration.flops_per_second(c)
+                         : told.flops_per_second > 0 ? told.flops_per_second
+                                                     : kUnknownFlops;
+    const double iteration = failure.empty() ? static_cast<double>(flops(c.workload)) / speed : 0;
     if (iteration > limits.max_case_seconds) {
       skip(fmt::format("one iteration is predicted to take {:.1f} s; --max-case-seconds is {:g}", iteration,
                        limits.max_case_seconds));
       continue;
     }
     oracles.emplace(to_string(c.workload), oracle_seconds(c.workload));
-    plan.cases.push_back({c, iteration, case_seconds(c.workload, iteration, limits)});
+    plan.cases.push_back({c, iteration, failure.empty() ? case_seconds(c.workload, iteration, limits) : 0, failure});
   }
   keep_budget(plan, limits.budget_seconds, oracles);
   return plan;

@@ -12,8 +12,8 @@
 
 namespace attn::bench {
 
+class FirstContact;
 class Kernels;
-class Watchdog;
 
 struct Limits {
   double max_case_seconds = 10;  // of a single iteration
@@ -22,7 +22,6 @@ struct Limits {
   double budget_seconds = 0;  // 0: none
   std::int64_t memory_bytes = 0;
   std::int64_t last_level_bytes = bench::last_level_bytes();
-  Watchdog* watchdog = nullptr;  // of kernels that are calibrated in this process; may be null
 
   PassSettings passes() const { return {.seconds = min_time_seconds, .repetitions = repetitions}; }
 };
@@ -30,7 +29,8 @@ struct Limits {
 struct PlannedCase {
   Case c;
   double iteration_seconds;
-  double total_seconds;  // with oracle, checks, warm-up and probes
+  double total_seconds;   // with oracle, checks, warm-up and probes
+  std::string failure{};  // why it is not to be called (first_contact.hpp); mostly empty
 };
 
 struct Plan {
@@ -39,9 +39,10 @@ struct Plan {
   double total_seconds = 0;
 };
 
-// Predicts from a few calls of each kernel on a small problem of the same kind (prefill or decode), made where the kernel
-// runs; without `kernels` that is this process.
-Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels = nullptr);
+// Predicts from a few calls of each kernel on a small problem of the same kind (prefill or decode), made in a worker; without
+// `kernels` in this process. `contact`: what kernels must compute before, if anything.
+Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels = nullptr,
+               FirstContact* contact = nullptr);
 
 // Predicted seconds for oracle and yardstick, low enough a speed assumed for any machine.
 double oracle_seconds(const Workload& problem);

@@ -40,6 +40,7 @@ Ruler::Ruler(const Case& c, const PreparedCase& prepared)
 }
 
 void Ruler::begin_slice() {
+  between_slices_ = false;
   calls_left_ = calls_;
   begin_ = std::chrono::steady_clock::now();
 }
@@ -51,7 +52,7 @@ bool Ruler::end_slice() {
   calls_ = calls_for(kSliceSeconds, calls, seconds);
   if (seconds >= kLeastSliceSeconds) {
     add_slice(calls, seconds);
-    return true;
+    return between_slices_ = true;
   }
   short_calls_ += calls;
   short_seconds_ += seconds;
@@ -59,7 +60,7 @@ bool Ruler::end_slice() {
 }
 
 void Ruler::finish() {
-  if (end_slice()) return measure_ceilings();
+  if (between_slices_ || end_slice()) return measure_ceilings();
   if (arithmetic_.size() > 0 || !(short_seconds_ > 0)) return;
   add_slice(short_calls_, short_seconds_);
   measure_ceilings();

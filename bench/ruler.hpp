@@ -24,10 +24,11 @@ class Ruler {
   void begin_slice();
   // Asked after every call of the kernel; costs a decrement.
   bool slice_is_full() { return --calls_left_ == 0; }
-  // Reads the time; true when the slice was long enough to count, and ceilings are to be measured now.
+  // Reads the time; true when the slice was long enough to count, and ceilings are to be measured before the next.
   bool end_slice();
+  bool is_between_slices() const { return between_slices_; }
   void measure_ceilings();
-  // After the last call: the begun slice counts if it is long enough, or with all that was too short if there is no other.
+  // After the last call: a begun slice counts if it is long enough, or with all that was too short if there is no other.
   void finish();
 
   // Shares in percent; empty where there is no such ceiling.
@@ -51,6 +52,7 @@ class Ruler {
   std::int64_t calls_ = 1, calls_left_ = 1;  // of the current slice
   std::int64_t short_calls_ = 0;             // of slices that were too short to count
   double short_seconds_ = 0;
+  bool between_slices_ = false;  // the last one counts
   std::chrono::steady_clock::time_point begin_;
 };
 

@@ -20,6 +20,7 @@
 #include "durable_file.hpp"
 #include "errors.hpp"
 #include "feed.hpp"
+#include "first_contact.hpp"
 #include "kernels.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
@@ -96,7 +97,8 @@ Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
 
 void print_plan(const Plan& plan, const Limits& limits) {
   for (const PlannedCase& planned : plan.cases)
-    fmt::print("{:8.2f} s  {}\n", planned.total_seconds, case_name(planned.c));
+    fmt::print("{:8.2f} s  {}{}\n", planned.total_seconds, case_name(planned.c),
+               planned.failure.empty() ? "" : "  FAILED " + planned.failure);
   fmt::print("\n{} cases, {:.0f} s predicted{}\n", plan.cases.size(), plan.total_seconds,
              limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
   fmt::print("{}", format_skipped(plan.skipped));
@@ -247,7 +249,7 @@ int run(const Options& options, const Context& context) {
     for (const std::string& name : options.cases.sweeps)
       flags.repetitions = std::max(flags.repetitions, load_sweep(name).repetitions);
   const Feed feed(options.inputs);
-  Limits limits = limits_of(options, flags);
+  const Limits limits = limits_of(options, flags);
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(options.cases.sweeps);
   const Kernels kernels(context.table, wanted, feed);
@@ -261,8 +263,8 @@ int run(const Options& options, const Context& context) {
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
   }
   Watchdog watchdog(options.kernels.hang_seconds);
-  limits.watchdog = &watchdog;
-  const Plan plan = make_plan(cases, limits, &kernels);
+  FirstContact contact(kernels);
+  const Plan plan = make_plan(cases, limits, &kernels, flags.list_only ? nullptr : &contact);
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;

@@ -9,7 +9,7 @@ namespace attn::bench {
 // once, exit 130. A crash prints the case that was running and ends with exit 1; its row is recorded by --resume.
 void install_signal_handlers();
 
-// While it lives, an exit() that is not ours (the OpenMP runtime that cannot start a thread, a kernel) ends the process
+// While it lives, an exit() or _exit() that is not ours (the OpenMP runtime that cannot start a thread, a kernel) ends the process
 // with exit 3, naming the case that was running.
 class ExitGuard {
  public:
@@ -30,5 +30,8 @@ void set_current_activity(std::string_view text);
 const char* how_to_go_on(std::string_view activity);
 
 bool interrupted();
+
+// Ends the process at once, as _exit() does where no kernel is suspected of it.
+[[noreturn]] void end_process(int code);
 
 }  // namespace attn::bench

@@ -12,6 +12,8 @@
 #include "contest.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
+#include "feed.hpp"
+#include "kernels.hpp"
 #include "machine.hpp"
 #include "match.hpp"
 #include "option_checks.hpp"
@@ -172,13 +174,12 @@ int tune(Options options, const Context& context) {
   // Teams were our choice, not the user's: that a variant has none is no news.
   if (own_teams) std::erase_if(cases.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
   // The turns take their time from seconds_per_problem; the plan predicts what comes on top.
-  Watchdog watchdog(options.hang_seconds);
-  const Limits limits{.max_case_seconds = options.max_case_seconds,
-                      .min_time_seconds = 1e-3,
-                      .memory_bytes = available_bytes(),
-                      .watchdog = &watchdog};
+  const Limits limits{
+      .max_case_seconds = options.max_case_seconds, .min_time_seconds = 1e-3, .memory_bytes = available_bytes()};
+  const Feed feed(InputOptions{.seed = options.seed, .tensors = {}});
+  const Kernels kernels(context.table, {.hang_seconds = options.hang_seconds}, feed);
   const std::vector<Match> matches = make_matches(cases, options.cases.isa.empty() || options.cases.isa == "native",
-                                                  limits, context.table, cases.skipped);
+                                                  limits, context.table, cases.skipped, &kernels);
   if (matches.empty()) throw UsageError("nothing can be tuned:" + format_skipped(cases.skipped));
   const std::string path = options.out.empty() ? record_folder("tune without --out") + "/best.toml" : options.out;
   OutputFile out(path);
@@ -186,6 +187,7 @@ int tune(Options options, const Context& context) {
   BestFile file{.revision = revision(), .date = utc_date(), .command = command_line(options)};
   file.machine = machine_facts();
   file.machine.erase("revision");
+  Watchdog watchdog(options.hang_seconds);
   play(matches, options, watchdog, file);
   if (interrupted()) return kExitInterrupted;
   if (!file.entries.empty()) {

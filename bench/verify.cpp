@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "commands.hpp"
 #include "durable_file.hpp"
@@ -15,6 +16,7 @@
 #include "json_text.hpp"
 #include "kernels.hpp"
 #include "machine.hpp"
+#include "openmp_team.hpp"
 #include "option_checks.hpp"
 #include "plan.hpp"
 #include "reporter.hpp"
@@ -22,41 +24,10 @@
 #include "stop.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
-#include "watchdog.hpp"
-#include "workbench.hpp"
+#include "verify_problems.hpp"
 
 namespace attn::bench {
 namespace {
-
-// What is verified when no problem is named: every mask, both directions of seqlen_q != seqlen_k, grouped
-// heads, odd sizes, every fill and layout, dropout, the backward pass, layers.
-constexpr std::array kDefaultProblems = {
-    "h:2/q:128/d:64/lse:1",
-    "b:2/h:3/q:197/d:64/layout:packed",
-    "h:2/q:130/d:80/mask:causal/lse:1/layout:bshd",
-    "h:4/hkv:2/q:65/k:257/d:128/mask:causal",
-    "h:4/hkv:1/q:257/k:65/d:96/mask:causal/lse:1",
-    "h:2/q:200/d:64/mask:causal/window:31,0/fill:ascending",
-    "h:2/q:77/k:150/d:33/dv:17/window:20,9/lse:1/fill:descending",
-    "h:2/q:96/d:192/dv:128/mask:causal/fill:peaked",
-    "h:2/q:63/d:256/fill:uniform",
-    "h:8/hkv:2/q:1/k:1000/d:128/lse:1",
-    "h:4/hkv:1/q:2/k:3000/d:40/mask:causal/lse:1/fill:peaked",
-    "h:2/q:150/k:400/d:48/fill:ascending",
-    "h:2/q:300/d:64/lse:1/fill:needle",
-    "h:4/hkv:2/q:40/k:1000/d:40/mask:causal/lse:1/fill:needle",
-    "h:2/q:60/d:40/lse:1/fill:integers",
-    "h:1/q:1/d:1",
-    "h:3/q:17/k:3/d:3/mask:causal/lse:1",
-    "b:2/h:4/hkv:2/q:100/k:131/d:40/mask:causal/lse:1/dropout:0.2",
-    "h:2/q:200/d:64/pass:bwd",
-    "b:2/h:6/hkv:2/q:97/k:203/d:48/dv:33/mask:causal/dropout:0.1/pass:bwd/layout:bshd",
-    "h:3/q:260/d:80/window:40,7/pass:bwd/layout:packed/fill:peaked",
-    "h:2/q:150/d:64/mask:causal/pass:bwd/fill:needle",
-    "h:4/hkv:2/q:90/d:16/mask:causal/dropout:0.1/pass:both/layer:fused",
-    "b:2/h:3/q:50/k:70/d:16/layer:per_head",
-    "h:1/q:60/d:24/dmodel:72/pass:bwd/layer:single",
-};
 
 struct Options {
   CaseOptions cases;
@@ -149,24 +120,17 @@ class Steps {
 };
 
 // A kernel that ends its worker has failed.
-Verdict judge(const PlannedCase& planned, const Kernels& kernels, Workbench& bench, Watchdog& watchdog) {
-  Station* station = kernels.station_of(*planned.c.variant);
+Verdict judge(const PlannedCase& planned, const Kernels& kernels) {
   try {
-    if (station != nullptr) return station->prepare(planned.c, planned.iteration_seconds);
-    const Watched watched(&watchdog, case_name(planned.c),
-                          planned.iteration_seconds + oracle_seconds(planned.c.workload));
-    return bench.prepare(planned.c).verdict();
+    return kernels.station_of(*planned.c.variant)->prepare(planned.c, planned.iteration_seconds);
   } catch (const WorkerError& error) {
     return {.tolerance = 1, .failure = std::string("its worker ") + error.what()};
   }
 }
 
-Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& kernels, const Feed& feed,
-             Watchdog& watchdog) {
-  Plan plan = make_plan(
-      expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), feed.file()),
-      {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes(), .watchdog = &watchdog},
-      &kernels);
+Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& kernels, const Feed& feed) {
+  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), feed.file()),
+                        {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())
     std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
@@ -186,44 +150,30 @@ int verify(const Options& options, const Context& context) {
   CaseOptions chosen = options.cases;
   const Feed feed(options.inputs);
   if (chosen.sweeps.empty() && chosen.problems.empty() && feed.file() == nullptr)
-    chosen.problems.assign(kDefaultProblems.begin(), kDefaultProblems.end());
+    chosen.problems.assign(kVerifyProblems.begin(), kVerifyProblems.end());
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
+  wanted.isolate = true;  // a kernel that crashes or hangs costs its case
   const Kernels kernels(context.table, wanted, feed);
   Findings findings(feed.arguments() + kernels.arguments());
-  const Case* current = nullptr;  // once the plan stands
-  std::optional<Steps> steps;
-  // A kernel that hangs in this process cannot be left behind: what was found until then is all that can be told. Nothing
-  // else touches it meanwhile.
-  Watchdog watchdog(options.kernels.hang_seconds, [&](const std::string& name, double seconds) {
-    if (steps) steps->clear_line();
-    if (current == nullptr) end_hung(name, seconds);
-    findings.add(*current, {.tolerance = 1, .failure = hung_text(seconds)});
-    try {
-      findings.conclude({});
-    } catch (const EnvironmentError& error) {
-      fmt::print(stderr, "attnbench: {}\n", error.what());
-    }
-    std::fflush(stdout);
-    fmt::print(stderr, "attnbench: {} in {}; the cases after it were not verified: add --isolate to go on after it\n",
-               hung_text(seconds), name);
-    _exit(kExitWrong);
-  });
-  const Plan plan = plan_of(options, chosen, kernels, feed, watchdog);
+  const Plan plan = plan_of(options, chosen, kernels, feed);
   if (!options.json.empty()) findings.write_to(options.json);
 
-  Workbench bench(feed.source());
-  steps.emplace(plan);
+  // Where this process cannot have a team, no worker can: that is no kernel's fault.
+  std::set<int> teams;
+  for (const PlannedCase& planned : plan.cases)
+    if (teams.insert(planned.c.threads).second) form_team(planned.c.threads);
+
+  Steps steps(plan);
   for (const PlannedCase& planned : plan.cases) {
     if (interrupted()) break;
-    current = &planned.c;
-    steps->begin(case_name(planned.c));
-    const Verdict verdict = judge(planned, kernels, bench, watchdog);
+    steps.begin(case_name(planned.c));
+    const Verdict verdict = judge(planned, kernels);
     if (interrupted()) break;
-    if (!verdict.passed) steps->clear_line();
+    if (!verdict.passed) steps.clear_line();
     findings.add(planned.c, verdict);
   }
-  steps->clear_line();
+  steps.clear_line();
   return interrupted() ? kExitInterrupted : findings.conclude(plan.skipped);
 }
 

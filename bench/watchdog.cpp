@@ -32,7 +32,7 @@ std::string hung_text(double seconds) { return fmt::format("hung: no answer for 
 void end_hung(const std::string& name, double seconds) {
   fmt::print(stderr, "\nattnbench: {} in {}\n{}", hung_text(seconds), name, how_to_go_on(name));
   std::fflush(stderr);
-  _exit(kExitWrong);
+  end_process(kExitWrong);
 }
 
 Watchdog::Watchdog(double hang_seconds, OnHang on_hang)

@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "cpus.hpp"
 #include "errors.hpp"
+#include "input_watch.hpp"
 #include "openmp_team.hpp"
 #include "stop.hpp"
 #include "team.hpp"
@@ -19,6 +21,13 @@ namespace {
 
 // Random interleaving returns to a workload again and again; this much of inputs and oracles is kept for it.
 constexpr std::int64_t kKeptBytes = std::int64_t{2} << 30;
+
+// What disturb() poisons of an output or a workspace.
+constexpr std::size_t kDisturbedBytes = std::size_t{1} << 16;
+
+// What a team is called for again, since threads that race are right most of the time.
+constexpr int kFurtherTeamCalls = 8;
+constexpr double kFurtherTeamSeconds = 0.02;
 
 // A call so long that a team which spun on from before it, for 15 ms with GCC's runtime, is below the 5 % of TeamClock.
 constexpr auto kLongCall = std::chrono::milliseconds(300);
@@ -108,12 +117,12 @@ PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optio
 }
 
 bool PreparedCase::get_ready() {
-  const auto fail = [&](std::string failure) {
+  const auto refuse = [&](std::string failure) {
     verdict_ = {.tolerance = 1, .failure = std::move(failure)};
     return false;
   };
   const FormedTeam team = form_team(case_.threads);
-  if (std::string reason = why_not_team(team, case_.threads); !reason.empty()) return fail(std::move(reason));
+  if (std::string reason = why_not_team(team, case_.threads); !reason.empty()) return refuse(std::move(reason));
   Cpus cpus = usable_cpus({});
   cpus.allowed = team.cpus;  // the runtime may have bound its threads
   if (const std::string reason = oversubscription(case_.threads, cpus); !reason.empty())
@@ -130,7 +139,7 @@ bool PreparedCase::get_ready() {
   } catch (const EnvironmentError&) {
     throw;
   } catch (const std::runtime_error& error) {
-    return fail(error.what());
+    return refuse(error.what());
   }
   return true;
 }
@@ -138,10 +147,15 @@ bool PreparedCase::get_ready() {
 void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before) {
   if (!checked_before && layer_ == nullptr) workload_.oracle();  // from inputs that no call of this kernel has touched
   poison();
+  CallerState caller(case_.threads);
+  std::optional<InputWatch> watch;
+  if (layer_ == nullptr) watch.emplace(inputs(0));
   const TeamClock team;
   const auto begin = Clock::now();
   call();
   first_call_seconds_ = seconds_since(begin);
+  const bool wrote = watch && watch->saw_a_write();
+  watch.reset();
   if (Clock::now() - begin >= kLongCall) {
     const std::string suspect = suspicion_of(team.use(1));
     if (suspect.empty()) threads_used_ = team.threads_used();  // else threads_used() looks again, once teams rest
@@ -149,10 +163,25 @@ void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before)
   finish(0);
   checked_ = outputs(0);
   checksum_ = checksum_of(checked_);
+  std::string changes = caller.mend_changes();
+  if (wrote) changes = "it wrote to an input";
   if (checked_before == checksum_ && workload_.inputs_are_intact() && overrun().empty())
     verdict_.passed = true;
   else
     judge(0);
+  if (verdict_.passed && case_.threads > 1) call_again_by_a_team();
+  if (verdict_.passed && !changes.empty()) fail(changes);
+  if (layer_ == nullptr) look_for_untimed_work();
+}
+
+void PreparedCase::call_again_by_a_team() {
+  const auto begin = Clock::now();
+  for (int i = 0; i < kFurtherTeamCalls && verdict_.passed && seconds_since(begin) < kFurtherTeamSeconds; ++i) {
+    poison();
+    call();
+    finish(0);
+    if (outputs(0) != checked_) judge(0);
+  }
 }
 
 void PreparedCase::finish(std::size_t copy) {
@@ -171,16 +200,81 @@ void PreparedCase::poison() const {
   next_ = 0;
 }
 
+void PreparedCase::begin_calls() {
+  caller_.emplace(case_.threads);
+  if (layer_ != nullptr) return layer_->poison();
+  if (!std::exchange(let_stand_, !let_stand_)) poison();
+  std::fill(written_.begin(), written_.end(), 0);
+  next_ = 0;
+}
+
+void PreparedCase::disturb() {
+  if (layer_ != nullptr || case_.variant->prepare != nullptr) return;
+  change_inputs();
+  if (random_() % 2 == 0) return;
+  std::vector<std::span<std::byte>> all = inputs(next_).outputs();
+  all.push_back(workspace_.bytes());
+  for (const std::span<std::byte> bytes : all) {
+    const std::size_t words = std::min(bytes.size(), kDisturbedBytes) / sizeof kPoison;
+    const std::size_t first = random_() % (bytes.size() / sizeof kPoison - words + 1);
+    attn::poison(bytes.subspan(first * sizeof kPoison, words * sizeof kPoison));
+  }
+}
+
+void PreparedCase::change_inputs() {
+  if (layer_ != nullptr) return;
+  flips_.try_emplace(next_, case_.workload.problem, inputs(next_).tensors()).first->second.turn(random_);
+  args_[next_].prepare_again();
+}
+
+void PreparedCase::restore_inputs() {
+  for (auto& [copy, flips] : flips_) {
+    flips.restore();
+    args_[copy].prepare_again();
+  }
+  flips_.clear();
+}
+
+void PreparedCase::note_growth(std::int64_t bytes) {
+  constexpr std::int64_t kGrowth = std::int64_t{1} << 16;
+  constexpr int kTimes = 3;
+  grown_in_a_row_ = bytes < kGrowth ? 0 : grown_in_a_row_ + 1;
+  if (verdict_.passed && grown_in_a_row_ >= kTimes)
+    fail(fmt::format("it allocates in run: the process grew in {} turns in a row, by {} in the last", kTimes,
+                     bytes_text(bytes)));
+}
+
+// A kernel's own prepare and finish may only convert tensors: what takes longer than that may be a part of the answer
+// that nobody times. The state was made before, so that what a library sets up once is done.
+void PreparedCase::look_for_untimed_work() {
+  constexpr double kConvertedBytes = 1e9, kLeastSeconds = 50e-6;  // per second, at the least
+  const auto look = [&](const char* name, double seconds, double bytes) {
+    if (const double most = kLeastSeconds + bytes / kConvertedBytes; seconds > most)
+      marks_["untimed_work"] = fmt::format("{} takes {:.3g} ms, where converting what it may is {:.3g} ms at most",
+                                           name, 1e3 * seconds, 1e3 * most);
+  };
+  double output_bytes = 0;
+  for (const std::span<std::byte> output : inputs(0).outputs()) output_bytes += static_cast<double>(output.size());
+  if (case_.variant->prepare != nullptr) {
+    const auto begin = Clock::now();
+    args_[0].prepare_again();
+    look("prepare", seconds_since(begin),
+         static_cast<double>(minimal_bytes(workload_.workload.problem)) - output_bytes);
+  }
+  if (case_.variant->finish != nullptr) look("finish", finish_seconds_, output_bytes);
+}
+
+void PreparedCase::fail(std::string failure) {
+  verdict_.passed = false;
+  verdict_.failure = std::move(failure);
+}
+
 void PreparedCase::judge(std::size_t copy) {
   if (layer_ != nullptr) {
     verdict_ = layer_->check();
     return;
   }
   verdict_ = check(workload_.oracle(), inputs(copy).tensors(), case_.variant->error_multiple);
-  const auto fail = [&](std::string failure) {
-    verdict_.passed = false;
-    verdict_.failure = std::move(failure);
-  };
   if (!workload_.inputs_are_intact()) fail("it wrote to an input");
   if (const std::string where = overrun(); !where.empty()) fail("it wrote past the end of " + where);
 }
@@ -193,15 +287,19 @@ std::string PreparedCase::overrun() const {
 }
 
 void PreparedCase::check_again() {
+  const std::string changes = caller_ ? caller_->mend_changes() : "";
+  caller_.reset();
   if (layer_ != nullptr) {
     if (verdict_.passed && outputs(0) != checked_) judge(0);
-    return;
+  } else {
+    for (std::size_t copy = 0; copy < copies(); ++copy)
+      if (written_[copy]) finish(copy);
+    restore_inputs();
+    if (!workload_.inputs_are_intact() || !overrun().empty()) return judge(0);
+    for (std::size_t copy = 0; copy < copies() && verdict_.passed; ++copy)
+      if (written_[copy] && outputs(copy) != checked_) judge(copy);
   }
-  for (std::size_t copy = 0; copy < copies(); ++copy)
-    if (written_[copy]) finish(copy);
-  if (!workload_.inputs_are_intact() || !overrun().empty()) return judge(0);
-  for (std::size_t copy = 0; copy < copies() && verdict_.passed; ++copy)
-    if (written_[copy] && outputs(copy) != checked_) judge(copy);
+  if (verdict_.passed && !changes.empty()) fail(changes);
 }
 
 std::string PreparedCase::suspicion_of(const TeamUse& use) const {

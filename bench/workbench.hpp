@@ -6,16 +6,19 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "caches.hpp"
+#include "caller_state.hpp"
 #include "case.hpp"
 #include "check.hpp"
 #include "inputs.hpp"
 #include "layer_case.hpp"
 #include "plant.hpp"
 #include "run.hpp"
+#include "sign_flips.hpp"
 
 namespace attn::bench {
 
@@ -66,7 +69,13 @@ class PreparedCase {
   std::size_t workspace_bytes() const { return workspace_.size(); }
   // Memory of its own.
   std::size_t bytes() const { return workspace_.size() + checked_.size(); }
-  void poison() const;
+  // Before calls that are to be checked by check_again(). Every other time outputs and workspace are poisoned; else they
+  // stand, for a kernel to be caught that takes them for its answer.
+  void begin_calls();
+  // The inputs of the next call are others than before (sign_flips.hpp), and so is its answer.
+  void change_inputs();
+  // The same between two slices of the timed calls, and now and then poisons a part of outputs and workspace.
+  void disturb();
   // On the next copy of the inputs.
   void call() const {
     if (layer_ != nullptr) return layer_->call();
@@ -84,7 +93,7 @@ class PreparedCase {
   double first_call_seconds() const { return first_call_seconds_; }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
-  // "oversubscribed"; and once threads_used() was asked "suspect_threads"; each with the reason.
+  // "oversubscribed", "untimed_work"; and once threads_used() was asked "suspect_threads"; each with the reason.
   const std::map<std::string, std::string>& marks() const { return marks_; }
   // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
   double prepare_seconds() const { return prepare_seconds_; }
@@ -98,13 +107,23 @@ class PreparedCase {
   const Inputs& inputs(std::size_t copy) const { return workload_.copy(copy); }
   // Leaves out the next `count` copies, which somebody else reads; returns the first of them.
   std::size_t skip_copies(std::int64_t count) const;
-  // After the timed loop: the outputs must still be the checked ones bit for bit; if not, they go to the oracle again.
+  // After the calls since begin_calls(): the outputs must be the checked ones bit for bit, but for the signs that follow
+  // from those of the inputs; if not, they go to the oracle again. The inputs are what they were, and so must be what else a kernel
+  // leaves alone (caller_state.hpp).
   void check_again();
+  // By so many bytes the process grew in timed calls since the last time: a kernel allocates nothing in `run`. It fails where
+  // that happens again and again; once, a library may have been filling its caches.
+  void note_growth(std::int64_t bytes);
 
  private:
   // False, and the verdict failed, when the kernel cannot be called.
   bool get_ready();
   void check_first_call(std::optional<std::uint64_t> checked_before);
+  void call_again_by_a_team();
+  void poison() const;
+  void restore_inputs();
+  void look_for_untimed_work();
+  void fail(std::string failure);
   std::string suspicion_of(const TeamUse& use) const;
   void finish(std::size_t copy);
   void judge(std::size_t copy);
@@ -117,6 +136,11 @@ class PreparedCase {
   AlignedBuffer workspace_;
   std::vector<PreparedArgs> args_;  // of every copy; none of a layer
   std::unique_ptr<LayerCase> layer_;
+  std::map<std::size_t, SignFlips> flips_;  // of the copies whose inputs are changed
+  std::mt19937_64 random_{std::random_device{}()};
+  std::optional<CallerState> caller_;  // since begin_calls()
+  bool let_stand_ = false;             // next time
+  int grown_in_a_row_ = 0;
   mutable std::size_t next_ = 0;
   mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
   bool planted_ = is_planted(case_name(case_));

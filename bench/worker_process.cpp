@@ -49,13 +49,13 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 [[noreturn]] void become(char* const* command, char* const* environment, int in, int out, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);  // it died before it could be watched
+  if (getppid() != parent) end_process(127);  // it died before it could be watched
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   for (const int signal_number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
     signal(signal_number, SIG_DFL);
   execvpe(command[0], command, environment);
-  _exit(127);
+  end_process(127);
 }
 
 // A plugin's texts come this way, and what it had its host say: none of it reaches a terminal as it is.

@@ -45,6 +45,12 @@ bool AlignedBuffer::slack_is_intact() const {
   return std::ranges::all_of(slack(), [](std::byte b) { return b == kSlack; });
 }
 
+void AlignedBuffer::allow_writes(bool allowed) const {
+  if (mapping_ == nullptr) return;
+  mprotect(static_cast<std::byte*>(mapping_) + page_bytes(), mapping_bytes_ - 2 * page_bytes(),
+           allowed ? PROT_READ | PROT_WRITE : PROT_READ);
+}
+
 AlignedBuffer::~AlignedBuffer() {
   if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
 }

@@ -27,6 +27,8 @@ class AlignedBuffer {
   std::span<std::byte> bytes() const { return {data_, size_}; }
   // False once somebody wrote between the last byte and the guard page behind it, where no fault tells.
   bool slack_is_intact() const;
+  // Whether writes are allowed; they are at first. Where not, they fault.
+  void allow_writes(bool allowed) const;
   template <class T>
   std::span<T> as() const {
     return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};

@@ -296,6 +296,20 @@ void Inputs::poison_outputs() const {
   for (const Buffer& output : outputs_) poison(output.memory.bytes());
 }
 
+void Inputs::allow_writes(bool allowed) const {
+  for (const Buffer& input : inputs_) input.memory.allow_writes(allowed);
+}
+
+bool Inputs::allow_writes_at(const void* address) const {
+  const auto* byte = static_cast<const std::byte*>(address);
+  for (const Buffer& input : inputs_)
+    if (const auto bytes = input.memory.bytes(); byte >= bytes.data() && byte < bytes.data() + bytes.size()) {
+      input.memory.allow_writes(true);
+      return true;
+    }
+  return false;
+}
+
 std::uint64_t Inputs::hash() const {
   std::uint64_t hash = hash_values(tensors_);
   if (tensors_.do_.data == nullptr) return hash;

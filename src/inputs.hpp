@@ -106,6 +106,10 @@ class Inputs {
   void poison_outputs() const;
   // What lies behind the end of one of the tensors that somebody wrote to, "o" say; empty while nobody did.
   std::string overrun() const;
+  // The inputs fault when they are written to; or no longer do.
+  void allow_writes(bool allowed) const;
+  // Allows them again in the input that has this byte; false when none has. Safe in a signal handler.
+  bool allow_writes_at(const void* address) const;
   // A hash of every byte of the inputs: changes when a kernel writes one.
   std::uint64_t hash() const;
 

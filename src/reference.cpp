@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dropout.hpp"
+#include "float_control.hpp"
 
 namespace attn {
 namespace {
@@ -216,9 +217,11 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
   result.lse.resize(rows.size());
   result.score_size.resize(rows.size());
 #pragma omp parallel for schedule(dynamic, 8)
-  for (std::size_t r = 0; r < rows.size(); ++r)
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const DefaultFloatControl control;
     reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r],
                   &result.score_size[r]);
+  }
   return result;
 }
 
@@ -233,12 +236,16 @@ ReferenceGradients<T> reference_gradients(const Problem& p, const Tensors& input
   result.query_size.resize(queries.size());
   result.key_size.resize(keys.size());
 #pragma omp parallel for schedule(dynamic, 8)
-  for (std::size_t r = 0; r < queries.size(); ++r)
+  for (std::size_t r = 0; r < queries.size(); ++r) {
+    const DefaultFloatControl control;
     reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d], &result.query_size[r]);
+  }
 #pragma omp parallel for schedule(dynamic, 8)
-  for (std::size_t r = 0; r < keys.size(); ++r)
+  for (std::size_t r = 0; r < keys.size(); ++r) {
+    const DefaultFloatControl control;
     reference_dk_dv(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
                     &result.abs_dv[r * dv], &result.key_size[r]);
+  }
   return result;
 }
 

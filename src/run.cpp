@@ -94,15 +94,23 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
 }
 
 PreparedArgs::PreparedArgs(const Variant& variant, const Args& args) : variant_(&variant), args_(args) {
-  if (variant.prepare == nullptr) return;
-  args_.state = variant.prepare(&args);
-  if (args_.state == nullptr)
-    throw std::runtime_error(
-        fmt::format("could not prepare itself: {}/{} for {}", variant.name, variant.isa, to_string(*args.problem)));
+  prepare_again();
 }
 
-PreparedArgs::~PreparedArgs() {
+PreparedArgs::~PreparedArgs() { release(); }
+
+void PreparedArgs::prepare_again() {
+  if (variant_->prepare == nullptr) return;
+  release();
+  args_.state = variant_->prepare(&args_);
+  if (args_.state == nullptr)
+    throw std::runtime_error(fmt::format("could not prepare itself: {}/{} for {}", variant_->name, variant_->isa,
+                                         to_string(*args_.problem)));
+}
+
+void PreparedArgs::release() {
   if (args_.state != nullptr && variant_->release != nullptr) variant_->release(args_.state);
+  args_.state = nullptr;
 }
 
 PreparedArgs::PreparedArgs(PreparedArgs&& other) noexcept : variant_(other.variant_), args_(other.args_) {

@@ -36,12 +36,16 @@ class PreparedArgs {
   PreparedArgs& operator=(PreparedArgs&&) = delete;
 
   void run() const { variant_->run(&args_); }
+  // After the inputs changed: the state that the kernel's prepare makes of them is released and made anew.
+  void prepare_again();
   // After the last run, before anyone looks at the outputs.
   void finish() const;
   // What ran inside the library behind the kernel; empty when it does not tell.
   std::string what_ran() const;
 
  private:
+  void release();
+
   const Variant* variant_;
   Args args_;
 };

@@ -8,9 +8,11 @@
 #include <limits>
 #include <random>
 
+#include "measurement.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 #include "support.hpp"
+#include "workbench.hpp"
 
 namespace attn::test {
 namespace {
@@ -247,6 +249,9 @@ std::string check_inputs_unwritten(const Variant& v, Fixtures&) {
     const Workspace workspace(workspace_bytes(v, w.problem, 1));
     run(v, w.problem, inputs.tensors(), 1, workspace.usable());
     if (inputs.hash() != before) return reproducer(v, w, 2, 1, "wrote an input");
+    inputs.allow_writes(false);  // one that writes and restores crashes
+    run(v, w.problem, inputs.tensors(), 1, workspace.usable());
+    inputs.allow_writes(true);
   }
   return {};
 }
@@ -531,6 +536,25 @@ std::string check_random(const Variant& v, Fixtures& fixtures) {
   return ran > 0 ? "" : fmt::format("{}/{} accepts none of {} random problems", v.name, v.isa, count);
 }
 
+// As `run` times it: what it kept of the check before must not help it, and nothing may be left behind.
+std::string check_timed(const Variant& v, Fixtures&) {
+  constexpr int kTurns = 4, kCalls = 5;
+  bench::Workbench workbench(1);
+  for (const Workload& w : parse_all({"b:2/h:4/hkv:2/q:19/k:37/d:20/dv:33/lse:1", "h:1/q:33/d:16/mask:causal"}))
+    for (const int threads : {1, 2}) {
+      const bench::Case c{&v, in_pass_of(v, w), threads};
+      if (!why_not(v, c.workload.problem, threads).empty()) continue;
+      bench::PreparedCase& prepared = workbench.prepare(c);
+      if (!prepared.verdict().passed) return reproducer(v, c.workload, 1, threads, prepared.verdict().failure);
+      for (int turn = 0; turn < kTurns; ++turn) {
+        const bench::Measurement m = turn % 2 == 0 ? bench::measure_plainly(prepared, kCalls)
+                                                   : bench::measure_with_ceilings(c, prepared, kCalls);
+        if (!m.verdict.passed) return reproducer(v, c.workload, 1, threads, m.verdict.failure);
+      }
+    }
+  return {};
+}
+
 constexpr std::array kBattery = {
     Check{"lengths", "agrees with the oracle around vector lanes and block sizes, under every mask", check_lengths},
     Check{"head_sizes", "agrees with the oracle for every head size, dv equal to d or not", check_head_sizes},
@@ -552,6 +576,7 @@ constexpr std::array kBattery = {
     Check{"needle", "loses, doubles and shifts no key", check_needle},
     Check{"minus_infinity", "scores of -inf have no weight, and a row of nothing else is empty", check_minus_infinity},
     Check{"overflow", "finite means of large values are finite", check_overflow},
+    Check{"timed", "computes in every call, leaves nothing behind but its outputs", check_timed},
     Check{"random", "agrees with the oracle on seeded random problems", check_random},
 };
 

@@ -58,7 +58,7 @@ TEST_CASE("calls go round all the copies, and so does who skips some", "[cold]")
   Workbench bench(1, kCache);
   PreparedCase& prepared = bench.prepare(c);
   REQUIRE(prepared.copies() == 6);
-  prepared.poison();
+  prepared.begin_calls();
   seen.clear();
   for (int call = 0; call < 12; ++call) prepared.call();
   CHECK(std::set<const void*>(seen.begin(), seen.end()).size() == 6);
@@ -77,7 +77,7 @@ TEST_CASE("a wrong output is found whichever copy it was computed from", "[cold]
   Workbench bench(1, kCache);
   PreparedCase& prepared = bench.prepare(c);
   REQUIRE(prepared.verdict().passed);
-  prepared.poison();
+  prepared.begin_calls();
   for (int call = 0; call < 4; ++call) prepared.call();
   prepared.check_again();
   CHECK(!prepared.verdict().passed);
@@ -89,7 +89,7 @@ TEST_CASE("a kernel that writes to any copy of its inputs is found", "[cold]") {
   Workbench bench(1, kCache);
   PreparedCase& prepared = bench.prepare(c);
   REQUIRE(prepared.verdict().passed);
-  prepared.poison();
+  prepared.begin_calls();
   for (int call = 0; call < 4; ++call) prepared.call();
   prepared.check_again();
   CHECK(contains(prepared.verdict().failure, "it wrote to an input"));

@@ -117,9 +117,10 @@ std::vector<Outcome> run_battery_in_processes(const std::string& mutant) {
       outcomes.push_back(verdict == "passed" ? Outcome::passed : Outcome::failed);
     }
     if (outcomes.size() == battery().size()) break;
-    // A process that could not begin, rather than a kernel that crashed, says nothing about the mutant.
+    // A process that could not begin, rather than a kernel that crashed, says nothing about the mutant. With 0 a kernel
+    // ended it.
     const int code = WIFEXITED(finished.status) ? WEXITSTATUS(finished.status) : -1;
-    if (code == 0 || code == kUsageError || code == 126 || code == 127)
+    if (code == kUsageError || code == 126 || code == 127)
       throw std::runtime_error("the mutant process did not run: exit " + std::to_string(code));
     outcomes.push_back(Outcome::crashed);
   }

@@ -33,22 +33,23 @@ void attend(const Args* a) {
   }
 }
 
-// Kernels are calibrated on 192 queries, or 1: the fault shows in the cases, which have others.
-bool is_calibrated(const Args* a) { return a->problem->seqlen_q == 192 || a->problem->seqlen_q == 1; }
+// The fault shows in the cases of the test, and in nothing that kernels compute before: those have other numbers of
+// queries.
+bool is_before(const Args* a) { return a->problem->seqlen_q != 8; }
 
 [[noreturn]] void stand_still() {
   for (volatile bool forever = true; forever;) continue;
   std::abort();
 }
 
-void run_hangs(const Args* a) { is_calibrated(a) ? attend(a) : stand_still(); }
+void run_hangs(const Args* a) { is_before(a) ? attend(a) : stand_still(); }
 void run_hangs_at_once(const Args*) { stand_still(); }
-void run_exits(const Args* a) { is_calibrated(a) ? attend(a) : std::exit(0); }
+void run_exits(const Args* a) { is_before(a) ? attend(a) : std::exit(0); }
 
 // Longer than a look at a signal takes, and over in the end.
 void run_slow(const Args* a) {
   attend(a);
-  if (is_calibrated(a)) return;
+  if (is_before(a)) return;
   for (const auto begin = std::chrono::steady_clock::now();
        std::chrono::steady_clock::now() - begin < std::chrono::seconds(3);)
     continue;

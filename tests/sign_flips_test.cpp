@@ -1,0 +1,72 @@
+// Inputs whose signs turn: the outputs of right kernels follow them to the bit, and nothing is left of it.
+#include "sign_flips.hpp"
+
+#include <random>
+
+#include "catch.hpp"
+#include "inputs.hpp"
+#include "problem_text.hpp"
+#include "registry.hpp"
+#include "run.hpp"
+#include "support.hpp"
+
+namespace attn::bench {
+namespace {
+
+// Of `n` turns, a call after each.
+void turn_and_call(const Variant& v, const Workload& w, int n) {
+  const Inputs inputs(w.problem, w.setup, 3);
+  const AlignedBuffer workspace(workspace_bytes(v, w.problem, 1));
+  const auto call = [&] {
+    inputs.poison_outputs();
+    run(v, w.problem, inputs.tensors(), 1, workspace.bytes());
+  };
+  call();
+  const std::vector<std::byte> expected = inputs.output_bits();
+  const std::uint64_t hash = inputs.hash();
+  SignFlips flips(w.problem, inputs.tensors());
+  std::mt19937_64 random(7);
+  CAPTURE(v.name, v.isa, to_string(w));
+  for (int i = 0; i < n; ++i) {
+    flips.turn(random);
+    CHECK(inputs.hash() != hash);
+    call();
+    CHECK(inputs.output_bits() != expected);
+  }
+  flips.restore();
+  CHECK(inputs.hash() == hash);
+  CHECK(inputs.output_bits() == expected);
+}
+
+}  // namespace
+
+TEST_CASE("outputs follow the signs of the inputs to the bit", "[sign_flips]") {
+  int ran = 0;
+  for (const Variant* v : variant_table())
+    for (const char* text :
+         {"h:1/q:9/d:16", "b:2/h:4/hkv:2/q:33/k:70/d:40/dv:24/mask:causal/lse:1", "h:3/q:20/k:5/d:64/mask:causal",
+          "h:2/q:40/d:32/layout:packed/fill:integers", "h:2/q:30/d:24/fill:one_hot", "h:2/q:1/k:600/d:64/dropout:0.3",
+          "b:2/h:4/hkv:2/q:33/k:70/d:40/dv:24/mask:causal/pass:bwd", "h:2/q:40/d:32/dropout:0.2/pass:bwd"}) {
+      const Workload w = parse_workload(text);
+      if (!runs_here(isa_of(*v)) || !why_not(*v, w.problem, 1).empty()) continue;
+      turn_and_call(*v, w, 6);
+      ++ran;
+    }
+  CHECK(ran > 0);
+}
+
+TEST_CASE("a place stays turned, however often others are", "[sign_flips]") {
+  const Workload w = parse_workload("h:1/q:2/d:5");
+  const Inputs inputs(w.problem, w.setup, 3);
+  const std::uint64_t hash = inputs.hash();
+  SignFlips flips(w.problem, inputs.tensors());
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 10; ++i) {
+    flips.turn(random);
+    CHECK(inputs.hash() != hash);
+  }
+  flips.restore();
+  CHECK(inputs.hash() == hash);
+}
+
+}  // namespace attn::bench
