@@ -33,8 +33,18 @@ std::string clock_time(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
+// Why a run has no number; empty when it has one. Google Benchmark 1.8 renamed what says so.
+template <class Run>
+std::string failure_of(const Run& run) {
+  if constexpr (requires { run.error_occurred; }) {
+    return run.error_occurred ? run.error_message : "";
+  } else {
+    return run.skipped == benchmark::internal::SkippedWithError ? run.skip_message : "";
+  }
+}
+
 std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const Json& extras) {
-  if (run.error_occurred) return "FAILED: " + run.error_message;
+  if (const std::string failure = failure_of(run); !failure.empty()) return "FAILED: " + failure;
   std::string words = run.report_label.find(kRulerFault) != std::string::npos ? ", RULER AT FAULT: above 100 %" : "";
   if (extras.contains("marks"))
     for (const auto& [mark, reason] : extras["marks"].items()) words += ", " + mark;
@@ -194,8 +204,8 @@ void RunReporter::write(const std::vector<Run>& runs, const RowExtras& extras) {
 void RunReporter::ReportRuns(const std::vector<Run>& reported) {
   std::vector<Run> runs = reported;
   const std::string name = runs.front().run_name.function_name;
-  if (runs.front().error_occurred && runs.front().error_message.rfind(kNotRun, 0) == 0) {
-    skipped_.push_back({name, runs.front().error_message.substr(std::string_view(kNotRun).size())});
+  if (const std::string failure = failure_of(runs.front()); failure.starts_with(kNotRun)) {
+    skipped_.push_back({name, failure.substr(std::string_view(kNotRun).size())});
     return;
   }
   const RowExtras& extras = extras_[name];

@@ -23,7 +23,7 @@ using bench::EnvironmentError;
 using bench::OutputFile;
 using bench::UsageError;
 using bench::write_atomically;
-using Catch::Matchers::Contains;
+using Catch::Matchers::ContainsSubstring;
 
 std::string text_of(const std::string& path) {
   std::ifstream file(path);
@@ -94,7 +94,7 @@ TEST_CASE("what cannot be written is refused with why, and nothing is made", "[d
       {"here", "is a folder; name a file"},
       {"pipe", "it is a pipe that nobody reads"},
   }));
-  CHECK_THROWS_WITH(OutputFile(folder.file(name)), Contains(why));
+  CHECK_THROWS_WITH(OutputFile(folder.file(name)), ContainsSubstring(why));
   CHECK_THROWS_AS(OutputFile(folder.file(name)), UsageError);
   CHECK_THROWS_AS(write_atomically(folder.file(name), "x"), EnvironmentError);
   CHECK(files_in(folder.path) == before);
@@ -158,8 +158,8 @@ TEST_CASE("two that write results to one file are told apart, from the start and
   OutputFile first(path);
   OutputFile second(path);  // nothing is there that could tell
   first.write("of the first");
-  CHECK_THROWS_WITH(OutputFile(path), Contains("another process is writing results to it"));
-  CHECK_THROWS_WITH(second.write("of the second"), Contains("another process is writing results to it"));
+  CHECK_THROWS_WITH(OutputFile(path), ContainsSubstring("another process is writing results to it"));
+  CHECK_THROWS_WITH(second.write("of the second"), ContainsSubstring("another process is writing results to it"));
   CHECK(text_of(path) == "of the first");
   first.write("once more");
   CHECK_THROWS_AS(OutputFile(path), UsageError);
@@ -178,7 +178,7 @@ TEST_CASE("a result file on a device has no journal and takes the document once"
   CHECK(files_in(folder.path) == 1);
   file.complete();
   CHECK(bench::Json::parse(text_of(folder.file("out"))).at("context").at("seed") == "1\uFFFD");
-  CHECK_THROWS_WITH(file.resume({}), Contains("keeps nothing"));
+  CHECK_THROWS_WITH(file.resume({}), ContainsSubstring("keeps nothing"));
   close(held);
 }
 

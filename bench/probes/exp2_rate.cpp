@@ -27,7 +27,7 @@ float run_vectors(std::int64_t rounds, std::index_sequence<kVector...>) {
     ((y[kVector] = exp2_finite(x[kVector])), ...);
     (consume(y[kVector]), ...);
   }
-  return xsimd::hadd((y[kVector] + ...));
+  return reduce_add((y[kVector] + ...));
 }
 
 float run_exp2(std::int64_t rounds) { return run_vectors(rounds, std::make_index_sequence<kVectors>()); }

@@ -28,7 +28,7 @@ float run_chains(std::int64_t rounds, std::index_sequence<kChain...>) {
   // A chain whose start the compiler knows may be none: from 1 the step is 1 x 0.999 + 0.001 = 1, which GCC finds out.
   (renew(chain[kChain]), ...);
   for (std::int64_t r = 0; r < rounds; ++r) ((chain[kChain] = fma(chain[kChain], factor, addend)), ...);
-  return xsimd::hadd((chain[kChain] + ...));
+  return reduce_add((chain[kChain] + ...));
 }
 
 float run_fma(std::int64_t rounds) { return run_chains(rounds, std::make_index_sequence<kChains>()); }

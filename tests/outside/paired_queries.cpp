@@ -26,7 +26,7 @@ std::size_t workspace(const Problem* p, std::int32_t) {
 float dot(const float* q, const float* k, std::int64_t n) {
   Batch sum(0.0f);
   for (std::int64_t d = 0; d < n; d += kLanes) sum = fma(load(q + d), load(k + d), sum);
-  return xsimd::hadd(sum);
+  return reduce_add(sum);
 }
 
 // Scores to unnormalised probabilities; returns one over their sum.

@@ -1,5 +1,5 @@
-// The vector type of the ISA that this file is compiled for. Written to xsimd 8.1: it has no best_arch, and newer
-// releases dropped part of what it has.
+// The vector type of the ISA that this file is compiled for, and what xsimd 8.1 to 14 spell differently or not at all:
+// kernels that take it from here build with all of them. 8.1 has no best_arch.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,15 @@ inline Batch fma(const Batch& x, const Batch& y, const Batch& z) {
   return _mm512_fmadd_ps(x, y, z);
 #else
   return xsimd::fma(x, y, z);
+#endif
+}
+
+// The sum of all lanes.
+inline float reduce_add(const Batch& x) {
+#if XSIMD_VERSION_MAJOR < 9
+  return xsimd::hadd(x);
+#else
+  return xsimd::reduce_add(x);
 #endif
 }
 

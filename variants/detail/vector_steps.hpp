@@ -24,7 +24,7 @@ struct VectorSteps {
       for (std::int64_t c = 0; c < kChains; ++c)
         sum[c] = fma(load(q + d + c * kLanes), load(k + d + c * kLanes), sum[c]);
     for (; d + kLanes <= n; d += kLanes) sum[0] = fma(load(q + d), load(k + d), sum[0]);
-    float total = xsimd::hadd((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    float total = reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3]));
     for (; d < n; ++d) total += q[d] * k[d];
     return total;
   }
@@ -49,7 +49,7 @@ struct VectorSteps {
       store(row + j, prob);
       sum += prob;
     }
-    float total = xsimd::hadd(sum);
+    float total = reduce_add(sum);
     for (; j < n; ++j) total += row[j] = std::exp(row[j] - row_max);
     return total;
   }
