@@ -53,18 +53,31 @@ void run_chosen(const Tensors& tensors, const AttentionOptions& options, bool ba
   run(variant, problem, tensors, options.threads, workspace.bytes());
 }
 
-}  // namespace
+// Tensors have one type for what a pass reads and another writes; prepare() hands inputs on as const.
+TensorView as_input(const ConstTensorView& t) { return {const_cast<void*>(t.data), t.dtype, t.shape, t.stride}; }
 
-void attention(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& o,
-               const AttentionOptions& options) {
-  run_chosen({q, k, v, o, options.lse, options.seed, options.first_head}, options, false);
+Tensors with_options(const AttentionOptions& options) {
+  return {.seed = options.seed, .first_head = options.first_head, .softmax_scale = options.softmax_scale};
 }
 
-void attention_backward(const Tensors& tensors, const AttentionOptions& options) {
-  Tensors seeded = tensors;
-  seeded.seed = options.seed;
-  seeded.first_head = options.first_head;
-  run_chosen(seeded, options, true);
+}  // namespace
+
+void attention(const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, const TensorView& o,
+               const AttentionOptions& options) {
+  Tensors tensors = with_options(options);
+  tensors.q = as_input(q), tensors.k = as_input(k), tensors.v = as_input(v);
+  tensors.o = o;
+  tensors.lse = options.lse;
+  run_chosen(tensors, options, false);
+}
+
+void attention_backward(const BackwardTensors& t, const AttentionOptions& options) {
+  Tensors tensors = with_options(options);
+  tensors.q = as_input(t.q), tensors.k = as_input(t.k), tensors.v = as_input(t.v);
+  tensors.o = as_input(t.o), tensors.do_ = as_input(t.do_);
+  tensors.lse = const_cast<float*>(t.lse);
+  tensors.dq = t.dq, tensors.dk = t.dk, tensors.dv = t.dv;
+  run_chosen(tensors, options, true);
 }
 
 }  // namespace attn

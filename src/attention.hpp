@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "aligned_buffer.hpp"
@@ -21,6 +22,7 @@ struct AttentionOptions {
   std::int64_t first_head = 0;      // number that the mask gives to head 0: where a call does some heads of a layer
   std::string_view variant = "";    // empty: select() chooses
   const Variant* kernel = nullptr;  // this very row, instead of a name's native one
+  std::optional<double> softmax_scale = {};  // what scores are multiplied by; 1 / sqrt(head_dim) unless given
   // Scratch that the caller keeps from call to call, made larger when it is too small; null: new for every call, whose
   // pages then have to be mapped every time.
   AlignedBuffer* workspace = nullptr;
@@ -28,14 +30,21 @@ struct AttentionOptions {
 
 // o = softmax(q k^T / sqrt(head_dim)) v, f32.
 // q [batch, heads, seqlen_q, head_dim], k [batch, kv_heads, seqlen_k, head_dim], v [batch, kv_heads, seqlen_k,
-// value_dim], o [batch, heads, seqlen_q, value_dim] in any strides whose last is 1; kv_heads divides heads; o aliases
-// no input. Allocates workspace. Thread-safe. Throws std::invalid_argument naming what does not fit, std::bad_alloc.
-void attention(const TensorView& q, const TensorView& k, const TensorView& v, const TensorView& o,
+// value_dim], o [batch, heads, seqlen_q, value_dim] in any strides whose last is 1; kv_heads divides heads; o and lse share
+// memory with nothing else, though they may interleave with it. Allocates workspace. Thread-safe. Throws
+// std::invalid_argument naming what does not fit, std::bad_alloc.
+void attention(const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, const TensorView& o,
                const AttentionOptions& options = {});
 
-// The gradients dq, dk and dv of a loss from do_, its gradient with respect to o: `tensors` holds q, k, v, do_, the o and
-// lse that attention() wrote under the same options, and dq, dk, dv, shaped as q, k, v, which alias no input. The options'
-// lse, the tensors' seed and first_head are not looked at. Otherwise as attention(); lse missing is std::invalid_argument.
-void attention_backward(const Tensors& tensors, const AttentionOptions& options = {});
+struct BackwardTensors {
+  ConstTensorView q, k, v, o;
+  const float* lse = nullptr;  // [batch, heads, seqlen_q] contiguous
+  ConstTensorView do_;         // the gradient of a loss with respect to o
+  TensorView dq, dk, dv;       // shaped as q, k, v
+};
+
+// dq, dk and dv from do_ and the o and lse that attention() wrote under the same options, of which lse is not looked at.
+// Otherwise as attention(); lse missing is std::invalid_argument.
+void attention_backward(const BackwardTensors& tensors, const AttentionOptions& options = {});
 
 }  // namespace attn

@@ -5,7 +5,7 @@
  * problem that needs it (default-deny), so an appended problem field cannot make an old kernel lie.
  *
  * Tensors are in logical order [batch, head, row, dim] whatever their memory layout; strides count elements and the
- * stride of dim is 1. The meaning of masks, empty rows and NaN is written in src/reference.hpp. */
+ * stride of dim is 1; that of a size of 1 means nothing. Masks, empty rows and NaN are told in src/reference.hpp. */
 #ifndef ATTN_PLUGIN_H
 #define ATTN_PLUGIN_H
 

@@ -62,7 +62,7 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   const std::int64_t kv_head = kv_head_of(p, row.head);
   const KeyRange keys = visible_keys(p, row.query);
   const float* q = row_of<float>(in.q, row.batch, row.head, row.query);
-  const T scale = static_cast<T>(softmax_scale(p));
+  const T scale = static_cast<T>(softmax_scale(p, in));
 
   std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin)), sizes(probs.size());
   T row_max = kMinusInfinity<T>;
@@ -114,9 +114,9 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
   const std::int64_t kv_head = kv_head_of(p, query.head);
   const float* v = row_of<float>(in.v, query.batch, kv_head, j);
   const float* d_o = row_of<float>(in.do_, query.batch, query.head, query.query);
-  const Score<T> score =
-      reference_score<T>(row_of<float>(in.q, query.batch, query.head, query.query),
-                         row_of<float>(in.k, query.batch, kv_head, j), p.head_dim, static_cast<T>(softmax_scale(p)));
+  const Score<T> score = reference_score<T>(row_of<float>(in.q, query.batch, query.head, query.query),
+                                            row_of<float>(in.k, query.batch, kv_head, j), p.head_dim,
+                                            static_cast<T>(softmax_scale(p, in)));
   if (score.value == kMinusInfinity<T>) return {};
   T dp = 0, abs_dp = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
@@ -161,7 +161,7 @@ template <class T>
 void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, T* abs_dq, T* size) {
   const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
   const KeyRange keys = visible_keys(p, query.query);
-  const T scale = static_cast<T>(softmax_scale(p));
+  const T scale = static_cast<T>(softmax_scale(p, in));
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const auto pair = reference_pair(p, in, query, j, delta, abs_delta);
     if (!pair) continue;
@@ -174,7 +174,7 @@ void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, 
 
 template <class T>
 void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk, T* abs_dk, T* dv, T* abs_dv, T* size) {
-  const T scale = static_cast<T>(softmax_scale(p));
+  const T scale = static_cast<T>(softmax_scale(p, in));
   const std::int64_t group = p.heads / p.kv_heads;
   for (std::int64_t h = key.head * group; h < (key.head + 1) * group; ++h)
     for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
@@ -204,6 +204,8 @@ std::vector<Row> rows_of_heads(std::int64_t batch, std::int64_t heads, std::int6
 }  // namespace
 
 double softmax_scale(const Problem& p) { return 1.0 / std::sqrt(static_cast<double>(p.head_dim)); }
+
+double softmax_scale(const Problem& p, const Tensors& t) { return t.softmax_scale.value_or(softmax_scale(p)); }
 
 std::vector<Row> all_rows(const Problem& p) { return rows_of_heads(p.batch, p.heads, p.seqlen_q); }
 

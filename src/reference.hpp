@@ -47,8 +47,9 @@ struct ReferenceRows {
   std::vector<T> score_size;  // [rows]: the largest softmax_scale sum_d |q_d k_d| of the keys whose weight f32 can hold
 };
 
-// The softmax scale of a problem, 1 / sqrt(head_dim).
+// The softmax scale of a problem, 1 / sqrt(head_dim); and of a call, which may say another.
 double softmax_scale(const Problem& problem);
+double softmax_scale(const Problem& problem, const Tensors& tensors);
 
 // All rows of a problem, in [batch, head, query] order; and all keys.
 std::vector<Row> all_rows(const Problem& problem);

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <cstdint>
 #include <stdexcept>
+#include <vector>
 
+#include "overlap.hpp"
 #include "problem_text.hpp"
 #include "reference.hpp"
 #include "registry.hpp"
@@ -19,7 +22,8 @@ void check_tensor(const char* name, const TensorView& t, const std::array<std::i
                                             fmt::join(shape, ", ")));
   if (t.dtype != ATTN_F32) throw std::invalid_argument(fmt::format("{} has dtype {}; valid: f32", name, int{t.dtype}));
   if (t.data == nullptr) throw std::invalid_argument(fmt::format("{} has no data", name));
-  if (t.stride[3] != 1) throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
+  if (t.shape[3] > 1 && t.stride[3] != 1)
+    throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
   if (reinterpret_cast<std::uintptr_t>(t.data) % sizeof(float) != 0)
     throw std::invalid_argument(fmt::format("{} is not aligned to its 4-byte elements", name));
 }
@@ -33,6 +37,20 @@ void check_lse(const Problem& p, const float* lse) {
     throw std::invalid_argument("the backward pass needs lse of the forward pass, and no lse buffer is given");
   if (p.lse && lse == nullptr) throw std::invalid_argument("lse=1 but no lse buffer is given");
   if (!p.lse && !p.backward && lse != nullptr) throw std::invalid_argument("an lse buffer is given but lse=0");
+  if (reinterpret_cast<std::uintptr_t>(lse) % sizeof(float) != 0)
+    throw std::invalid_argument("lse is not aligned to its 4-byte elements");
+}
+
+void check_scale(double scale) {
+  if (!std::isfinite(static_cast<float>(scale)))
+    throw std::invalid_argument(fmt::format("softmax_scale={} is not finite in f32", scale));
+}
+
+void check_first_head(const Problem& p, std::int64_t first_head) {
+  const std::int64_t last = kMaxDropoutDimension - p.heads;
+  if (p.dropout > 0 && (first_head < 0 || first_head > last))
+    throw std::invalid_argument(
+        fmt::format("first_head={} is not between 0 and {}: dropout numbers heads in 32 bits", first_head, last));
 }
 
 void check_gradients(const Problem& p, const Tensors& t) {
@@ -43,6 +61,40 @@ void check_gradients(const Problem& p, const Tensors& t) {
     check_tensor("dv", t.dv, shape_v(p));
   } else if (t.do_.data || t.dq.data || t.dk.data || t.dv.data) {
     throw std::invalid_argument("do, dq, dk or dv is given, which only the backward pass has");
+  }
+}
+
+// Nothing that is written shares memory with itself or with anything else.
+void check_overlaps(const Problem& p, const Tensors& t, std::span<std::byte> workspace) {
+  struct Named {
+    const char* name;
+    ConstTensorView view;
+  };
+  std::vector<Named> written, read = {{"q", t.q}, {"k", t.k}, {"v", t.v}};
+  if (p.backward) {
+    written = {{"dq", t.dq}, {"dk", t.dk}, {"dv", t.dv}};
+    read.insert(read.end(), {{"o", t.o}, {"do", t.do_}});
+  } else {
+    written = {{"o", t.o}};
+  }
+  if (t.lse != nullptr)
+    (p.backward ? read : written).push_back({"lse", dense_view(t.lse, {p.batch, p.heads, p.seqlen_q, 1})});
+  if (!workspace.empty()) {
+    const auto floats = static_cast<std::int64_t>((workspace.size() + sizeof(float) - 1) / sizeof(float));
+    written.push_back({"workspace", dense_view(workspace.data(), {1, 1, 1, floats})});
+  }
+  for (std::size_t w = 0; w < written.size(); ++w) {
+    const auto& [name, view] = written[w];
+    if (overlaps_itself(view))
+      throw std::invalid_argument(fmt::format("{} of shape [{}] has strides [{}], by which elements share memory", name,
+                                              fmt::join(view.shape, ", "), fmt::join(view.stride, ", ")));
+    std::vector<Named> others(written.begin() + static_cast<std::ptrdiff_t>(w) + 1, written.end());
+    others.insert(others.end(), read.begin(), read.end());
+    for (const Named& other : others)
+      if (overlap(view, other.view))
+        throw std::invalid_argument(fmt::format(
+            "{} at {} with strides [{}] shares memory with {} at {} with strides [{}]; outputs alias nothing", name,
+            view.data, fmt::join(view.stride, ", "), other.name, other.view.data, fmt::join(other.view.stride, ", ")));
   }
 }
 
@@ -69,15 +121,18 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
   check_tensor("o", t.o, shape_o(p));
   check_lse(p, t.lse);
   check_gradients(p, t);
+  check_scale(softmax_scale(p, t));
+  check_first_head(p, t.first_head);
   if (const std::size_t needed = workspace_bytes(variant, p, threads); workspace.size() < needed)
     throw std::invalid_argument(
         fmt::format("workspace of {} bytes is too small, {} needs {}", workspace.size(), variant.name, needed));
   if (reinterpret_cast<std::uintptr_t>(workspace.data()) % 64 != 0)
     throw std::invalid_argument("workspace is not 64-byte aligned");
+  check_overlaps(p, t, workspace);
   return Args{.struct_size = sizeof(Args),
               .threads = threads,
               .problem = &p,
-              .softmax_scale = static_cast<float>(softmax_scale(p)),
+              .softmax_scale = static_cast<float>(softmax_scale(p, t)),
               .q = input(t.q),
               .k = input(t.k),
               .v = input(t.v),

@@ -1,19 +1,29 @@
 // TensorView: a non-owning view of a 4-d tensor in logical order [batch, head, row, dim], and the layouts that the
-// suite feeds. Strides count elements; the last one is 1.
+// suite feeds. Strides count elements; the last one is 1. Those of dimensions of size 1 mean nothing.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "problem.hpp"
 
 namespace attn {
 
-struct TensorView {
-  void* data = nullptr;
+// Of data that is only read.
+struct ConstTensorView {
+  const void* data = nullptr;
   attn_dtype dtype = ATTN_F32;
   std::array<std::int64_t, 4> shape{};   // batch, head, row, dim
   std::array<std::int64_t, 4> stride{};  // in elements
+};
+
+struct TensorView {
+  void* data = nullptr;
+  attn_dtype dtype = ATTN_F32;
+  std::array<std::int64_t, 4> shape{};
+  std::array<std::int64_t, 4> stride{};
+  constexpr operator ConstTensorView() const { return {data, dtype, shape, stride}; }
 };
 
 // The tensors of one call. Forward: o and, if the problem asks for it, lse are outputs, the gradients are empty.
@@ -24,6 +34,7 @@ struct Tensors {
   std::uint64_t seed = 0;       // of the dropout mask; of no meaning without dropout
   std::int64_t first_head = 0;  // number that the mask gives to query head 0
   TensorView do_ = {}, dq = {}, dk = {}, dv = {};
+  std::optional<double> softmax_scale = {};  // 1 / sqrt(head_dim) unless given
 };
 
 // bhsd: each head's rows together. bshd: each token's heads together. packed: q, k and v of a token side by side in
@@ -31,10 +42,16 @@ struct Tensors {
 enum class Layout : std::int32_t { bhsd, bshd, packed };
 
 // A dense tensor of this shape in bhsd or bshd order.
-constexpr TensorView dense_view(void* data, std::array<std::int64_t, 4> shape, Layout layout) {
+constexpr ConstTensorView dense_view(const void* data, std::array<std::int64_t, 4> shape,
+                                     Layout layout = Layout::bhsd) {
   const auto [batch, heads, rows, dim] = shape;
-  return layout == Layout::bhsd ? TensorView{data, ATTN_F32, shape, {heads * rows * dim, rows * dim, dim, 1}}
-                                : TensorView{data, ATTN_F32, shape, {rows * heads * dim, dim, heads * dim, 1}};
+  return layout == Layout::bhsd ? ConstTensorView{data, ATTN_F32, shape, {heads * rows * dim, rows * dim, dim, 1}}
+                                : ConstTensorView{data, ATTN_F32, shape, {rows * heads * dim, dim, heads * dim, 1}};
+}
+
+constexpr TensorView dense_view(void* data, std::array<std::int64_t, 4> shape, Layout layout = Layout::bhsd) {
+  const ConstTensorView view = dense_view(static_cast<const void*>(data), shape, layout);
+  return {data, view.dtype, view.shape, view.stride};
 }
 
 // Address of row (batch, head, row) of a kernel's argument.
@@ -46,6 +63,11 @@ inline const T* row_of(const attn_input& t, std::int64_t b, std::int64_t h, std:
 template <class T>
 inline T* row_of(const attn_output& t, std::int64_t b, std::int64_t h, std::int64_t i) {
   return static_cast<T*>(t.data) + b * t.batch_stride + h * t.head_stride + i * t.row_stride;
+}
+
+template <class T>
+inline const T* row_of(const ConstTensorView& t, std::int64_t b, std::int64_t h, std::int64_t i) {
+  return static_cast<const T*>(t.data) + b * t.stride[0] + h * t.stride[1] + i * t.stride[2];
 }
 
 template <class T>
