@@ -6,14 +6,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <latch>
-#include <new>
 #include <system_error>
-#include <thread>
-#include <vector>
 
 #include "errors.hpp"
 #include "thread_limits.hpp"
+#include "with_team.hpp"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -39,28 +36,13 @@ std::string small_because(const FormedTeam& team) {
   return "the OpenMP runtime gives no more";
 }
 
-// Starts as many threads as a team has beyond those that the runtime keeps from a larger one, and ends them.
+// As require_team(), telling the limits.
 void require_threads(int threads) {
-  static int kept = 1;
-  if (threads <= kept) return;
-  std::vector<std::thread> started;
-  std::latch end(1);
-  const char* failure = nullptr;
-  std::string why;
   try {
-    while (kept + static_cast<int>(started.size()) < threads) started.emplace_back([&end] { end.wait(); });
+    require_team(threads);
   } catch (const std::system_error& error) {
-    why = error.code().message();
-    failure = why.c_str();
-  } catch (const std::bad_alloc&) {
-    failure = "out of memory";
+    throw EnvironmentError(fmt::format("{}; {}", error.what(), thread_limits_text()));
   }
-  end.count_down();
-  for (std::thread& thread : started) thread.join();
-  if (failure != nullptr)
-    throw EnvironmentError(fmt::format("cannot start a team of {} threads: thread {} failed with '{}'; {}", threads,
-                                       kept + started.size() + 1, failure, thread_limits_text()));
-  kept = threads;
 }
 
 #ifdef _OPENMP
@@ -91,7 +73,7 @@ bool is_true(const std::string& value) { return strcasecmp(value.c_str(), "true"
 FormedTeam form_team(int threads) {
   FormedTeam team;
 #ifdef _OPENMP
-  require_threads(std::min(threads, omp_get_thread_limit()));
+  require_threads(threads);
   team.may_shrink = omp_get_dynamic() != 0;
   team.cpus = cpus_of_team(threads, team.members);
 #else
@@ -114,11 +96,7 @@ std::string why_not_team(const FormedTeam& team, int threads) {
   return {};
 }
 
-void require_default_team() {
-#ifdef _OPENMP
-  require_threads(std::min(omp_get_max_threads(), omp_get_thread_limit()));
-#endif
-}
+void require_default_team() { require_threads(default_team()); }
 
 #ifdef _OPENMP
 OpenMpSettings openmp_settings() {

@@ -31,8 +31,9 @@ struct AttentionOptions {
 // o = softmax(q k^T / sqrt(head_dim)) v, f32.
 // q [batch, heads, seqlen_q, head_dim], k [batch, kv_heads, seqlen_k, head_dim], v [batch, kv_heads, seqlen_k,
 // value_dim], o [batch, heads, seqlen_q, value_dim] in any strides whose last is 1; kv_heads divides heads; o and lse share
-// memory with nothing else, though they may interleave with it. Allocates workspace. Thread-safe. Throws
-// std::invalid_argument naming what does not fit, std::bad_alloc.
+// memory with nothing else, though they may interleave with it. Allocates workspace. Thread-safe, and usable in a child of
+// fork(). Throws std::invalid_argument naming what does not fit, std::bad_alloc, std::system_error when threads cannot be
+// started.
 void attention(const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, const TensorView& o,
                const AttentionOptions& options = {});
 

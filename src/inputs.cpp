@@ -10,6 +10,7 @@
 
 #include "problem_text.hpp"
 #include "reference.hpp"
+#include "with_team.hpp"
 
 namespace attn {
 namespace {
@@ -240,16 +241,19 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : prob
 Inputs::Inputs(const Problem& p, const Setup& setup, const InputSource& source, Placement placement)
     : Inputs(p, setup, placement) {
   tensors_.seed = source.seed;
+  const auto fill_by_role = [&](const TensorView& t, Role role) {
+    with_team(default_team(), [&] { fill(t, p, setup.fill, role, source.seed); });
+  };
   if (setup.fill != Fill::file) {
-    fill(tensors_.q, p, setup.fill, Role::q, source.seed);
-    fill(tensors_.k, p, setup.fill, Role::k, source.seed);
-    fill(tensors_.v, p, setup.fill, Role::v, source.seed);
+    fill_by_role(tensors_.q, Role::q);
+    fill_by_role(tensors_.k, Role::k);
+    fill_by_role(tensors_.v, Role::v);
   } else {
     copy_given(source);
   }
   if (!p.backward) return;
   // The gradient of o is nobody's file: it is made from the seed.
-  fill(tensors_.do_, p, setup.fill, Role::do_, source.seed);
+  fill_by_role(tensors_.do_, Role::do_);
   update_forward();
 }
 
@@ -260,9 +264,11 @@ void Inputs::update_forward() const {
 void Inputs::copy_given(const InputSource& source) const {
   if (source.given == nullptr) throw std::invalid_argument("fill:file copies given tensors, and none are given");
   validate_given(*source.given, problem_);
-  copy_rows(source.given->q, tensors_.q);
-  copy_rows(source.given->k, tensors_.k);
-  copy_rows(source.given->v, tensors_.v);
+  with_team(default_team(), [&] {
+    copy_rows(source.given->q, tensors_.q);
+    copy_rows(source.given->k, tensors_.k);
+    copy_rows(source.given->v, tensors_.v);
+  });
 }
 
 Inputs Inputs::copy(const Problem& p, const Setup& setup) const {

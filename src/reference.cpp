@@ -6,6 +6,7 @@
 
 #include "dropout.hpp"
 #include "float_control.hpp"
+#include "with_team.hpp"
 
 namespace attn {
 namespace {
@@ -218,12 +219,14 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
   result.abs_value.resize(rows.size() * p.value_dim);
   result.lse.resize(rows.size());
   result.score_size.resize(rows.size());
+  with_team(default_team(), [&] {
 #pragma omp parallel for schedule(dynamic, 8)
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    const DefaultFloatControl control;
-    reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r],
-                  &result.score_size[r]);
-  }
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const DefaultFloatControl control;
+      reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r],
+                    &result.score_size[r]);
+    }
+  });
   return result;
 }
 
@@ -237,17 +240,19 @@ ReferenceGradients<T> reference_gradients(const Problem& p, const Tensors& input
   for (std::vector<T>* of_keys : {&result.dv, &result.abs_dv}) of_keys->resize(keys.size() * dv);
   result.query_size.resize(queries.size());
   result.key_size.resize(keys.size());
+  with_team(default_team(), [&] {
 #pragma omp parallel for schedule(dynamic, 8)
-  for (std::size_t r = 0; r < queries.size(); ++r) {
-    const DefaultFloatControl control;
-    reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d], &result.query_size[r]);
-  }
+    for (std::size_t r = 0; r < queries.size(); ++r) {
+      const DefaultFloatControl control;
+      reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d], &result.query_size[r]);
+    }
 #pragma omp parallel for schedule(dynamic, 8)
-  for (std::size_t r = 0; r < keys.size(); ++r) {
-    const DefaultFloatControl control;
-    reference_dk_dv(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
-                    &result.abs_dv[r * dv], &result.key_size[r]);
-  }
+    for (std::size_t r = 0; r < keys.size(); ++r) {
+      const DefaultFloatControl control;
+      reference_dk_dv(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
+                      &result.abs_dv[r * dv], &result.key_size[r]);
+    }
+  });
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "problem_text.hpp"
 #include "reference.hpp"
 #include "registry.hpp"
+#include "with_team.hpp"
 
 namespace attn {
 namespace {
@@ -183,9 +184,12 @@ std::string PreparedArgs::what_ran() const {
 
 void run(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
          std::span<std::byte> workspace) {
-  const PreparedArgs prepared(variant, prepare(variant, problem, tensors, threads, workspace));
-  prepared.run();
-  prepared.finish();
+  const Args args = prepare(variant, problem, tensors, threads, workspace);
+  with_team(threads, [&] {
+    const PreparedArgs prepared(variant, args);
+    prepared.run();
+    prepared.finish();
+  });
 }
 
 }  // namespace attn

@@ -51,7 +51,8 @@ class PreparedArgs {
   Args args_;
 };
 
-// prepare, then one call. Thread-safe as long as no two calls share outputs or workspace.
+// prepare, then one call. Thread-safe as long as no two calls share outputs or workspace; in a child of fork(), too. Throws
+// std::system_error when the team cannot start.
 void run(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
          std::span<std::byte> workspace);
 

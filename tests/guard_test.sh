@@ -44,7 +44,7 @@ OMP_THREAD_LIMIT=1 expect 1 out 'a team of 1 where 2' verify --isolate --problem
 # Threads that cannot be started: one message with the team and the limit, exit 3; nothing of libgomp's.
 too_many() { (ulimit -v "$2" && run verify --problem $small --variants flash --threads "$1"); }
 if [ ${#emulator[@]} -eq 0 ]; then
-  expect_of 3 err 'cannot start a team of 2000 threads: thread [0-9]+ failed with .*ulimit -v 2000000 KiB' too_many 2000 2000000
+  expect_of 3 err 'cannot start a team of 2000 threads: thread [0-9]+ failed: .*ulimit -v 2000000 KiB' too_many 2000 2000000
   if [ "$(grep -c . err)" -eq 1 ]; then pass; else fail 'one message'; fi
   as_nobody=(prlimit --nproc=3 setpriv --reuid=65534 --clear-groups)
   if [ "$(id -u)" -eq 0 ] && "${as_nobody[@]}" test -x "$attnbench" 2>/dev/null; then

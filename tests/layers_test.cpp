@@ -3,12 +3,15 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "attention.hpp"
 #include "catch.hpp"
 #include "layers/attention_layers.hpp"
+#include "layers/cblas.hpp"
 #include "registry.hpp"
 #include "support.hpp"
 
@@ -376,6 +379,34 @@ TEST_CASE("every variant agrees with torch's scaled_dot_product_attention and it
     CHECK(difference(dk, g.tensors.at("dk")) < 3e-6);
     CHECK(difference(dv, g.tensors.at("dv")) < 3e-6);
   }
+}
+
+TEST_CASE("OpenBLAS keeps the threads that its user set, whoever multiplies at once", "[layers]") {
+  if (cblas().sgemm == nullptr) return;
+  const int before = cblas().get_threads();
+  cblas().set_threads(3);
+  auto first = std::make_unique<OneThreadEach>(), second = std::make_unique<OneThreadEach>();
+  first.reset();
+  CHECK(cblas().get_threads() == 1);
+  second.reset();
+  CHECK(cblas().get_threads() == 3);
+
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([] {
+      const std::vector<float> a(64, 1), b(64, 2);
+      std::vector<float> c(64);
+      for (int i = 0; i < 200; ++i)
+        multiply_add({a.data(), 8, 8, 8}, {b.data(), 8, 8, 8}, {c.data(), 8, 8, 8}, Transposed::none, Gemm::blas, 1);
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(cblas().get_threads() == 3);
+
+  first = std::make_unique<OneThreadEach>();
+  cblas().set_threads(2);  // its user's, meanwhile
+  first.reset();
+  CHECK(cblas().get_threads() == 2);
+  cblas().set_threads(before);
 }
 
 TEST_CASE("layers refuse what does not fit, naming field, value and rule", "[layers]") {

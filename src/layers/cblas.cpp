@@ -1,8 +1,10 @@
 #include "layers/cblas.hpp"
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -58,11 +60,44 @@ Cblas load() {
 Cblas load() { return {.why_not = "this build has no CBLAS"}; }
 #endif
 
+struct Holders {
+  std::mutex mutex;
+  int count = 0;
+  int threads_before = 1;
+};
+
+// A child of fork() has none of the threads that held on in its parent, and finds the mutex free.
+Holders& holders() {
+  static Holders all;
+  [[maybe_unused]] static const int watches_forks = pthread_atfork([] { all.mutex.lock(); }, [] { all.mutex.unlock(); },
+                                                                   [] {
+                                                                     all.count = 0;
+                                                                     all.mutex.unlock();
+                                                                   });
+  return all;
+}
+
 }  // namespace
 
 const Cblas& cblas() {
   static const Cblas loaded = load();
   return loaded;
+}
+
+OneThreadEach::OneThreadEach() {
+  const std::lock_guard lock(holders().mutex);
+  if (holders().count++ > 0) return;
+  const int threads = cblas().get_threads();
+  if (threads == 1) return;
+  holders().threads_before = threads;
+  cblas().set_threads(1);
+}
+
+OneThreadEach::~OneThreadEach() {
+  const std::lock_guard lock(holders().mutex);
+  if (--holders().count > 0) return;
+  const int before = std::exchange(holders().threads_before, 1);
+  if (before != 1 && cblas().get_threads() == 1) cblas().set_threads(before);
 }
 
 }  // namespace attn::layers

@@ -19,4 +19,14 @@ struct Cblas {
 // others who load it later until they set its threads. Reads, and for the time of loading changes, the environment.
 const Cblas& cblas();
 
+// OpenBLAS has one thread a call while any of these exists. That is one setting of the whole process: the first of them makes
+// it, and the last one puts back what its user had set, unless that was set anew meanwhile.
+class OneThreadEach {
+ public:
+  OneThreadEach();
+  ~OneThreadEach();
+  OneThreadEach(const OneThreadEach&) = delete;
+  OneThreadEach& operator=(const OneThreadEach&) = delete;
+};
+
 }  // namespace attn::layers

@@ -8,6 +8,7 @@
 
 #include "layers/cblas.hpp"
 #include "run.hpp"
+#include "with_team.hpp"
 
 namespace attn::layers {
 namespace {
@@ -38,22 +39,6 @@ void multiply_add_loops(const ConstMatrixView& a, ConstMatrixView b, const Matri
 
 // CBLAS's own numbers.
 enum { kRowMajor = 101, kNoTranspose = 111, kTranspose = 112 };
-
-// OpenBLAS with one thread a call, until it is destroyed: what its user had set is put back.
-class OneThreadEach {
- public:
-  OneThreadEach() {
-    if (before_ != 1) cblas().set_threads(1);
-  }
-  ~OneThreadEach() {
-    if (before_ != 1) cblas().set_threads(before_);
-  }
-  OneThreadEach(const OneThreadEach&) = delete;
-  OneThreadEach& operator=(const OneThreadEach&) = delete;
-
- private:
-  int before_ = cblas().get_threads();
-};
 
 // The team that runs the core takes a slice of c each, along its longer side. Threads of the library's own would meet that
 // team while it still spins for its next region: two threads then ran 0.6 to 1.1 times as fast as one (OpenBLAS 0.3.21).
@@ -92,10 +77,10 @@ void multiply_add(ConstMatrixView a, ConstMatrixView b, MatrixView c, Transposed
   if (rows != c.rows || depth != (second ? b.columns : b.rows) || (second ? b.rows : b.columns) != c.columns)
     throw std::invalid_argument(fmt::format("matrices of {} x {} and {} x {} do not make one of {} x {}", a.rows,
                                             a.columns, b.rows, b.columns, c.rows, c.columns));
-  if (gemm == Gemm::loops) return multiply_add_loops(a, b, c, transposed, depth, threads);
+  if (gemm == Gemm::loops) return with_team(threads, [&] { multiply_add_loops(a, b, c, transposed, depth, threads); });
   if (cblas().sgemm == nullptr)
     throw std::invalid_argument(fmt::format("gemm=blas, but {}; valid: loops", cblas().why_not));
-  multiply_add_blas(a, b, c, transposed, depth, threads);
+  with_team(threads, [&] { multiply_add_blas(a, b, c, transposed, depth, threads); });
 }
 
 }  // namespace attn::layers

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "run.hpp"
+#include "with_team.hpp"
 
 namespace attn::layers {
 
@@ -14,14 +15,16 @@ void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool 
 
 void linear(ConstMatrixView x, const LinearSlice& w, MatrixView y, Gemm gemm, int threads) {
   validate_threads(threads);
+  with_team(threads, [&] {
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::int64_t i = 0; i < y.rows; ++i) {
-    float* row = y.data + i * y.stride;
-    if (w.weights.bias.empty())
-      std::fill_n(row, y.columns, 0.0f);
-    else
-      std::copy_n(w.weights.bias.data() + w.first, y.columns, row);
-  }
+    for (std::int64_t i = 0; i < y.rows; ++i) {
+      float* row = y.data + i * y.stride;
+      if (w.weights.bias.empty())
+        std::fill_n(row, y.columns, 0.0f);
+      else
+        std::copy_n(w.weights.bias.data() + w.first, y.columns, row);
+    }
+  });
   multiply_add(x, w.weight(), y, Transposed::second, gemm, threads);
 }
 
