@@ -14,6 +14,8 @@ must() { "$@" >log 2>&1 || { echo "FAILED: $*:"; cat log; exit 1; }; }
 must "$cmake" --install "$build" --prefix "$folder/prefix"
 mv prefix moved
 must cp -r "$source/tests/outside" .
+sed -n '/^## As a library/,/^## /{/^```cpp/,/^```$/p}' "$source/README.md" | sed '/^```/d' >outside/from_readme.cpp
+[ "$(wc -l <outside/from_readme.cpp)" = 6 ] || fail "six lines of the README"
 must cp "$source/variants/external/plain_c.c" "$source/tests/plugins/faulty.c" outside/plugin_in_c
 configure=("$cmake" -DCMAKE_PREFIX_PATH="$folder/moved" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER="$cc"
   -DCMAKE_CXX_COMPILER="$cxx" -DBASELINE_ISA="$baseline_isa" -G Ninja)
@@ -31,6 +33,27 @@ expect_of 2 err '--record: results/ belongs to a checkout, and this program is i
 
 # The library.
 expect_of 0 out 'attention is right; threads = 0: ' built/program
+
+if built/from_readme >out 2>err; then pass; else fail from_readme; fi
+# As a shared library: a row that sees equal scores is the mean of v.
+python3 - <<'END_OF_PYTHON' || fail binding
+import ctypes
+binding = ctypes.CDLL("built/libbinding.so")
+zeros, v, o = (ctypes.c_float * 8)(), (ctypes.c_float * 8)(*range(8)), (ctypes.c_float * 8)()
+assert binding.attend(zeros, zeros, v, o, ctypes.c_int64(4), ctypes.c_int64(2)) == 0
+assert [round(x, 5) for x in o] == [3, 4] * 4, list(o)
+END_OF_PYTHON
+# By the project's own doing, not by what compilers of this distribution do anyway.
+python3 - "$build/compile_commands.json" <<'END_OF_PYTHON' || fail "-fPIC"
+import json
+import re
+import sys
+installed = re.compile(r"/(attn_core|attn_layers|attn_kernels(_\w+)?)\.dir/")
+commands = [entry["command"] for entry in json.load(open(sys.argv[1])) if installed.search(entry["output"])]
+assert len(commands) > 20, len(commands)
+for command in commands:
+    assert " -fPIC " in command, command
+END_OF_PYTHON
 
 # Plugins: good ones are listed, verified and timed beside the built-in variants.
 good=(--plugin built/paired_queries.so --plugin built/plugin_in_c/plain_c.so)
