@@ -39,7 +39,7 @@ std::string failure_of(const Run& run) {
   if constexpr (requires { run.error_occurred; }) {
     return run.error_occurred ? run.error_message : "";
   } else {
-    return run.skipped == benchmark::internal::SkippedWithError ? run.skip_message : "";
+    return run.skipped != 0 ? run.skip_message : "";
   }
 }
 

@@ -127,6 +127,9 @@ bool PreparedCase::get_ready() {
   cpus.allowed = team.cpus;  // the runtime may have bound its threads
   if (const std::string reason = oversubscription(case_.threads, cpus); !reason.empty())
     marks_["oversubscribed"] = reason;
+  if (case_.variant->error_multiple > 1)
+    marks_["loose_tolerance"] =
+        fmt::format("its author asks for {:g} times the tolerance of others", case_.variant->error_multiple);
   try {
     if (workload_.layer) layer_ = std::make_unique<LayerCase>(case_, *workload_.layer);
     for (std::size_t copy = 0; copy < workload_.copies() && layer_ == nullptr; ++copy) {

@@ -93,7 +93,7 @@ class PreparedCase {
   double first_call_seconds() const { return first_call_seconds_; }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
-  // "oversubscribed", "untimed_work"; and once threads_used() was asked "suspect_threads"; each with the reason.
+  // "oversubscribed", "untimed_work", "loose_tolerance"; and once threads_used() was asked "suspect_threads"; each with the reason.
   const std::map<std::string, std::string>& marks() const { return marks_; }
   // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
   double prepare_seconds() const { return prepare_seconds_; }

@@ -93,8 +93,8 @@ typedef struct attn_variant {
   /* For kernels around libraries with tensors and plans of their own; null elsewhere. None of them is timed as the
    * kernel: rows show prepare and finish as figures of their own. They may allocate.
    *
-   * Called once for a set of arguments, before the first run: makes the library's plans, converts q, k and v to its
-   * layout, sets its team to args->threads. What it returns is args->state from then on; null: it failed. */
+   * Called before the first run, and again when the tensors have changed in place: makes the library's plans, converts q,
+   * k and v to its layout, sets its team to args->threads. What it returns is args->state from then on; null: it failed. */
   void* (*prepare)(const attn_args* args);
   /* Called after the last of one or more runs: converts what that run computed into o and lse, and poisons or drops its
    * own copy, so that no result is ever handed over twice. Null: run writes o itself. */

@@ -49,7 +49,7 @@ import json
 import re
 import sys
 installed = re.compile(r"/(attn_core|attn_layers|attn_kernels(_\w+)?)\.dir/")
-commands = [entry["command"] for entry in json.load(open(sys.argv[1])) if installed.search(entry["output"])]
+commands = [entry["command"] for entry in json.load(open(sys.argv[1])) if installed.search(entry["command"])]
 assert len(commands) > 20, len(commands)
 for command in commands:
     assert " -fPIC " in command, command

@@ -1,8 +1,12 @@
 // attnbench over kernels that take their process with them or never come back, built in as any other: what the command
 // makes of it. `steady` is right, and cheap.
+#include <unistd.h>
+
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "commands.hpp"
@@ -46,6 +50,29 @@ void run_hangs(const Args* a) { is_before(a) ? attend(a) : stand_still(); }
 void run_hangs_at_once(const Args*) { stand_still(); }
 void run_exits(const Args* a) { is_before(a) ? attend(a) : std::exit(0); }
 
+void run_exits_at_once(const Args* a) { is_before(a) ? attend(a) : _exit(0); }
+void run_crashes_at_once(const Args*) { *static_cast<volatile float*>(nullptr) = 0; }
+
+// Kernels are calibrated on 192 queries, or 1.
+void run_crashes_on_small(const Args* a) {
+  if (const std::int64_t q = a->problem->seqlen_q; q != 192 && q != 1) run_crashes_at_once(a);
+  attend(a);
+}
+
+// By a thread that takes no part in the work but the CPU.
+void run_doubles_team(const Args* a) {
+  constexpr int kBusyCalls = 12;
+  static int calls = 0;
+  if (is_before(a) || ++calls < kBusyCalls) return attend(a);
+  std::atomic<bool> done = false;
+  std::thread other([&] {
+    while (!done) continue;
+  });
+  attend(a);
+  done = true;
+  other.join();
+}
+
 // Longer than a look at a signal takes, and over in the end.
 void run_slow(const Args* a) {
   attend(a);
@@ -70,13 +97,16 @@ constexpr Variant variant(const char* name, void (*run)(const Args*)) {
 
 constexpr Variant kSteady = variant("steady", attend), kHangs = variant("hangs", run_hangs),
                   kHangsAtOnce = variant("hangs_at_once", run_hangs_at_once), kExits = variant("exits", run_exits),
-                  kSlow = variant("slow", run_slow);
+                  kExitsAtOnce = variant("exits_at_once", run_exits_at_once),
+                  kCrashesAtOnce = variant("crashes_at_once", run_crashes_at_once),
+                  kCrashesOnSmall = variant("crashes_on_small", run_crashes_on_small),
+                  kDoublesTeam = variant("doubles_team", run_doubles_team), kSlow = variant("slow", run_slow);
 constexpr Variant kCannotPrepare = [] {
   Variant v = variant("cannot_prepare", attend);
   v.prepare = prepare_nothing;
   return v;
 }();
-constexpr const Variant* kTable[] = {&kSteady, &kHangs, &kHangsAtOnce, &kExits, &kSlow, &kCannotPrepare};
+constexpr const Variant* kTable[] = {&kSteady, &kHangs, &kHangsAtOnce, &kExits, &kExitsAtOnce, &kCrashesAtOnce, &kCrashesOnSmall, &kDoublesTeam, &kSlow, &kCannotPrepare};
 
 }  // namespace
 }  // namespace attn

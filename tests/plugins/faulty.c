@@ -29,6 +29,8 @@
 #define CANNOT_PREPARE 21
 #define OWN_THREADS 22
 #define ONE_THREAD_OF_TWO 23
+#define WORKS_IN_FINISH 24
+#define LOOSE 25
 
 /* One head, no mask. */
 __attribute__((unused)) static void right(const attn_args* a, float* o) {
@@ -86,10 +88,13 @@ static void right_in_two_threads(const attn_args* a) {
 }
 #endif
 
-static void* prepare(const attn_args* a) {
-  (void)a;
-  return 0;
+static const char* limits(const attn_problem* p) {
+  return p->batch * p->heads == 1 ? 0 : "it computes one head";
 }
+
+static void* prepare(const attn_args* a) { return FAULT == WORKS_IN_FINISH ? (void*)a : 0; }
+
+__attribute__((unused)) static void finish(const attn_args* a) { right(a, a->o.data); }
 
 static void run(const attn_args* a) {
   float* o = a->o.data;
@@ -110,6 +115,12 @@ static void run(const attn_args* a) {
 #if FAULT == WRITES_NAN || FAULT == WRITES_INPUT || FAULT == SKIPS_A_ROW || FAULT == CRASHES
   for (int64_t i = 0; i < (FAULT == SKIPS_A_ROW ? a->problem->seqlen_q - 1 : a->problem->seqlen_q); ++i)
     for (int64_t d = 0; d < a->problem->value_dim; ++d) ((volatile float*)o)[i * a->o.row_stride + d] = NAN;
+#elif FAULT == WORKS_IN_FINISH
+  attn_problem half = *a->problem;
+  attn_args first = *a;
+  half.seqlen_q = (half.seqlen_q + 1) / 2;
+  first.problem = &half;
+  right(&first, o); /* finish does the other half */
 #elif FAULT == OWN_THREADS
   right_in_two_threads(a);
 #else
@@ -137,9 +148,11 @@ static const attn_variant kFaulty = {
     .summary = "a plugin that must be caught",
     .source = "none",
     .features = FAULT == ONE_THREAD_OF_TWO ? ATTN_THREADS : 0,
-    .error_multiple = 1,
+    .error_multiple = FAULT == LOOSE ? 1e6 : 1,
+    .limits = limits,
     .run = FAULT == NO_RUN ? 0 : run,
-    .prepare = FAULT == CANNOT_PREPARE ? prepare : 0,
+    .prepare = FAULT == CANNOT_PREPARE || FAULT == WORKS_IN_FINISH ? prepare : 0,
+    .finish = FAULT == WORKS_IN_FINISH ? finish : 0,
 };
 static const attn_variant* const kVariants[] = {FAULT == NULL_ENTRY ? 0 : &kFaulty};
 static const attn_plugin kPlugin = {.abi = ATTN_PLUGIN_ABI + (FAULT == WRONG_ABI),
