@@ -106,7 +106,8 @@ constexpr Variant kCannotPrepare = [] {
   v.prepare = prepare_nothing;
   return v;
 }();
-constexpr const Variant* kTable[] = {&kSteady, &kHangs, &kHangsAtOnce, &kExits, &kExitsAtOnce, &kCrashesAtOnce, &kCrashesOnSmall, &kDoublesTeam, &kSlow, &kCannotPrepare};
+constexpr const Variant* kTable[] = {&kSteady,        &kHangs,          &kHangsAtOnce, &kExits, &kExitsAtOnce,
+                                     &kCrashesAtOnce, &kCrashesOnSmall, &kDoublesTeam, &kSlow,  &kCannotPrepare};
 
 }  // namespace
 }  // namespace attn
