@@ -59,6 +59,8 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
     for (const auto& [name, command] : commands)
       if (app.got_subcommand(name)) code = command(context);
     return std::fflush(stdout) == 0 ? code : complain("cannot write to standard output", kExitEnvironment);
+  } catch (const Interrupted&) {
+    return kExitInterrupted;
   } catch (const UsageError& error) {
     return complain(error.what(), kExitUsage);
   } catch (const std::invalid_argument& error) {

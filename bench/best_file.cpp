@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cmath>
+#include <set>
 #include <sstream>
+#include <tuple>
 
 #include "errors.hpp"
 #include "machine.hpp"
@@ -131,12 +133,11 @@ BestFile load_best_file(const std::string& path) {
   for (const std::string& key : machine.keys()) file.machine[key] = machine.text(key);
   for (const char* key : kIdentity) machine.text(key);
   if (reader.has("wrong")) file.wrong = reader.texts("wrong");
+  std::set<std::tuple<std::string, int, Isa>> chosen;
   for (const TomlReader& problem : reader.tables("problem")) {
     BestEntry entry = read_entry(problem);
-    const Choice& c = entry.choice;
-    for (const BestEntry& earlier : file.entries)
-      if (earlier.choice.problem == c.problem && earlier.choice.threads == c.threads && earlier.choice.isa == c.isa)
-        problem.fail_here("this problem, team and ISA have a choice already");
+    if (!chosen.emplace(to_string(entry.choice.problem), entry.choice.threads, entry.choice.isa).second)
+      problem.fail_here("this problem, team and ISA have a choice already");
     file.entries.push_back(std::move(entry));
   }
   return file;

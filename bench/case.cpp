@@ -6,27 +6,16 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <regex>
-#include <set>
 
 #include "errors.hpp"
 #include "registry.hpp"
 #include "run.hpp"
+#include "split.hpp"
 
 namespace attn::bench {
 namespace {
 
 constexpr std::string_view kPrefix = "attention/", kLayerPrefix = "layer/";
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(separator, begin), text.size());
-    parts.emplace_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
 
 std::optional<int> parse_threads(std::string_view text) {
   int threads = 0;
@@ -35,71 +24,6 @@ std::optional<int> parse_threads(std::string_view text) {
     return std::nullopt;
   return threads;
 }
-
-struct VariantSelection {
-  std::vector<std::string> names, absent;
-  bool best = false;
-};
-
-// " (torch is a peer: ...)" where the expression is the name of one that was not asked for.
-std::string peer_hint(const std::string& name) {
-  for (const KnownPeer& peer : known_peers())
-    if (peer.name == name) return fmt::format(" ({} is a peer: add --peers)", name);
-  return {};
-}
-
-VariantSelection selected_variants(const std::string& list, std::span<const Variant* const> table,
-                                   const AbsentPeers& absent) {
-  const std::vector<std::string> all = variant_names(table);
-  VariantSelection selection;
-  std::set<std::string> chosen;
-  for (const std::string& part : split(list, ',')) {
-    if (part == "best") {
-      selection.best = true;
-      continue;
-    }
-    std::size_t matched = 0;
-    try {
-      const std::regex pattern(part);
-      for (const std::string& name : all)
-        if (std::regex_match(name, pattern)) chosen.insert(name), ++matched;
-      for (const auto& [name, reason] : absent)
-        if (std::regex_match(name, pattern)) selection.absent.push_back(name), ++matched;
-    } catch (const std::regex_error& error) {
-      throw UsageError(fmt::format("--variants {}: '{}' is no regular expression: {}", list, part, error.what()));
-    }
-    if (matched == 0)
-      throw UsageError(fmt::format("--variants {}: '{}' matches no variant{}; valid: best, {}", list, part,
-                                   peer_hint(part), fmt::join(all, ", ")));
-  }
-  for (const std::string& name : all)
-    if (chosen.count(name)) selection.names.push_back(name);
-  return selection;
-}
-
-// Adds cases, each once.
-class Collector {
- public:
-  void add(const Variant& variant, const Workload& workload, int threads) {
-    const Case c{&variant, workload, threads};
-    const std::string name = case_name(c);
-    if (!seen_.insert(name).second) return;
-    const std::string reason = why_not(variant, core_problem(workload), threads);
-    if (reason.empty())
-      cases.run.push_back(c);
-    else
-      cases.skipped.push_back({name, reason});
-  }
-
-  void skip(std::string name, std::string reason) {
-    if (seen_.insert(name).second) cases.skipped.push_back({std::move(name), std::move(reason)});
-  }
-
-  Cases cases;
-
- private:
-  std::set<std::string> seen_;
-};
 
 std::string name_of(std::string_view variant, std::string_view isa, const Workload& workload, int threads) {
   if (!workload.is_layer())
@@ -110,52 +34,21 @@ std::string name_of(std::string_view variant, std::string_view isa, const Worklo
   return fmt::format("{}{}/{}/{}/{}/threads:{}", kLayerPrefix, form, variant, isa, text, threads);
 }
 
-void add_variant(Collector& collector, const std::string& variant, const std::string& isa_list,
-                 const std::vector<Isa>& named, const Workload& workload, int threads,
-                 std::span<const Variant* const> table) {
-  if (isa_list == "native") {
-    if (const Variant* row = find_native(table, variant)) return collector.add(*row, workload, threads);
-    return collector.skip(name_of(variant, "native", workload, threads), "built for no ISA that runs here");
-  }
-  if (isa_list == "all") {
-    for (const Variant* row : table)
-      if (row->name == variant) collector.add(*row, workload, threads);
-    return;
-  }
-  for (const Isa isa : named) {
-    if (const Variant* row = find(table, variant, isa))
-      collector.add(*row, workload, threads);
-    else
-      collector.skip(name_of(variant, to_string(isa), workload, threads), "not built for this ISA");
-  }
-}
-
-// `best` of one field of rows: the native ones, or those of one ISA.
-void add_best(Collector& collector, std::string_view isa, const std::vector<const Variant*>& field,
-              const Workload& workload, int threads, const Choices& choices) {
-  try {
-    collector.add(select(core_problem(workload), threads, field, choices), workload, threads);
-  } catch (const std::invalid_argument& error) {
-    collector.skip(name_of("best", isa, workload, threads), error.what());
-  }
-}
-
-void add_best(Collector& collector, const Selection& selection, std::vector<Isa> isas, const Workload& workload,
-              int threads, std::span<const Variant* const> table) {
-  if (selection.isa == "native")
-    return add_best(collector, "native", native_rows(table), workload, threads, selection.choices);
-  if (selection.isa == "all")
-    for (std::size_t i = 0; i < kIsaNames.size(); ++i)
-      if (const Isa isa = static_cast<Isa>(i); runs_here(isa)) isas.push_back(isa);
-  for (const Isa isa : isas)
-    add_best(collector, to_string(isa), rows_of(table, isa), workload, threads, selection.choices);
-}
-
 bool is_google_benchmark_suffix(std::string_view part) {
-  static const std::regex kSuffix(
-      "((repeats|iterations|min_time|min_warmup_time|threads):[0-9.]+s?|process_time|real_time|manual_time)"
-      "(_(mean|median|stddev|cv|BigO|RMS))?");
-  return std::regex_match(part.begin(), part.end(), kSuffix);
+  for (const std::string_view aggregate : {"_mean", "_median", "_stddev", "_cv", "_BigO", "_RMS"})
+    if (part.ends_with(aggregate)) {
+      part.remove_suffix(aggregate.size());
+      break;
+    }
+  for (const std::string_view time : {"process_time", "real_time", "manual_time"})
+    if (part == time) return true;
+  for (const std::string_view key : {"repeats:", "iterations:", "min_time:", "min_warmup_time:", "threads:"})
+    if (part.starts_with(key)) {
+      part.remove_prefix(key.size());
+      if (part.ends_with('s')) part.remove_suffix(1);
+      return !part.empty() && part.find_first_not_of("0123456789.") == std::string_view::npos;
+    }
+  return false;
 }
 
 }  // namespace
@@ -212,23 +105,6 @@ CaseName parse_case_name(std::string_view name) {
     if (!is_google_benchmark_suffix(*part)) return reject(fmt::format("unknown suffix '{}'", *part));
   return {parts[0], parts[1], parse_workload(fmt::format("{}{}", fmt::join(parts.begin() + 2, team, "/"), layer_key)),
           *threads};
-}
-
-Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
-                   std::span<const Variant* const> table) {
-  const VariantSelection variants = selected_variants(selection.variants, table, selection.absent);
-  const std::vector<Isa> named = parse_isa_list(selection.isa);
-  const std::vector<int> threads = parse_team_sizes(selection.threads);
-  Collector collector;
-  for (const Workload& workload : workloads)
-    for (const int team : threads) {
-      for (const std::string& name : variants.names)
-        add_variant(collector, name, selection.isa, named, workload, team, table);
-      for (const std::string& name : variants.absent)
-        collector.skip(name_of(name, "native", workload, team), selection.absent.at(name));
-      if (variants.best) add_best(collector, selection, named, workload, team, table);
-    }
-  return std::move(collector.cases);
 }
 
 }  // namespace attn::bench

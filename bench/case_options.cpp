@@ -5,6 +5,7 @@
 #include "best_file.hpp"
 #include "commands.hpp"
 #include "errors.hpp"
+#include "stop.hpp"
 #include "sweep.hpp"
 
 namespace attn::bench {
@@ -98,7 +99,10 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
   };
   for (const std::string& name : options.sweeps) {
     const Sweep sweep = load_sweep(name);
-    for (const SweepProblem& problem : sweep.problems) add(problem.selection, {problem.workload});
+    for (const SweepProblem& problem : sweep.problems) {
+      throw_if_interrupted();
+      add(problem.selection, {problem.workload});
+    }
   }
   const std::vector<Workload> workloads = named_workloads(options, tensors);
   if (!workloads.empty()) add({.threads = default_threads}, workloads);

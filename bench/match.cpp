@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <tuple>
 
 #include "first_contact.hpp"
 #include "kernels.hpp"
@@ -30,14 +32,17 @@ std::vector<Match> make_matches(const Cases& cases, bool native, const Limits& l
   if (kernels != nullptr) contact.emplace(*kernels);
   std::vector<Match> matches;
   std::vector<Cases> wanted;
+  std::map<std::tuple<std::string, int, std::string>, std::size_t> places;
   for (const Case& c : cases.run) {
-    const std::vector<const Variant*> field = native ? native_rows(table) : rows_of(table, isa_of(*c.variant));
-    const auto found = std::find_if(matches.begin(), matches.end(), [&](const Match& m) {
-      return m.workload == c.workload && m.threads == c.threads && m.field == field;
-    });
-    const auto index = static_cast<std::size_t>(found - matches.begin());
-    if (found == matches.end()) {
-      Match match{.workload = c.workload, .threads = c.threads, .field = field, .entrants = {}, .selected = nullptr};
+    const std::string isa = native ? "native" : c.variant->isa;
+    const auto [place, is_new] = places.try_emplace({to_string(c.workload), c.threads, isa}, matches.size());
+    const std::size_t index = place->second;
+    if (is_new) {
+      Match match{.workload = c.workload,
+                  .threads = c.threads,
+                  .field = native ? native_rows(table) : rows_of(table, isa_of(*c.variant)),
+                  .entrants = {},
+                  .selected = nullptr};
       match.selected = policy_of(match);
       matches.push_back(std::move(match));
       wanted.emplace_back();

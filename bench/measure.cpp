@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -194,11 +195,11 @@ void report(std::vector<Outcome>& outcomes, const Session& session) {
 
 std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& cases) {
   std::vector<std::vector<PlannedCase>> groups;
+  std::map<std::pair<std::string, int>, std::size_t> places;
   for (const PlannedCase& planned : cases) {
-    const auto found = std::find_if(groups.begin(), groups.end(), [&](const std::vector<PlannedCase>& group) {
-      return group.front().c.workload == planned.c.workload && group.front().c.threads == planned.c.threads;
-    });
-    (found == groups.end() ? groups.emplace_back() : *found).push_back(planned);
+    const auto place = places.try_emplace({to_string(planned.c.workload), planned.c.threads}, groups.size()).first;
+    if (place->second == groups.size()) groups.emplace_back();
+    groups[place->second].push_back(planned);
   }
   return groups;
 }

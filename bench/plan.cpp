@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
-#include <set>
+#include <numeric>
 #include <thread>
-#include <tuple>
 
 #include "calibration.hpp"
 #include "check.hpp"
@@ -57,29 +57,42 @@ std::string why_not_here(const Case& c, const Limits& limits, std::int64_t works
   return fmt::format("needs {} of memory{}, {} is available", gib(needed), cold, gib(limits.memory_bytes));
 }
 
+// What the cases of a plan share: an oracle for each workload.
+struct SharedOracle {
+  double seconds;
+  std::size_t cases = 0;
+};
+using SharedOracles = std::map<std::string, SharedOracle>;
+
+double total_seconds(const Plan& plan, const SharedOracles& oracles) {
+  double seconds = 0;
+  for (const PlannedCase& planned : plan.cases) seconds += planned.total_seconds;
+  for (const auto& [workload, oracle] : oracles)
+    if (oracle.cases > 0) seconds += oracle.seconds;
+  return seconds;
+}
+
 // Leaves out the dearest cases until the rest fits.
-void keep_budget(Plan& plan, double budget, const std::map<std::string, double>& oracles) {
-  const auto total = [&] {
-    double seconds = 0;
-    std::set<std::string> workloads;
-    for (const PlannedCase& planned : plan.cases) {
-      seconds += planned.total_seconds;
-      const std::string workload = to_string(planned.c.workload);
-      if (workloads.insert(workload).second) seconds += oracles.at(workload);
-    }
-    return seconds;
-  };
-  plan.total_seconds = total();
-  while (budget > 0 && plan.total_seconds > budget && !plan.cases.empty()) {
-    const auto dearest = std::max_element(plan.cases.begin(), plan.cases.end(), [](const auto& a, const auto& b) {
-      return a.total_seconds < b.total_seconds;
-    });
+void keep_budget(Plan& plan, double budget, SharedOracles& oracles) {
+  double seconds = total_seconds(plan, oracles);
+  std::vector<std::size_t> dearest_first(plan.cases.size());
+  std::iota(dearest_first.begin(), dearest_first.end(), std::size_t{0});
+  std::ranges::stable_sort(dearest_first, std::greater(), [&](std::size_t i) { return plan.cases[i].total_seconds; });
+  std::vector<bool> left_out(plan.cases.size());
+  for (const std::size_t i : dearest_first) {
+    if (budget <= 0 || seconds <= budget) break;
+    const PlannedCase& dearest = plan.cases[i];
     plan.skipped.push_back(
-        {case_name(dearest->c), fmt::format("over the time budget of {:g} s (predicted {:.1f} s for this case)", budget,
-                                            dearest->total_seconds)});
-    plan.cases.erase(dearest);
-    plan.total_seconds = total();
+        {case_name(dearest.c), fmt::format("over the time budget of {:g} s (predicted {:.1f} s for this case)", budget,
+                                           dearest.total_seconds)});
+    left_out[i] = true;
+    seconds -= dearest.total_seconds;
+    SharedOracle& oracle = oracles.at(to_string(dearest.c.workload));
+    if (--oracle.cases == 0) seconds -= oracle.seconds;
   }
+  std::size_t i = 0;
+  std::erase_if(plan.cases, [&](const PlannedCase&) { return left_out[i++]; });
+  plan.total_seconds = total_seconds(plan, oracles);
 }
 
 }  // namespace
@@ -96,8 +109,9 @@ double oracle_seconds(const Workload& w) {
 Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels, FirstContact* contact) {
   Plan plan{.skipped = cases.skipped};
   Calibration calibration;
-  std::map<std::string, double> oracles;
+  SharedOracles oracles;
   for (const Case& c : cases.run) {
+    throw_if_interrupted();
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
     const bool elsewhere = kernels != nullptr && kernels->station_of(*c.variant) != nullptr;
     const Station::Prediction told =
@@ -119,7 +133,7 @@ Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels,
                        limits.max_case_seconds));
       continue;
     }
-    oracles.emplace(to_string(c.workload), oracle_seconds(c.workload));
+    ++oracles.try_emplace(to_string(c.workload), SharedOracle{oracle_seconds(c.workload)}).first->second.cases;
     plan.cases.push_back({c, iteration, failure.empty() ? case_seconds(c.workload, iteration, limits) : 0, failure});
   }
   keep_budget(plan, limits.budget_seconds, oracles);

@@ -1,6 +1,5 @@
 // Plant: a case that is slower on purpose, so that the gate can be shown to find it. Only in builds with -DATTN_PLANT=ON,
-// where the environment says which: ATTN_PLANT=KIND:PERCENT:CASE, CASE being a regular expression found in the row's
-// name. Each call of these cases is made to last PERCENT longer: `work` keeps the core busy for that long, `memory` reads
+// where the environment says which: ATTN_PLANT=KIND:PERCENT:CASE, CASE being a part of the row's name. Each call of these cases is made to last PERCENT longer: `work` keeps the core busy for that long, `memory` reads
 // cache lines scattered over K and V, which also evicts what the kernel had cached. By the clock and outside of the
 // kernels: the truth is then known, for every variant, and in whatever state the machine is; of tiles computed twice it
 // would have to be measured, by the means that are under test.

@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <regex>
 #include <set>
 
 #include "benchmark_flags.hpp"
@@ -25,6 +24,7 @@
 #include "machine.hpp"
 #include "measure.hpp"
 #include "option_checks.hpp"
+#include "pattern.hpp"
 #include "plan.hpp"
 #include "printable.hpp"
 #include "record.hpp"
@@ -52,13 +52,9 @@ struct Options {
 void apply_filter(Cases& cases, const std::string& filter) {
   if (filter.empty() || filter == "all") return;
   const bool negative = filter[0] == '-';
-  try {
-    const std::regex pattern(filter.substr(negative), std::regex::extended);
-    std::erase_if(cases.run,
-                  [&](const Case& c) { return std::regex_search(case_name(c) + "/real_time", pattern) == negative; });
-  } catch (const std::regex_error& error) {
-    throw UsageError(fmt::format("--benchmark_filter={} is no regular expression: {}", filter, error.what()));
-  }
+  const Pattern pattern("--benchmark_filter", filter.substr(negative));
+  std::erase_if(cases.run,
+                [&](const Case& c) { return RE2::PartialMatch(case_name(c) + "/real_time", pattern) == negative; });
   if (cases.run.empty())
     throw UsageError(fmt::format("--benchmark_filter={} matches none of the selected cases", filter));
 }

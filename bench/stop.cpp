@@ -113,6 +113,10 @@ const char* how_to_go_on(std::string_view what) {
 
 bool interrupted() { return stop_requested != 0; }
 
+void throw_if_interrupted() {
+  if (interrupted()) throw Interrupted();
+}
+
 void end_process(int code) {
   syscall(SYS_exit_group, code);
   __builtin_unreachable();

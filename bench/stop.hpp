@@ -31,6 +31,11 @@ const char* how_to_go_on(std::string_view activity);
 
 bool interrupted();
 
+// For what takes long and leaves nothing behind, such as a plan: ends the command with exit 130. No std::exception, since
+// many of those become rows.
+struct Interrupted {};
+void throw_if_interrupted();
+
 // Ends the process at once, as _exit() does where no kernel is suspected of it.
 [[noreturn]] void end_process(int code);
 

@@ -1,17 +1,18 @@
 #include "symptoms.hpp"
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
 
 #include "cgroups.hpp"
 #include "cpus.hpp"
+#include "split.hpp"
 
 namespace attn::bench {
 namespace {
@@ -142,10 +143,10 @@ std::string_view to_string(Severity severity) {
 }
 
 bool is_debug_build(const std::string& flags) {
-  static const std::regex kLevel("(^| )-O([0-9sgz]|fast)?(?= |$)");
-  std::string level = "none";
-  for (std::sregex_iterator match(flags.begin(), flags.end(), kLevel), end; match != end; ++match)
-    level = match->str(2).empty() ? "1" : match->str(2);
+  static const RE2 kLevel("-O([0-9sgz]|fast)?");
+  std::string level = "none", last;
+  for (const std::string& flag : split(flags, ' '))
+    if (RE2::FullMatch(flag, kLevel, &last)) level = last.empty() ? "1" : last;
   return level == "none" || level == "0" || level == "g";
 }
 

@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "errors.hpp"
 #include "folder.hpp"
+#include "measure.hpp"
 #include "plan.hpp"
 #include "registry.hpp"
 #include "result_file.hpp"
@@ -76,6 +77,19 @@ TEST_CASE("an expression must match a whole variant name", "[bench]") {
   for (const Case& c : cases.run) names.insert(c.variant->name);
   CHECK(names == std::set<std::string>{"naive", "online_softmax"});
   CHECK_THROWS_AS(select_cases({.variants = "online"}, workloads, variant_table()), UsageError);
+}
+
+// std::regex ran out of stack, or for ever.
+TEST_CASE("an expression of any size and form is answered", "[bench]") {
+  const std::vector<Workload> workloads = {some_case().workload};
+  const auto select = [&](const std::string& variants) {
+    return select_cases({.variants = variants}, workloads, variant_table());
+  };
+  CHECK_THROWS_WITH(select(std::string(60000, '(')), Catch::Matchers::Contains("is no regular expression"));
+  CHECK_THROWS_WITH(select("a{1000}{1000}{1000}"), Catch::Matchers::Contains("is no regular expression"));
+  CHECK_THROWS_WITH(select("((((.*)*)*)*)*Q"), Catch::Matchers::Contains("matches no variant"));
+  CHECK(!select("((((.*)*)*)*)*e").run.empty());
+  CHECK_THROWS_AS(parse_case_name(case_name(some_case()) + "/" + std::string(200000, '1')), std::invalid_argument);
 }
 
 TEST_CASE("best resolves to the concrete row that select names, once", "[bench]") {
@@ -175,6 +189,23 @@ TEST_CASE("the plan leaves out the dearest cases until the budget is kept", "[be
   CHECK(cut.total_seconds <= limits.budget_seconds);
   REQUIRE(cut.skipped.size() == 4 - cut.cases.size());
   CHECK(cut.skipped[0].reason.find("over the time budget") != std::string::npos);
+}
+
+TEST_CASE("a sweep of very many shapes is planned, grouped and cut to its budget", "[bench]") {
+  constexpr int kShapes = 20000;
+  std::vector<Workload> workloads;
+  for (int i = 0; i < kShapes; ++i)
+    workloads.push_back(parse_workload(fmt::format("h:1/q:{}/k:{}/d:4", i % 200 + 1, i / 200 + 1)));
+  const Cases cases = select_cases({.variants = "naive"}, workloads, variant_table());
+  REQUIRE(cases.run.size() == kShapes);
+  Limits limits{.min_time_seconds = 0.05, .memory_bytes = std::int64_t{1} << 40};
+  const Plan whole = make_plan(cases, limits);
+  CHECK(groups_of(whole.cases).size() == kShapes);
+  limits.budget_seconds = whole.total_seconds / 10;
+  const Plan cut = make_plan(cases, limits);
+  CHECK(cut.total_seconds <= limits.budget_seconds);
+  CHECK(cut.cases.size() > kShapes / 100);
+  CHECK(cut.cases.size() + cut.skipped.size() == kShapes);
 }
 
 TEST_CASE("a case beyond memory or the case limit is skipped with its figures", "[bench]") {

@@ -168,6 +168,25 @@ ln -s circle circle
 expect 2 err 'cannot write circle: its links lead in a circle' run "${small[@]}" --benchmark_out=circle
 [ "$(ls real)" = out.json ] && pass || fail "left behind: $(ls real)"
 
+# Expressions of any size and form are answered.
+endless='((((.*)*)*)*)*Q' deep=$(head -c 60000 /dev/zero | tr '\0' '(')
+rejects 'is no regular expression' --problem h:1/q:8/d:4 --variants "$deep"
+rejects 'is no regular expression' "${small[@]}" --benchmark_filter="$deep"
+rejects 'matches no variant' --problem h:1/q:8/d:4 --variants "$endless"
+rejects 'matches none of the selected cases' "${small[@]}" --benchmark_filter="$endless"
+expect 2 err 'matches no variant' compare "$endless" naive --problem h:1/q:8/d:4
+expect 2 err 'valid: VARIANT' compare "naive@@$(head -c 100000 /dev/zero | tr '\0' a)" naive --problem h:1/q:8/d:4
+
+# A sweep of very many shapes is planned; a signal ends the planning.
+python3 - >many.toml <<'END_OF_PYTHON'
+print('title = "t"\nbudget_seconds = 100\nmin_time_seconds = 0.001')
+for i in range(20000): print(f'[[problem]]\nproblem = "h:1/q:{i % 200 + 1}/k:{i // 200 + 1}/d:4"\nmodel = "m"\nsource = "s"')
+END_OF_PYTHON
+expect 0 out 'cases, .* s predicted of a budget of 100 s' run --sweep many.toml --variants naive --dry-run
+for signal in INT TERM; do
+  expect_of 130 err 'stopping' timeout --preserve-status -s $signal 0.6 "$attnbench" run --sweep many.toml --dry-run
+done
+
 # Tensors that are no file.
 expect 2 err 'is a folder, of which no archive can be read; valid: a file of numpy.savez' run --tensors real
 expect 2 err 'is a pipe, of which' run --tensors pipe

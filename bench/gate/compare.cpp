@@ -2,6 +2,7 @@
 // sets, or with two teams.
 #include <fmt/color.h>
 #include <fmt/format.h>
+#include <re2/re2.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,7 +11,6 @@
 #include <cstdlib>
 #include <optional>
 #include <random>
-#include <regex>
 
 #include "commands.hpp"
 #include "durable_file.hpp"
@@ -39,15 +39,15 @@ struct Options {
 // VARIANT[/ISA][@THREADS] on the problem; what is left out comes from the options.
 Case contender(const char* which, const std::string& text, const Options& options, const Workload& workload,
                std::span<const Variant* const> table) {
-  static const std::regex kForm("([^/@]+)(/([^/@]+))?(@([^/@]+))?");
-  std::smatch match;
-  if (!std::regex_match(text, match, kForm))
+  static const RE2 kForm("([^/@]+)(?:/([^/@]+))?(?:@([^/@]+))?");
+  std::string variant, isa, threads;
+  if (!RE2::FullMatch(text, kForm, &variant, &isa, &threads))
     throw UsageError(fmt::format(
         "{} '{}': valid: VARIANT, VARIANT/ISA, VARIANT@THREADS or VARIANT/ISA@THREADS, such as flash/avx2@2", which,
         text));
-  const Selection selection{.variants = match.str(1),
-                            .isa = match[3].matched ? match.str(3) : options.isa,
-                            .threads = match[5].matched ? match.str(5) : options.threads};
+  const Selection selection{.variants = variant,
+                            .isa = isa.empty() ? options.isa : isa,
+                            .threads = threads.empty() ? options.threads : threads};
   Cases cases;
   try {
     cases = select_cases(selection, {workload}, table);
