@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "descriptors.hpp"
 #include "errors.hpp"
 #include "json_text.hpp"
 #include "printable.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
@@ -19,18 +21,15 @@ bool is_benchmark_flag(std::string_view word) {
   return word.rfind("--benchmark_", 0) == 0 || word.rfind("--v=", 0) == 0;
 }
 
-}  // namespace
+// Returns the exit code. Whoever waits for something is woken by an interruption, and takes it for the end of what it
+// waited for.
+int complain(const char* what, int code) {
+  std::fflush(stdout);
+  say("attnbench: {}\n", printable_lines(what));
+  return interrupted() ? kExitInterrupted : code;
+}
 
-int attnbench_main(int argc, char** argv, std::span<const Variant* const> table) {
-  Context context{.table = table, .benchmark_flags = {}};
-  std::vector<char*> words;
-  for (int i = 0; i < argc; ++i) {
-    if (is_benchmark_flag(argv[i]))
-      context.benchmark_flags.emplace_back(argv[i]);
-    else
-      words.push_back(argv[i]);
-  }
-
+int dispatch(int argc, char** argv, Context context) {
   CLI::App app("Attention kernels on CPU: each checked against an fp64 oracle, then timed.", "attnbench");
   app.require_subcommand(1);
   const std::pair<const char*, Command> commands[] = {
@@ -38,27 +37,22 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
       {"roofline", add_roofline(app)}, {"tune", add_tune(app)},       {"worker", add_worker(app)},
       {"gate", add_gate(app)},         {"compare", add_compare(app)}, {"doctor", add_doctor(app)}};
   try {
-    app.parse(static_cast<int>(words.size()), words.data());
+    app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::ostringstream out, err;
     const int code = app.exit(error, out, err);
-    fmt::print("{}", out.str());
-    fmt::print(stderr, "{}", printable_lines(err.str()));
+    put_text(out.str());
+    say_text(printable_lines(err.str()));
     return code == 0 ? kExitGood : kExitUsage;
   }
 
   install_signal_handlers();
   const ExitGuard guard;
-  const auto complain = [](const char* what, int code) {
-    std::fflush(stdout);
-    fmt::print(stderr, "attnbench: {}\n", printable_lines(what));
-    return code;
-  };
   try {
-    int code = kExitUsage;
+    require_descriptors();
     for (const auto& [name, command] : commands)
-      if (app.got_subcommand(name)) code = command(context);
-    return std::fflush(stdout) == 0 ? code : complain("cannot write to standard output", kExitEnvironment);
+      if (app.got_subcommand(name)) return command(context);
+    return kExitUsage;
   } catch (const Interrupted&) {
     return kExitInterrupted;
   } catch (const UsageError& error) {
@@ -70,6 +64,24 @@ int attnbench_main(int argc, char** argv, std::span<const Variant* const> table)
   } catch (const std::exception& error) {
     return complain(json_fault(error).c_str(), kExitEnvironment);
   }
+}
+
+}  // namespace
+
+int attnbench_main(int argc, char** argv, std::span<const Variant* const> table) {
+  keep_standard_streams();
+  Context context{.table = table, .benchmark_flags = {}};
+  std::vector<char*> words;
+  for (int i = 0; i < argc; ++i) {
+    if (is_benchmark_flag(argv[i]))
+      context.benchmark_flags.emplace_back(argv[i]);
+    else
+      words.push_back(argv[i]);
+  }
+  const int code = dispatch(static_cast<int>(words.size()), words.data(), std::move(context));
+  if (output_is_whole()) return code;
+  return complain("cannot write to standard output; what it was to show is lost",
+                  code == kExitGood ? kExitEnvironment : code);
 }
 
 }  // namespace attn::bench

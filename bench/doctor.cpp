@@ -14,6 +14,7 @@
 #include "machine.hpp"
 #include "option_checks.hpp"
 #include "result_file.hpp"
+#include "say.hpp"
 #include "symptoms.hpp"
 
 namespace attn::bench {
@@ -53,8 +54,8 @@ void print_text(const std::vector<Symptom>& symptoms, bool color) {
                        : s.severity == Severity::note ? fmt::fg(fmt::terminal_color::yellow)
                                                       : fmt::fg(fmt::terminal_color::green);
     const std::string mark = fmt::format("{:<4}", to_string(s.severity));
-    fmt::print("{}  {:<13} {}\n", color ? fmt::format(style, "{}", mark) : mark, s.name, s.state);
-    if (!s.remedy.empty()) fmt::print("{:>20}> {}\n", "", s.remedy);
+    put("{}  {:<13} {}\n", color ? fmt::format(style, "{}", mark) : mark, s.name, s.state);
+    if (!s.remedy.empty()) put("{:>20}> {}\n", "", s.remedy);
   }
 }
 
@@ -69,7 +70,7 @@ int doctor(const Options& options, const Context& context) {
   symptoms.push_back(steal_symptom(before, cpu_times(system)));
   symptoms.push_back(noise_symptom(noise));
   if (options.json)
-    fmt::print("{}", json_text(as_json(symptoms, noise)));
+    put("{}", json_text(as_json(symptoms, noise)));
   else
     print_text(symptoms, isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr);
   const bool bad =

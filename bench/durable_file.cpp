@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "descriptors.hpp"
 #include "errors.hpp"
 #include "file_kind.hpp"
 
@@ -121,7 +122,7 @@ OutputFile::OutputFile(const std::string& path) : path_(path), target_(path) {
   if (file < 0) {
     const int reason = errno;
     close_if_open(lock_);
-    refuse(path, std::strerror(reason));
+    throw_file_error(fmt::format("cannot write {}", path), reason);
   }
   close_if_open(file);
   unlink(temporary.c_str());

@@ -6,6 +6,7 @@
 #include "errors.hpp"
 #include "json_text.hpp"
 #include "printable.hpp"
+#include "say.hpp"
 #include "shell_word.hpp"
 
 namespace attn::bench {
@@ -33,8 +34,8 @@ Feed::Feed(const InputOptions& options) : seed_(options.seed) {
   if (options.tensors.empty()) return;
   file_.emplace(options.tensors);
   if (!file_->ignored().empty())
-    fmt::print(stderr, "{}: only q, k and v are read, not {}\n", printable(options.tensors),
-               printable(fmt::format("{}", fmt::join(file_->ignored(), ", ")), kMostListed));
+    say("{}: only q, k and v are read, not {}\n", printable(options.tensors),
+        printable(fmt::format("{}", fmt::join(file_->ignored(), ", ")), kMostListed));
 }
 
 Feed::Feed(const Json& json) : seed_(json.at("seed").get<std::uint64_t>()) {

@@ -7,6 +7,7 @@
 #include "layers/gemm.hpp"
 #include "problem_text.hpp"
 #include "registry.hpp"
+#include "say.hpp"
 
 namespace attn::bench {
 namespace {
@@ -36,22 +37,21 @@ void print_text(std::span<const Variant* const> table) {
       if (first == nullptr) first = row;
       isas += fmt::format("{}{}{}", isas.empty() ? "" : " ", row->isa, runs_here(isa_of(*row)) ? "" : "(no)");
     }
-    fmt::print("{:<18}{}\n{:18}features: {}\n{:18}isas:     {}\n", name, first->summary, "",
-               feature_names(first->features), "", isas);
+    put("{:<18}{}\n{:18}features: {}\n{:18}isas:     {}\n", name, first->summary, "", feature_names(first->features),
+        "", isas);
   }
-  fmt::print("\nLayers around any of them, by a key of the problem:\n ");
-  for (std::size_t form = 1; form < kLayerNames.size(); ++form) fmt::print(" layer:{}", kLayerNames[form]);
-  fmt::print("; projections by {}\n", layers::default_gemm() == layers::Gemm::blas
-                                          ? "CBLAS"
-                                          : fmt::format("plain loops ({})", layers::why_no_blas()));
-  fmt::print("\nInstruction sets on this machine:\n");
+  put("\nLayers around any of them, by a key of the problem:\n ");
+  for (std::size_t form = 1; form < kLayerNames.size(); ++form) put(" layer:{}", kLayerNames[form]);
+  put("; projections by {}\n",
+      layers::default_gemm() == layers::Gemm::blas ? "CBLAS" : fmt::format("plain loops ({})", layers::why_no_blas()));
+  put("\nInstruction sets on this machine:\n");
   for (std::size_t i = 0; i < kIsaNames.size(); ++i) {
     const std::string& missing = missing_for(static_cast<Isa>(i));
-    fmt::print("  {:<8}{}\n", kIsaNames[i], missing.empty() ? "runs here" : "no: " + missing);
+    put("  {:<8}{}\n", kIsaNames[i], missing.empty() ? "runs here" : "no: " + missing);
   }
-  fmt::print("\nPeers, measured beside ours with --peers or --sweep peers:\n");
+  put("\nPeers, measured beside ours with --peers or --sweep peers:\n");
   for (const KnownPeer& peer : known_peers())
-    fmt::print("  {:<8}{}\n", peer.name, peer.file.empty() ? "absent: " + peer.remedy : peer.file);
+    put("  {:<8}{}\n", peer.name, peer.file.empty() ? "absent: " + peer.remedy : peer.file);
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ Command add_list(CLI::App& app) {
   return [json, options](const Context& context) {
     const Kernels kernels(context.table, *options, Feed(InputOptions{}));
     if (*json)
-      fmt::print("{}", json_text(as_json(kernels.table())));
+      put("{}", json_text(as_json(kernels.table())));
     else
       print_text(kernels.table());
     return 0;

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "errors.hpp"
+#include "file_kind.hpp"
 #include "printable.hpp"
 #include "registry.hpp"
 
@@ -31,7 +32,9 @@ std::string absolute_path(const std::string& file) {
   std::error_code error;
   const auto path = std::filesystem::absolute(file, error);
   if (error) reject(file, error.message());
-  if (!std::filesystem::is_regular_file(path, error)) reject(file, "there is no such file");
+  if (!std::filesystem::exists(path, error)) reject(file, "there is no such file");
+  if (!std::filesystem::is_regular_file(path, error))
+    reject(file, fmt::format("there is no such file; it is {}", file_kind(file)));
   return path.string();
 }
 

@@ -11,6 +11,7 @@
 
 #include "errors.hpp"
 #include "plugin_team.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 #include "worker.hpp"
 
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
     return serve_worker({plugin}, {},
                         [](const std::vector<Plugin>& plugins) { borrow_team_of(plugins.front().library); });
   } catch (const std::exception& error) {
-    fmt::print(stderr, "attnbench_plugin_worker: {}\n", error.what());
+    say("attnbench_plugin_worker: {}\n", error.what());
     return kExitEnvironment;
   }
 }

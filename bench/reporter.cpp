@@ -12,6 +12,7 @@
 
 #include "errors.hpp"
 #include "passes.hpp"
+#include "say.hpp"
 #include "slices.hpp"
 
 namespace attn::bench {
@@ -135,9 +136,9 @@ void Progress::begin(const std::string& name, int turns) {
   constexpr auto kTell = std::chrono::seconds(15);  // in a pipe, where nothing can be rewritten
   const auto now = std::chrono::steady_clock::now();
   if (terminal_)
-    fmt::print(stderr, "\r\033[K[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), name);
+    say("\r\033[K[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), name);
   else if (turns != 1 && now - told_ >= kTell)  // others tell when they finish
-    fmt::print(stderr, "{} of {} done, ETA {}, now {}\n", done_, total_, clock_time(remaining_seconds()), name);
+    say("{} of {} done, ETA {}, now {}\n", done_, total_, clock_time(remaining_seconds()), name);
   else
     return;
   told_ = now;
@@ -149,12 +150,12 @@ void Progress::finish(const std::string& name, const std::string& outcome) {
   if (const auto step = steps_.find(name); step != steps_.end())
     credit(step->second, step->second.predicted - step->second.credited);
   clear_line();
-  fmt::print(stderr, "[{:>{}}/{}] ETA {:>5} {}  {}\n", done_, fmt::formatted_size("{}", total_), total_,
-             clock_time(remaining_seconds()), outcome, name);
+  say("[{:>{}}/{}] ETA {:>5} {}  {}\n", done_, fmt::formatted_size("{}", total_), total_,
+      clock_time(remaining_seconds()), outcome, name);
 }
 
 void Progress::clear_line() const {
-  if (terminal_) fmt::print(stderr, "\r\033[K");
+  if (terminal_) say("\r\033[K");
 }
 
 RunReporter::RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped,
@@ -186,8 +187,9 @@ void RunReporter::write_context() {
 }
 
 void RunReporter::forward(const std::vector<Run>& runs, bool aggregates_only) {
-  if (next_ != nullptr && !(aggregates_only && runs.size() > 1 && runs.front().run_type != Run::RT_Aggregate))
-    next_->ReportRuns(runs);
+  if (next_ == nullptr || (aggregates_only && runs.size() > 1 && runs.front().run_type != Run::RT_Aggregate)) return;
+  next_->ReportRuns(runs);
+  next_->GetOutputStream().flush();  // a killed process leaves what it reported
 }
 
 void RunReporter::write(const std::vector<Run>& runs, const RowExtras& extras) {

@@ -9,6 +9,7 @@
 #include "json_text.hpp"
 #include "machine.hpp"
 #include "openmp_team.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 
 namespace attn::bench {
@@ -71,7 +72,7 @@ void print_json(const std::vector<Ceilings>& all) {
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
     if (const std::string& missing = missing_for(static_cast<Isa>(i)); !missing.empty()) absent[kIsaNames[i]] = missing;
   const Json document = {{"context", machine_facts()}, {"ceilings", rows}, {"cannot_run_here", absent}};
-  fmt::print("{}", json_text(document));
+  put("{}", json_text(document));
 }
 
 std::string head_of(const Ceilings& c) { return fmt::format("{:<8}{:>7}", to_string(c.isa), c.threads); }
@@ -82,42 +83,40 @@ std::string flops_cell(const std::optional<Ceiling>& ceiling, int threads) {
 }
 
 void print_arithmetic(const std::vector<Ceilings>& all) {
-  fmt::print("{:15}{:>22}{:>22}{:>16}{:>8}\n", "", "f32 FMA", "AMX bf16", "exp2", "clock");
-  fmt::print("{:<8}{:>7}{:>10}{:>12}{:>10}{:>12}{:>16}{:>8}\n", "isa", "threads", "GFLOP/s", "FLOP/cycle", "GFLOP/s",
-             "FLOP/cycle", "vectors/cycle", "GHz");
+  put("{:15}{:>22}{:>22}{:>16}{:>8}\n", "", "f32 FMA", "AMX bf16", "exp2", "clock");
+  put("{:<8}{:>7}{:>10}{:>12}{:>10}{:>12}{:>16}{:>8}\n", "isa", "threads", "GFLOP/s", "FLOP/cycle", "GFLOP/s",
+      "FLOP/cycle", "vectors/cycle", "GHz");
   for (const Ceilings& c : all)
-    fmt::print("{}{}{}{}{}\n", head_of(c), flops_cell(c.fma, c.threads), flops_cell(c.amx, c.threads),
-               c.exp2 ? fmt::format("{:16.3f}", c.exp2->per_cycle(c.threads)) : fmt::format("{:>16}", "-"),
-               c.fma ? fmt::format("{:8.2f}", c.fma->clock_hz / 1e9) : fmt::format("{:>8}", "-"));
+    put("{}{}{}{}{}\n", head_of(c), flops_cell(c.fma, c.threads), flops_cell(c.amx, c.threads),
+        c.exp2 ? fmt::format("{:16.3f}", c.exp2->per_cycle(c.threads)) : fmt::format("{:>16}", "-"),
+        c.fma ? fmt::format("{:8.2f}", c.fma->clock_hz / 1e9) : fmt::format("{:>8}", "-"));
 }
 
 void print_reads(const std::vector<Ceilings>& all) {
-  fmt::print("\n{:<8}{:>7}  {:<8}{:>12}{:>10}{:>13}\n", "isa", "threads", "read of", "footprint", "GB/s",
-             "bytes/cycle");
+  put("\n{:<8}{:>7}  {:<8}{:>12}{:>10}{:>13}\n", "isa", "threads", "read of", "footprint", "GB/s", "bytes/cycle");
   for (const Ceilings& c : all)
     for (const ReadCeiling& read : c.reads) {
-      fmt::print("{}  {:<8}{:>12}", head_of(c), read.level.name, bytes_text(read.level.bytes));
+      put("{}  {:<8}{:>12}", head_of(c), read.level.name, bytes_text(read.level.bytes));
       if (read.level.reason.empty())
-        fmt::print("{:10.1f}{:13.1f}\n", read.rate.per_second / 1e9, read.rate.per_cycle(c.threads));
+        put("{:10.1f}{:13.1f}\n", read.rate.per_second / 1e9, read.rate.per_cycle(c.threads));
       else
-        fmt::print("  not measured: {}\n", read.level.reason);
+        put("  not measured: {}\n", read.level.reason);
     }
 }
 
 void print_text(const std::vector<Ceilings>& all) {
   const auto facts = machine_facts();
-  fmt::print("{}; {}\n\n", facts.at("cpu"), facts.at("caches"));
+  put("{}; {}\n\n", facts.at("cpu"), facts.at("caches"));
   print_arithmetic(all);
   print_reads(all);
-  fmt::print(
-      "\nPer cycle means per cycle and core, the clock being measured beside each. An FMA probe that shows less than "
+  put("\nPer cycle means per cycle and core, the clock being measured beside each. An FMA probe that shows less than "
       "the\n"
       "core's ports can do (64 FLOP/cycle with two FMA ports of 512 bits, 32 with two of 256) is weak, or the core "
       "was\n"
       "shared. exp2 is the project's own, in vectors of the ISA. Footprints are those of the whole team.\n");
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
     if (const std::string& missing = missing_for(static_cast<Isa>(i)); !missing.empty())
-      fmt::print("{}: not measured, {}\n", kIsaNames[i], missing);
+      put("{}: not measured, {}\n", kIsaNames[i], missing);
 }
 
 int roofline(const Options& options, const Context& context) {

@@ -31,6 +31,7 @@
 #include "registry.hpp"
 #include "reporter.hpp"
 #include "result_file.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
@@ -93,11 +94,14 @@ Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
 
 void print_plan(const Plan& plan, const Limits& limits) {
   for (const PlannedCase& planned : plan.cases)
-    fmt::print("{:8.2f} s  {}{}\n", planned.total_seconds, case_name(planned.c),
-               planned.failure.empty() ? "" : "  FAILED " + planned.failure);
-  fmt::print("\n{} cases, {:.0f} s predicted{}\n", plan.cases.size(), plan.total_seconds,
-             limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
-  fmt::print("{}", format_skipped(plan.skipped));
+    put("{:8.2f} s  {}{}
+", planned.total_seconds, case_name(planned.c),
+        planned.failure.empty() ? "" : "  FAILED " + planned.failure);
+  put("
+{} cases, {:.0f} s predicted{}
+", plan.cases.size(), plan.total_seconds,
+      limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
+  put("{}", format_skipped(plan.skipped));
 }
 
 // What ties a file to this machine, build and data; --resume demands that it is the same.
@@ -220,16 +224,18 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
                   watchdog};
   add_context(flags, feed, kernels, plan);
   if (limits.budget_seconds > 0)
-    fmt::print(stderr, "{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
-               limits.budget_seconds);
+    say("{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
+        limits.budget_seconds);
   reporter.begin(plan.cases);
   for (const std::vector<PlannedCase>& group : groups_of(plan.cases)) measure_group(group, session);
   reporter.end();
   benchmark::Shutdown();
   if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
-  if (flags.format.empty()) fmt::print("{}", format_table(file.document(), reporter.skipped(), wants_color(flags)));
+  if (forwarded.file.is_open() && !forwarded.file.flush())
+    throw EnvironmentError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
+  if (flags.format.empty()) put("{}", format_table(file.document(), reporter.skipped(), wants_color(flags)));
   std::fflush(stdout);  // in a file with both, the table comes whole
-  if (!file.path().empty()) fmt::print(stderr, "Results: {}\n", printable(file.path()));
+  if (!file.path().empty()) say("Results: {}\n", printable(file.path()));
   file.complete();
   if (interrupted()) return kExitInterrupted;
   return file.failures() == 0 ? kExitGood : kExitWrong;

@@ -1,5 +1,6 @@
 #include "stop.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,7 +25,10 @@ std::array<char, 1024> activity{};
 volatile sig_atomic_t exits_are_foreign = 0;
 volatile sig_atomic_t rewrites_a_line = 0;  // stderr is a terminal, with a progress line
 
+// Not where there is no room for it: a signal that waits for a reader would keep the next one waiting.
 void write_text(const char* text) {
+  pollfd room{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&room, 1, 0) <= 0) return;
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text, std::strlen(text));
 }
 
@@ -84,6 +88,9 @@ ExitGuard::~ExitGuard() { exits_are_foreign = 0; }
 void install_signal_handlers() {
   rewrites_a_line = isatty(STDERR_FILENO);
   for (const int signal_number : {SIGINT, SIGTERM}) handle(signal_number, request_stop);
+  // The terminal was closed; nohup has it ignored.
+  struct sigaction hangup {};
+  if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) handle(SIGHUP, request_stop);
 #if !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own report says more
   for (const int signal_number : kCrashes) handle(signal_number, report_crash);
 #endif

@@ -5,8 +5,8 @@
 
 namespace attn::bench {
 
-// SIGINT and SIGTERM ask the run to stop: the first says on stderr what is waited for, a second one ends the process at
-// once, exit 130. A crash prints the case that was running and ends with exit 1; its row is recorded by --resume.
+// SIGINT, SIGTERM and SIGHUP ask the run to stop: the first says on stderr what is waited for, a second one ends the
+// process at once, exit 130. A crash prints the case that was running and ends with exit 1; its row is recorded by --resume.
 void install_signal_handlers();
 
 // While it lives, an exit() or _exit() that is not ours (the OpenMP runtime that cannot start a thread, a kernel) ends the process

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "errors.hpp"
+#include "file_kind.hpp"
 #include "installation.hpp"
 #include "isa.hpp"
 #include "toml_reader.hpp"
@@ -31,8 +32,10 @@ fs::path find_file(const std::string& name) {
   if (fs::is_regular_file(name)) return name;
   const fs::path built_in = sweep_folder() / (name + ".toml");
   if (fs::is_regular_file(built_in)) return built_in;
-  throw UsageError(fmt::format("sweep '{}' is neither a file nor a name in {}; valid names: {}", name,
-                               sweep_folder().string(), fmt::join(built_in_names(), ", ")));
+  const bool is_there = fs::exists(name);
+  throw UsageError(fmt::format("sweep '{}' is {}neither a file nor a name in {}; valid names: {}", name,
+                               is_there ? fmt::format("{}, ", file_kind(name)) : "", sweep_folder().string(),
+                               fmt::join(built_in_names(), ", ")));
 }
 
 // What a table says, and what holds where it says nothing.

@@ -1,23 +1,15 @@
 #include "toml_reader.hpp"
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <optional>
 
-#include "file_kind.hpp"
+#include "read_text.hpp"
 
 namespace attn::bench {
 
 toml::table parse_toml_file(const std::string& file) {
-  // A pipe is read; a device may have no end.
-  if (const std::string kind = file_kind(file); kind == "a folder" || kind.find("device") != std::string::npos)
-    throw UsageError(fmt::format("{} is {}; name a file", file, kind));
-  std::ifstream in(file);
-  if (!in) throw UsageError(fmt::format("cannot read {}: {}", file, std::strerror(errno)));
   try {
-    return toml::parse(in, file);
+    return toml::parse(read_text(file), file);
   } catch (const toml::parse_error& error) {
     throw UsageError(fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
   }

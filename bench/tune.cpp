@@ -21,6 +21,7 @@
 #include "record.hpp"
 #include "registry.hpp"
 #include "reporter.hpp"
+#include "say.hpp"
 #include "select.hpp"
 #include "stop.hpp"
 #include "table.hpp"
@@ -191,11 +192,11 @@ int tune(Options options, const Context& context) {
   play(matches, options, watchdog, file);
   if (interrupted()) return kExitInterrupted;
   if (!file.entries.empty()) {
-    fmt::print("{}{}", format_entries(file.entries), format_skipped(cases.skipped));
+    put("{}{}", format_entries(file.entries), format_skipped(cases.skipped));
     out.write(to_toml(file));
-    fmt::print(stderr, "Choices: {}\n", printable(path));
+    say("Choices: {}\n", printable(path));
   }
-  for (const std::string& wrong : file.wrong) fmt::print(stderr, "FAILED {}\n", wrong);
+  for (const std::string& wrong : file.wrong) say("FAILED {}\n", wrong);
   return file.wrong.empty() ? kExitGood : kExitWrong;
 }
 

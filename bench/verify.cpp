@@ -21,6 +21,7 @@
 #include "plan.hpp"
 #include "reporter.hpp"
 #include "result_file.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
@@ -59,8 +60,8 @@ class Findings {
     rows_.push_back(std::move(row));
     if (!verdict.mistrusted.empty()) mistrusted_[verdict.mistrusted].push_back(case_name(c));
     if (verdict.passed) return;
-    fmt::print("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {}{}\n", case_name(c),
-               verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads, arguments_);
+    put("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {}{}\n", case_name(c),
+        verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads, arguments_);
     std::fflush(stdout);  // a later kernel may end the process
   }
 
@@ -68,17 +69,17 @@ class Findings {
   int conclude(const std::vector<Skipped>& skipped) {
     int failed = 0;
     for (const auto& [name, tally] : tallies_) {
-      fmt::print("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name,
-                 tally.failed == 0 ? "ok    " : "FAILED",
-                 tally.failed == 0 ? std::to_string(tally.passed)
-                                   : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
-                 100 * std::min(tally.worst, 1e6));
+      put("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name,
+          tally.failed == 0 ? "ok    " : "FAILED",
+          tally.failed == 0 ? std::to_string(tally.passed)
+                            : fmt::format("{} of {}", tally.failed, tally.failed + tally.passed),
+          100 * std::min(tally.worst, 1e6));
       failed += tally.failed;
     }
     for (const auto& [reason, names] : mistrusted_)
-      fmt::print("mistrusted: {} ({} case{}, such as {})\n", reason, names.size(), names.size() == 1 ? "" : "s",
-                 names.front());
-    fmt::print("{}", format_skipped(skipped));
+      put("mistrusted: {} ({} case{}, such as {})\n", reason, names.size(), names.size() == 1 ? "" : "s",
+          names.front());
+    put("{}", format_skipped(skipped));
     if (json_) json_->write(json_text(rows_));
     return failed == 0 ? kExitGood : kExitWrong;
   }
@@ -101,7 +102,7 @@ class Steps {
     progress_.begin(name);
     if (isatty(STDERR_FILENO) != 0 || progress_.elapsed_seconds() < next_line_) return;
     next_line_ = progress_.elapsed_seconds() + kSecondsBetweenLines;
-    fmt::print(stderr, "[{}/{}] {}\n", begun_, total_, name);
+    say("[{}/{}] {}\n", begun_, total_, name);
   }
   void clear_line() const { progress_.clear_line(); }
 

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <system_error>
 #include <utility>
 
 #include "errors.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 #include "thread_limits.hpp"
 
@@ -30,8 +30,9 @@ double patience_seconds(double hang_seconds, double expected_seconds) {
 std::string hung_text(double seconds) { return fmt::format("hung: no answer for {:.3g} s", seconds); }
 
 void end_hung(const std::string& name, double seconds) {
-  fmt::print(stderr, "\nattnbench: {} in {}\n{}", hung_text(seconds), name, how_to_go_on(name));
-  std::fflush(stderr);
+  say("
+attnbench: {} in {}
+{}", hung_text(seconds), name, how_to_go_on(name));
   end_process(kExitWrong);
 }
 
@@ -88,7 +89,7 @@ void Watchdog::watch() {
       busy_ = false;
     } else if (waited_ >= said_ + kSayEvery && isatty(STDERR_FILENO) == 0) {
       said_ = waited_;
-      fmt::print(stderr, "for {:.0f} s now: {}\n", waited_, name_);
+      say("for {:.0f} s now: {}\n", waited_, name_);
     }
   }
 }

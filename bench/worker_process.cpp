@@ -18,8 +18,11 @@
 #include <sstream>
 #include <utility>
 
+#include "descriptors.hpp"
+#include "errors.hpp"
 #include "printable.hpp"
 #include "stop.hpp"
+#include "thread_limits.hpp"
 
 extern char** environ;
 
@@ -33,8 +36,7 @@ constexpr std::size_t kLongestLine = std::size_t{16} << 20;
 // Both ends of a pipe, closed in programs that are started.
 std::array<int, 2> open_pipe() {
   std::array<int, 2> ends;
-  if (pipe2(ends.data(), O_CLOEXEC) != 0)
-    throw WorkerError(fmt::format("cannot open a pipe: {}", std::strerror(errno)));
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_file_error("cannot open a pipe to a worker", errno);
   return ends;
 }
 
@@ -81,6 +83,7 @@ Json WorkerProcess::launch(double seconds) {
   const std::array<int, 2> to = open_pipe(), from = open_pipe();
   const pid_t parent = getpid();
   const pid_t child = fork();
+  const int failure = errno;
   if (child == 0) become(argv.data(), envp.data(), to[0], from[1], parent);
   close(to[0]);
   close(from[1]);
@@ -88,7 +91,8 @@ Json WorkerProcess::launch(double seconds) {
   from_ = from[0];
   if (child < 0) {
     end();
-    throw WorkerError(fmt::format("cannot start {}: {}", command_[0], std::strerror(errno)));
+    throw EnvironmentError(
+        fmt::format("cannot start {}: {}; {}", command_[0], std::strerror(failure), thread_limits_text()));
   }
   setpgid(child, child);  // whoever comes first; it must be so before the group is signalled
   pid_ = child;

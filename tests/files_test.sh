@@ -168,6 +168,68 @@ ln -s circle circle
 expect 2 err 'cannot write circle: its links lead in a circle' run "${small[@]}" --benchmark_out=circle
 [ "$(ls real)" = out.json ] && pass || fail "left behind: $(ls real)"
 
+# Streams that cannot be written: on standard error nothing depends, what standard output was to show is lost.
+stream_is_closed() { # stream_is_closed 'REDIRECTION' CODE ARGUMENTS...: sh, so that the stream is closed and not only ours
+  local redirection=$1 want=$2 got
+  shift 2
+  rm -f unheard.json
+  sh -c "\"\$@\" $redirection" sh "$attnbench" "$@" >out 2>err
+  got=$?
+  [ $got -eq "$want" ] && pass || fail "attnbench $* $redirection: exit $got (want $want)"
+}
+for redirection in '2>&-' '2>/dev/full'; do
+  stream_is_closed "$redirection" 0 run "${small[@]}" "$fast" --benchmark_out=unheard.json
+  holds unheard.json 'len(r) == 1'
+  stream_is_closed "$redirection" 0 verify "${small[@]}" --json unheard.json
+  stream_is_closed "$redirection" 2 run --problem h:0
+done
+closed_pipe() { python3 - "$@" <<'END_OF_PYTHON'
+import os, subprocess, sys
+reader, writer = os.pipe()
+os.close(reader)
+sys.exit(subprocess.run(sys.argv[2:], **{sys.argv[1]: writer}).returncode)
+END_OF_PYTHON
+}
+expect_of 0 out 'naive' closed_pipe stderr "$attnbench" run "${small[@]}" "$fast" --benchmark_out=unheard.json
+holds unheard.json 'len(r) == 1'
+# A reader that pauses for ever holds up no signal.
+expect_of 130 out '' python3 - "$attnbench" run "${small[@]}" "$fast" --benchmark_out=unheard.json <<'END_OF_PYTHON'
+import os, subprocess, sys, time
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True: os.write(writer, b"x" * 4096)
+except BlockingIOError: os.set_blocking(writer, True)
+process = subprocess.Popen(sys.argv[1:], stderr=writer)
+time.sleep(0.7)
+process.terminate()
+sys.exit(process.wait(timeout=30))
+END_OF_PYTHON
+lost='cannot write to standard output'
+expect_of 3 err "$lost" closed_pipe stdout "$attnbench" run "${small[@]}" "$fast" --benchmark_out=unheard.json
+for redirection in '>&-' '>/dev/full'; do
+  for format in '' =json =csv; do
+    stream_is_closed "$redirection" 3 run "${small[@]}" "$fast" --benchmark_out=unheard.json ${format:+--benchmark_format$format}
+    grep -q "$lost" err || fail "$redirection $format"
+    holds unheard.json 'len(r) == 1'
+  done
+  stream_is_closed "$redirection" 3 verify "${small[@]}" --json unheard.json
+  [ -s unheard.json ] || fail 'verdicts without a standard output'
+  for command in list 'list --json' --help 'run --help' 'run --problem h:1/q:8/d:4 --dry-run'; do
+    # shellcheck disable=SC2086
+    stream_is_closed "$redirection" 3 $command
+  done
+done
+expect 3 err 'cannot write /dev/full' run "${small[@]}" "$fast" --benchmark_out=/dev/full --benchmark_out_format=csv
+
+# Limits of the machine: exit 3 with the reason.
+limited() { (ulimit -n "$1" && "$attnbench" "${@:2}"); }
+for command in "run ${small[*]} $fast --benchmark_out=limited.json" "verify ${small[*]} --isolate" list; do
+  # shellcheck disable=SC2086
+  expect_of 3 err 'cannot open 16 files at once: Too many open files; the limit is ulimit -n 4' limited 4 $command
+done
+[ ! -e limited.json ] && pass || fail 'a run without descriptors wrote'
+
 # Expressions of any size and form are answered.
 endless='((((.*)*)*)*)*Q' deep=$(head -c 60000 /dev/zero | tr '\0' '(')
 rejects 'is no regular expression' --problem h:1/q:8/d:4 --variants "$deep"
@@ -192,6 +254,14 @@ expect 2 err 'is a folder, of which no archive can be read; valid: a file of num
 expect 2 err 'is a pipe, of which' run --tensors pipe
 expect 2 err 'is a pipe, of which' verify --tensors <(cat "$odd/x.npz")
 expect 2 err 'is a character device, of which' run --tensors /dev/zero
+
+# Other files that are read: none is waited for in vain.
+unwritten='a pipe that nobody writes to; name a file'
+expect 2 err "$unwritten" run --problem h:1/q:8/d:4 --variants best --best pipe
+expect 2 err 'is a pipe, neither a file nor a name' run --sweep pipe
+expect 2 err 'there is no such file; it is a pipe' run "${small[@]}" --plugin ./pipe
+expect 2 err "$unwritten" gate a b --floors pipe
+expect 2 err "$unwritten" gate a b --same-code pipe
 
 # Google Benchmark's flags: what it would misread, crash on or leave out.
 rejects 'valid: ns, us, ms, s' "${small[@]}" --benchmark_time_unit=min

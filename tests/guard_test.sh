@@ -51,6 +51,13 @@ if [ ${#emulator[@]} -eq 0 ]; then
     expect_of 3 err 'cannot start .*ulimit -u 3' "${as_nobody[@]}" "$attnbench" verify --problem $small --variants flash --threads 8
     expect_of 3 err 'cannot start .*ulimit -u 3' "${as_nobody[@]}" "$attnbench" run --problem $small --variants flash --threads 8 $fast
   fi
+  as_nobody_alone=(prlimit --nproc=1 "${as_nobody[@]:2}")
+  if [ "$(id -u)" -eq 0 ] && "${as_nobody_alone[@]}" test -x "$attnbench" 2>/dev/null; then
+    for arguments in '' '--isolate'; do
+      # shellcheck disable=SC2086
+      expect_of 3 err 'cannot start .*ulimit -u 1' "${as_nobody_alone[@]}" "$attnbench" verify --problem $small --variants naive $arguments
+    done
+  fi
   (ulimit -v 2000000 && run run --isolate --problem $small --variants flash --threads 1,2000 $fast)
   if [ $? -eq 1 ] && grep -q 'its worker cannot start a team of 2000 threads' out && grep -q '1 of 2' out; then pass
   else fail 'in a worker it costs one row'; fi

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "commands.hpp"
 #include "errors.hpp"
@@ -21,6 +21,8 @@
 #include "json_text.hpp"
 #include "machine.hpp"
 #include "option_checks.hpp"
+#include "read_text.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 #include "table.hpp"
 
@@ -60,7 +62,7 @@ std::string floors_file(const std::string& chosen) {
   if (!chosen.empty()) return chosen == "none" ? "" : chosen;
   const std::string recorded = ATTN_RESULTS_DIR "/" + machine_folder() + "/gate/floors.json";
   if (!std::filesystem::exists(recorded)) return {};
-  fmt::print(stderr, "Floors: {}\n", recorded);
+  say("Floors: {}\n", recorded);
   return recorded;
 }
 
@@ -68,8 +70,9 @@ std::string floors_file(const std::string& chosen) {
 std::map<std::string, double> load_floors(const std::string& path) {
   std::map<std::string, double> floors;
   if (path.empty()) return floors;
+  const std::string text = read_text(path);
   try {
-    const Json json = Json::parse(std::ifstream(path));
+    const Json json = Json::parse(text);
     for (const auto& [name, ratio] : json.at("floors").items()) {
       floors[name] = std::log(ratio.get<double>());
       if (!(floors[name] >= 0 && floors[name] <= std::log(2)))
@@ -85,9 +88,8 @@ std::map<std::string, double> load_floors(const std::string& path) {
 std::set<std::string> load_same_code(const std::string& path) {
   std::set<std::string> rows;
   if (path.empty()) return rows;
-  std::ifstream file(path);
-  if (!file) throw UsageError(fmt::format("--same-code: cannot read {}", path));
-  for (std::string line; std::getline(file, line);) rows.insert(line);
+  std::istringstream lines(read_text(path));
+  for (std::string line; std::getline(lines, line);) rows.insert(line);
   return rows;
 }
 
@@ -133,7 +135,7 @@ Report measure(const Options& options, const Settings& settings, Observer& obser
   try {
     pairings =
         introduce(base, candidate, options.cases, options.common, report.base_facts, report.candidate_facts, skipped);
-    fmt::print(stderr, "{}", format_skipped(skipped));
+    say("{}", format_skipped(skipped));
   } catch (const EnvironmentError& error) {
     if (interrupted())
       report.interrupted = true;
@@ -171,14 +173,14 @@ int gate_builds(Options options, const Context& context) {
   view.clear();
   mark_same_code(report, same_code);
   if (report.cases.empty())
-    fmt::print(stderr, "attnbench: {}\n", headline(report));
+    say("attnbench: {}\n", headline(report));
   else
-    fmt::print("{}", format_report(report, isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr));
-  if (options.annotate) fmt::print("{}", annotations(report, inconclusive_passes));
+    put("{}", format_report(report, isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr));
+  if (options.annotate) put("{}", annotations(report, inconclusive_passes));
   std::fflush(stdout);
   if (folder) {
     folder->write(report, inconclusive_passes);
-    fmt::print(stderr, "Report: {}/gate.md, gate.json, junit.xml, A.json, B.json\n", options.out);
+    say("Report: {}/gate.md, gate.json, junit.xml, A.json, B.json\n", options.out);
   }
   return exit_code(outcome_of(report), inconclusive_passes);
 }

@@ -20,6 +20,7 @@
 #include "gate/text.hpp"
 #include "json_text.hpp"
 #include "option_checks.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 #include "table.hpp"
 
@@ -96,13 +97,12 @@ class Line {
  public:
   void show(const DuelReport& report) {
     if (isatty(STDERR_FILENO) == 0) return;
-    fmt::print(stderr, "\r\033[Kround {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns),
-               time_text(report.b_ns), ratio_text(report));
-    std::fflush(stderr);
+    say("\r\033[Kround {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns), time_text(report.b_ns),
+        ratio_text(report));
     shown_ = true;
   }
   ~Line() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
+    if (shown_) say("\r\033[K");
   }
 
  private:
@@ -156,11 +156,11 @@ void print(const DuelReport& report, const Pairing& pairing, const Criteria& cri
   const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
   const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
   const std::string verdict = verdict_text(report, a, b, criteria);
-  fmt::print("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns),
-             a, time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
-             report.rounds.size(), report.seconds,
-             report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
-             color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
+  put("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns), a,
+      time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
+      report.rounds.size(), report.seconds,
+      report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
+      color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
   std::fflush(stdout);
 }
 
@@ -199,7 +199,7 @@ int compare(const Options& options, const Context& context) {
       line.show(so_far);
     });
   } catch (const WrongResult& error) {
-    fmt::print(stderr, "FAILED {}\n", error.what());
+    say("FAILED {}\n", error.what());
     return kExitWrong;
   } catch (const SideFailure& error) {
     // Whoever waits for a worker is woken by the interruption, and takes it for the worker's end.
@@ -211,7 +211,7 @@ int compare(const Options& options, const Context& context) {
     if (json) json->write(json_text(as_json(report, pairing, failure)));
   }
   if (interrupted()) {
-    fmt::print(stderr, "attnbench: interrupted after {} rounds\n", report.rounds.size());
+    say("attnbench: interrupted after {} rounds\n", report.rounds.size());
     return kExitInterrupted;
   }
   if (!failure.empty()) throw EnvironmentError(failure);

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "gate/text.hpp"
+#include "say.hpp"
 
 namespace attn::bench::gate {
 namespace {
@@ -78,7 +79,7 @@ void LiveView::progressed(const Report& report, const Progress& progress) {
     if (!round_is_over || (now - drawn_ < kLineEvery && decided == decided_)) return;
     decided_ = decided;
     drawn_ = now;
-    fmt::print(stderr, "{}\n", live_line(report, progress));
+    say("{}\n", live_line(report, progress));
     return;
   }
   if (now - drawn_ < kRedrawEvery && !round_is_over) return;
@@ -92,13 +93,12 @@ void LiveView::draw(const Report& report, const Progress& progress) {
   const int rows = std::min(kMostRows, known ? size.ws_row - 3 : kMostRows);
   const std::string text = live_table(report, progress, rows, known ? size.ws_col - 1 : 100, color_);
   clear();
-  std::fputs(text.c_str(), stderr);
-  std::fflush(stderr);
+  say_text(text);
   lines_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
 }
 
 void LiveView::clear() {
-  if (lines_ > 0) fmt::print(stderr, "\033[{}A\033[J", lines_);
+  if (lines_ > 0) say("\033[{}A\033[J", lines_);
   lines_ = 0;
 }
 

@@ -15,6 +15,7 @@
 #include "gate/trace.hpp"
 #include "json_text.hpp"
 #include "result_file.hpp"
+#include "say.hpp"
 #include "stop.hpp"
 
 namespace attn::bench::gate {
@@ -90,13 +91,13 @@ Report replay(const Trace& trace, const std::string& slower, double slowdown, st
 double middle(const std::vector<double>& values) { return values.empty() ? 0 : median_of(values); }
 
 void print(const std::string& title, const std::vector<Tally>& tallies) {
-  fmt::print("{}\n{:>10} {:>6} {:>12} {:>8} {:>12} {:>13} {:>9} {:>9}\n", title, "slower by", "runs", "false alarms",
-             "found", "environment", "inconclusive", "size", "seconds");
+  put("{}\n{:>10} {:>6} {:>12} {:>8} {:>12} {:>13} {:>9} {:>9}\n", title, "slower by", "runs", "false alarms", "found",
+      "environment", "inconclusive", "size", "seconds");
   for (const Tally& t : tallies)
-    fmt::print("{:>8.0f} % {:>6} {:>12} {:>8} {:>12} {:>13} {:>9} {:>9.0f}\n", 100 * (t.slowdown - 1), t.runs,
-               t.false_alarms, t.slowdown > 1 ? std::to_string(t.found) : "-", t.environment, t.inconclusive,
-               t.sizes.empty() ? "-" : fmt::format("{:+.2f} %", 100 * (middle(t.sizes) - 1)), middle(t.seconds));
-  fmt::print("\n");
+    put("{:>8.0f} % {:>6} {:>12} {:>8} {:>12} {:>13} {:>9} {:>9.0f}\n", 100 * (t.slowdown - 1), t.runs, t.false_alarms,
+        t.slowdown > 1 ? std::to_string(t.found) : "-", t.environment, t.inconclusive,
+        t.sizes.empty() ? "-" : fmt::format("{:+.2f} %", 100 * (middle(t.sizes) - 1)), middle(t.seconds));
+  put("\n");
 }
 
 Json as_json(const std::vector<Tally>& tallies) {

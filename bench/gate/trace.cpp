@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <sstream>
 
 #include "json_text.hpp"
+#include "read_text.hpp"
 
 namespace attn::bench::gate {
 namespace {
@@ -67,11 +69,10 @@ void add_line(const std::string& line, Rounds& rounds) {
 }
 
 Rounds load_rounds(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw UsageError(fmt::format("cannot read the trace {}: {}", path, std::strerror(errno)));
+  std::istringstream lines(read_text(path));
   Rounds rounds;
   int number = 0;
-  for (std::string line; std::getline(file, line);) {
+  for (std::string line; std::getline(lines, line);) {
     ++number;
     try {
       add_line(line, rounds);
