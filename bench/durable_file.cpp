@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <utility>
 
 #include "descriptors.hpp"
@@ -19,8 +22,6 @@ namespace attn::bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kBusy = "another process is writing results to it";
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
   throw UsageError(fmt::format("cannot write {}: {}", path, why));
@@ -84,14 +85,29 @@ bool is_same_file(int file, const struct stat& other) {
   return file >= 0 && fstat(file, &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
-// False when another process has it. File systems without locks count as free.
-bool lock(int file) { return flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
-
 void close_if_open(int& file) {
   if (file >= 0) close(std::exchange(file, -1));
 }
 
 }  // namespace
+
+bool try_lock(int file) { return flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; }
+
+// /proc/locks has a line such as "1: FLOCK  ADVISORY  WRITE 1234 fe:00:2146418 0 EOF" for each.
+std::string busy_text(int file) {
+  std::string text = "another process is writing results to it";
+  struct stat status {};
+  if (fstat(file, &status) != 0) return text;
+  const std::string wanted = fmt::format("{:02x}:{:02x}:{}", major(status.st_dev), minor(status.st_dev), status.st_ino);
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream words(line);
+    std::string number, kind, mode, access, pid, place;
+    words >> number >> kind >> mode >> access >> pid >> place;
+    if (kind == "FLOCK" && place == wanted) return fmt::format("{} (pid {})", text, pid);
+  }
+  return text;
+}
 
 OutputFile::OutputFile(const std::string& path) : path_(path), target_(path) {
   std::error_code error;
@@ -112,9 +128,10 @@ OutputFile::OutputFile(const std::string& path) : path_(path), target_(path) {
     refuse(path, fmt::format("there is no folder {}", folder.string()));
   if (fs::exists(status) && access(target_.c_str(), W_OK) != 0) refuse(path, std::strerror(errno));
   lock_ = open(target_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (lock_ >= 0 && !lock(lock_)) {
+  if (lock_ >= 0 && !try_lock(lock_)) {
+    const std::string busy = busy_text(lock_);
     close_if_open(lock_);
-    refuse(path, kBusy);
+    refuse(path, busy);
   }
   // Tried beside it, so that nothing is overwritten by asking.
   std::string temporary;
@@ -161,12 +178,12 @@ void OutputFile::write(const std::string& text) {
     if (!is_same_file(lock_, old)) {
       close_if_open(lock_);
       lock_ = open(target_.c_str(), O_RDONLY | O_CLOEXEC);
-      if (lock_ >= 0 && !lock(lock_)) fail("cannot rename", kBusy);
+      if (lock_ >= 0 && !try_lock(lock_)) fail("cannot rename", busy_text(lock_));
     }
     fchmod(file, old.st_mode & 07777);
   }
   if (!write_all(file, text) || fsync(file) != 0) fail("cannot write", std::strerror(errno));
-  lock(file);  // before it has the name by which others find it
+  try_lock(file);  // before it has the name by which others find it
   if (rename(temporary.c_str(), target_.c_str()) != 0) fail("cannot rename", std::strerror(errno));
   close_if_open(lock_);
   lock_ = file;

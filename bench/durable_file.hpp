@@ -34,6 +34,11 @@ class OutputFile {
   int lock_ = -1;    // the file as it stands
 };
 
+// Locks of open files that live as long as these are open. try_lock() is false when another process has it; file systems
+// without locks count as free. Then busy_text() says so, naming the process where the system tells it.
+bool try_lock(int file);
+std::string busy_text(int file);
+
 // For a file that is written once. Throws UsageError when write_atomically(path, ...) could not work. Changes nothing.
 void require_writable(const std::string& path);
 

@@ -91,18 +91,6 @@ std::string why_stop(const Session& session) {
   return {};
 }
 
-std::vector<Series> take_turns(std::span<const PlannedCase> group, Session& session) {
-  const std::vector<Entrant> entrants = entrants_of(group, session);
-  const PassHooks hooks{.begin_turn =
-                            [&](std::size_t e, int, int turns) {
-                              session.file.begin_case(entrants[e].name);
-                              session.progress.begin(entrants[e].name, turns);
-                              set_current_activity(entrants[e].name);
-                            },
-                        .stop = [&] { return !why_stop(session).empty(); }};
-  return take_passes(entrants, session.passes, session.random, hooks);
-}
-
 // What Google Benchmark is told of a case.
 struct Outcome {
   PlannedCase planned;
@@ -177,7 +165,7 @@ Json extras_of(const Series& series, int threads, std::size_t kept, Standing sta
   return extras;
 }
 
-void report(std::vector<Outcome>& outcomes, const Session& session) {
+void replay(const std::vector<Outcome>& outcomes, const Session& session) {
   benchmark::ClearRegisteredBenchmarks();
   for (const Outcome& outcome : outcomes) {
     const auto turn = std::make_shared<std::size_t>(0);
@@ -189,6 +177,70 @@ void report(std::vector<Outcome>& outcomes, const Session& session) {
         ->Repetitions(static_cast<int>(std::max<std::size_t>(outcome.turns.size(), 1)));
   }
   benchmark::RunSpecifiedBenchmarks(&session.reporter, ".");
+}
+
+// `cut_short`: why there are no more turns than these; empty when there are all.
+void report(std::span<const PlannedCase> group, std::span<const Series> all, const std::string& cut_short,
+            const Session& session) {
+  std::vector<PassTimes> times;
+  for (const Series& series : all) times.push_back(series.failed ? PassTimes() : series.times());
+  std::size_t passes = 0;
+  for (const PassTimes& t : times) passes = std::max(passes, t.size());
+  for (PassTimes& t : times) t.resize(passes, std::numeric_limits<double>::quiet_NaN());
+  const std::vector<std::size_t> quiet = quiet_passes(times);
+  const std::vector<Standing> standings = standings_of(times);
+
+  std::vector<Outcome> outcomes;
+  for (std::size_t e = 0; e < group.size(); ++e) {
+    Outcome outcome{.planned = group[e], .calls = std::max<std::int64_t>(all[e].calls, 1)};
+    outcome.turns = turns_of_row(all[e], quiet, session.passes.repetitions > 0);
+    if (all[e].failed)
+      outcome.error = all[e].failed->what();
+    else if (outcome.turns.empty())
+      outcome.error = kNotRun + (cut_short.empty() ? "it had no turn" : cut_short);
+    if (all[e].failed) outcome.turns.clear();
+    session.reporter.expect(case_name(group[e].c),
+                            {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
+                             .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
+    outcomes.push_back(std::move(outcome));
+  }
+  replay(outcomes, session);
+}
+
+// Saves what the finished passes gave, for the case that this process is killed; rarely enough to cost a twentieth of the
+// time at the most.
+class Drafts {
+ public:
+  Drafts(std::span<const PlannedCase> group, const Session& session) : group_(group), session_(session) {}
+
+  void save(std::span<const Series> all) {
+    constexpr int kShare = 20;
+    const auto begin = Clock::now();
+    if (begin - saved_ < kShare * cost_) return;
+    session_.reporter.draft([&] { report(group_, all, "some of its passes are to come", session_); });
+    saved_ = Clock::now();
+    cost_ = saved_ - begin;
+  }
+
+ private:
+  std::span<const PlannedCase> group_;
+  const Session& session_;
+  Clock::time_point saved_;
+  Clock::duration cost_{};
+};
+
+std::vector<Series> take_turns(std::span<const PlannedCase> group, Session& session) {
+  const std::vector<Entrant> entrants = entrants_of(group, session);
+  Drafts drafts(group, session);
+  const PassHooks hooks{.begin_turn =
+                            [&](std::size_t e, int, int turns) {
+                              session.file.begin_case(entrants[e].name);
+                              session.progress.begin(entrants[e].name, turns);
+                              set_current_activity(entrants[e].name);
+                            },
+                        .stop = [&] { return !why_stop(session).empty(); },
+                        .end_pass = [&](std::span<const Series> all) { drafts.save(all); }};
+  return take_passes(entrants, session.passes, session.random, hooks);
 }
 
 }  // namespace
@@ -206,31 +258,7 @@ std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& 
 
 void measure_group(std::span<const PlannedCase> group, Session& session) {
   const std::vector<Series> all = take_turns(group, session);
-  const std::string stopped = why_stop(session);
-  std::vector<PassTimes> times;
-  for (const Series& series : all) times.push_back(series.failed ? PassTimes() : series.times());
-  std::size_t passes = 0;
-  for (const PassTimes& t : times) passes = std::max(passes, t.size());
-  for (PassTimes& t : times) t.resize(passes, std::numeric_limits<double>::quiet_NaN());
-  const std::vector<std::size_t> quiet = quiet_passes(times);
-  const std::vector<Standing> standings = standings_of(times);
-
-  std::vector<Outcome> outcomes;
-  for (std::size_t e = 0; e < group.size(); ++e) {
-    Outcome outcome{.planned = group[e], .calls = std::max<std::int64_t>(all[e].calls, 1)};
-    outcome.turns = turns_of_row(all[e], quiet, session.passes.repetitions > 0);
-    if (all[e].failed)
-      outcome.error = all[e].failed->what();
-    else if (outcome.turns.empty())
-      outcome.error = kNotRun + (stopped.empty() ? "it had no turn" : stopped);
-    if (all[e].failed) outcome.turns.clear();
-    session.reporter.expect(
-        case_name(group[e].c),
-        {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !stopped.empty()),
-         .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
-    outcomes.push_back(std::move(outcome));
-  }
-  report(outcomes, session);
+  report(group, all, why_stop(session), session);
 }
 
 }  // namespace attn::bench

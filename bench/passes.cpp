@@ -38,6 +38,7 @@ class Passes {
       // A pass that was stopped counts for nobody.
       for (Series& series : series_) series.turns.resize(static_cast<std::size_t>(stopped_ ? pass : pass + 1));
       drop_the_slow();
+      if (hooks_.end_pass && !stopped_ && pass + 1 < passes) hooks_.end_pass(series_);
     }
     return std::move(series_);
   }

@@ -62,6 +62,8 @@ struct PassHooks {
   std::function<void(std::size_t entrant, int turn, int turns)> begin_turn;
   // Asked before every turn: the passes end, and the begun one does not count, for anybody.
   std::function<bool()> stop;
+  // After every pass but the last, with what there is by then; may be empty.
+  std::function<void(std::span<const Series>)> end_pass = {};
 };
 
 // Goes over the entrants until each has its turns; Series in the order of the entrants.

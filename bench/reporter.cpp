@@ -197,7 +197,10 @@ void RunReporter::write(const std::vector<Run>& runs, const RowExtras& extras) {
   try {
     Json rows = as_json("[", "]", [&](auto& reporter) { reporter.ReportRuns(runs); });
     for (Json& row : rows) row.update(extras.fields);
-    file_.add_rows(rows);
+    if (draft_)
+      draft_->insert(draft_->end(), rows.begin(), rows.end());
+    else
+      file_.add_rows(rows);
   } catch (const EnvironmentError& error) {
     file_error_ = error.what();
   }
@@ -207,7 +210,7 @@ void RunReporter::ReportRuns(const std::vector<Run>& reported) {
   std::vector<Run> runs = reported;
   const std::string name = runs.front().run_name.function_name;
   if (const std::string failure = failure_of(runs.front()); failure.starts_with(kNotRun)) {
-    skipped_.push_back({name, failure.substr(std::string_view(kNotRun).size())});
+    if (!draft_) skipped_.push_back({name, failure.substr(std::string_view(kNotRun).size())});
     return;
   }
   const RowExtras& extras = extras_[name];
@@ -221,10 +224,22 @@ void RunReporter::ReportRuns(const std::vector<Run>& reported) {
   if (!aggregated) turns_ = runs;
   const auto summary =
       std::find_if(runs.begin(), runs.end(), [](const Run& r) { return r.aggregate_name == "median"; });
-  if (aggregated ? summary != runs.end() : runs.size() == 1)
+  if (!draft_ && (aggregated ? summary != runs.end() : runs.size() == 1))
     progress_.finish(name, outcome_of(aggregated ? *summary : runs.front(), extras.fields));
-  forward(runs, aggregates_.file_too || aggregates_.display);
+  if (!draft_) forward(runs, aggregates_.file_too || aggregates_.display);
   if (!(aggregates_.file_too && !aggregated && runs.size() > 1)) write(runs, extras);
+}
+
+void RunReporter::draft(const std::function<void()>& report) {
+  if (!file_.is_kept() || !file_error_.empty()) return;
+  draft_ = Json::array();
+  report();
+  const Json rows = *std::exchange(draft_, std::nullopt);
+  try {
+    file_.set_unfinished(rows);
+  } catch (const EnvironmentError& error) {
+    file_error_ = error.what();
+  }
 }
 
 void RunReporter::end() {

@@ -5,8 +5,10 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,9 @@ class RunReporter : public benchmark::BenchmarkReporter {
   void expect(const std::string& case_name, RowExtras extras) { extras_[case_name] = std::move(extras); }
   void end();
 
+  // What `report` reports goes into the file as unfinished, and nowhere else.
+  void draft(const std::function<void()>& report);
+
   bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>& runs) override;
   void Finalize() override {}
@@ -91,6 +96,7 @@ class RunReporter : public benchmark::BenchmarkReporter {
   std::map<std::string, std::int64_t> places_;  // of the cases in the plan
   std::vector<Run> turns_;                      // of the case whose aggregates come next
   Json context_;
+  std::optional<Json> draft_;  // rows, while there is one
   std::string file_error_;
 };
 

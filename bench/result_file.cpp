@@ -1,24 +1,25 @@
 #include "result_file.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
+#include <set>
 
 #include "case.hpp"
 #include "durable_file.hpp"
 #include "errors.hpp"
 #include "file_kind.hpp"
 #include "json_text.hpp"
+#include "printable.hpp"
+#include "read_text.hpp"
+#include "say.hpp"
+#include "split.hpp"
 
 namespace attn::bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string journal_of(const std::string& path) { return path + ".journal"; }
 
 // The case part of a row name: without what Google Benchmark appended.
 std::string case_of_row(const std::string& name) {
@@ -26,10 +27,8 @@ std::string case_of_row(const std::string& name) {
   return case_name(parsed);
 }
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+// Of the context: cases by line.
+constexpr const char* kCrashedOnce = "crashed_once";
 
 Json load(const std::string& path) {
   try {
@@ -63,6 +62,10 @@ ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
   if (!path_.empty()) out_.emplace(path_);
 }
 
+void ResultFile::take_journal() {
+  if (is_kept()) journal_.emplace(out_->target());
+}
+
 void ResultFile::resume(const std::map<std::string, std::string>& identity) {
   if (path_.empty()) throw UsageError("--resume needs --benchmark_out=FILE, the file of the run to go on with");
   if (!out_->replaces())
@@ -77,32 +80,47 @@ void ResultFile::resume(const std::map<std::string, std::string>& identity) {
                                    key, then, value));
   }
   try {
-    Json& rows = document_["benchmarks"];
-    rows.erase(
-        std::remove_if(rows.begin(), rows.end(), [](const Json& row) { return row.value("interrupted", false); }),
-        rows.end());
+    Json rows = Json::array();
+    for (Json& row : document_["benchmarks"]) (row.value("interrupted", false) ? unfinished_ : rows).push_back(row);
     for (const Json& row : rows) finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
+    std::set<std::string> anew;
+    for (const Json& row : unfinished_) anew.insert(case_of_row(row.at("run_name").get<std::string>()));
+    if (!anew.empty())
+      say("{}: {} case{} of which only some passes were measured begin{} anew\n", printable(path_), anew.size(),
+          anew.size() == 1 ? "" : "s", anew.size() == 1 ? "s" : "");
+    document_["benchmarks"] = std::move(rows);
+    for (const std::string& name : split(context.value(kCrashedOnce, ""), '\n'))
+      if (!name.empty()) crashed_once_.insert(name);
   } catch (const std::exception& error) {
     throw UsageError(fmt::format("--resume: {}: {}", path_, json_fault(error)));
   }
-  const std::string begun = read_text(journal_of(out_->target()));
-  if (!begun.empty() && finished_.insert(begun).second) {
-    document_["benchmarks"].push_back(crashed_row(begun));
-    save();
+  if (!journal_ || journal_->ended_in().empty() || finished_.contains(journal_->ended_in())) return;
+  const std::string& crashed = journal_->ended_in();
+  if (crashed_once_.insert(crashed).second) {
+    say("{}: the run before ended in {}, which is tried once more\n", printable(path_), crashed);
+  } else {
+    const Json row = crashed_row(crashed);
+    replace_unfinished(Json::array({row}));
+    document_["benchmarks"].push_back(row);
+    finished_.insert(crashed);
   }
 }
 
 void ResultFile::set_context(Json context) {
+  std::string crashed;
+  for (const std::string& name : crashed_once_)
+    if (!finished_.contains(name)) crashed += (crashed.empty() ? "" : "\n") + name;
+  if (!crashed.empty()) context[kCrashedOnce] = crashed;
   document_["context"] = std::move(context);
   save();
 }
 
-// It need not survive the machine, only this process, and is written before every turn.
 void ResultFile::begin_case(const std::string& name) {
-  if (has_journal()) std::ofstream(journal_of(out_->target())) << name;
+  if (journal_) journal_->begin_case(name);
 }
 
 void ResultFile::add_rows(const Json& rows) {
+  replace_unfinished(rows);
   for (const Json& row : rows) {
     document_["benchmarks"].push_back(row);
     finished_.insert(case_of_row(row.at("run_name").get<std::string>()));
@@ -110,8 +128,24 @@ void ResultFile::add_rows(const Json& rows) {
   save();
 }
 
+void ResultFile::set_unfinished(const Json& rows) {
+  replace_unfinished(rows);
+  unfinished_.insert(unfinished_.end(), rows.begin(), rows.end());
+  save();
+}
+
+void ResultFile::replace_unfinished(const Json& rows) {
+  std::set<std::string> replaced;
+  for (const Json& row : rows) replaced.insert(case_of_row(row.at("run_name").get<std::string>()));
+  unfinished_.erase(std::remove_if(unfinished_.begin(), unfinished_.end(),
+                                   [&](const Json& row) {
+                                     return replaced.contains(case_of_row(row.at("run_name").get<std::string>()));
+                                   }),
+                    unfinished_.end());
+}
+
 void ResultFile::complete() {
-  if (has_journal()) unlink(journal_of(out_->target()).c_str());
+  journal_.reset();
   hand_over();
 }
 
@@ -126,7 +160,13 @@ void ResultFile::hand_over() {
 }
 
 void ResultFile::save() {
-  if (out_ && out_->replaces()) out_->write(json_text(document_));
+  if (!is_kept()) return;
+  const std::size_t finished = document_["benchmarks"].size();
+  Json& rows = document_["benchmarks"];
+  rows.insert(rows.end(), unfinished_.begin(), unfinished_.end());
+  const std::string text = json_text(document_);
+  rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(finished), rows.end());
+  out_->write(text);
 }
 
 }  // namespace attn::bench

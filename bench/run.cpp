@@ -260,6 +260,8 @@ int run(const Options& options, const Context& context) {
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;
   ResultFile file(flags.out_format == "json" ? path : "");
+  const bool measures = !options.dry_run && !flags.list_only;
+  if (measures) file.take_journal();
   if (options.resume) {
     file.resume(identity(feed, kernels));
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });

@@ -25,6 +25,13 @@ std::array<char, 1024> activity{};
 volatile sig_atomic_t exits_are_foreign = 0;
 volatile sig_atomic_t rewrites_a_line = 0;  // stderr is a terminal, with a progress line
 
+struct StopNote {
+  const char* text;
+  long offset;
+};
+StopNote stop_note{};
+volatile sig_atomic_t stop_note_file = -1;
+
 // Not where there is no room for it: a signal that waits for a reader would keep the next one waiting.
 void write_text(const char* text) {
   pollfd room{STDERR_FILENO, POLLOUT, 0};
@@ -36,6 +43,10 @@ void request_stop(int) {
   if (stop_requested) end_process(kExitInterrupted);
   stop_requested = 1;
   const int error = errno;
+  if (stop_note_file >= 0) {
+    [[maybe_unused]] const auto written =
+        pwrite(stop_note_file, stop_note.text, std::strlen(stop_note.text), stop_note.offset);
+  }
   if (rewrites_a_line) write_text("\r\033[K");
   write_text("attnbench: stopping");
   if (activity[0] != '\0') {
@@ -113,9 +124,17 @@ void set_current_activity(std::string_view text) {
   activity[length] = '\0';
 }
 
+void set_stop_note(int file, const char* text, long offset) {
+  stop_note_file = -1;
+  stop_note = {text, offset};
+  stop_note_file = file;
+}
+
 const char* how_to_go_on(std::string_view what) {
   if (!what.starts_with("attention/") && !what.starts_with("layer/")) return "";
-  return "Finished rows are in the result file; the same command with --resume goes on after this case.\n";
+  return "Finished passes are in the result file; the same command with --resume tries this case once more, and goes "
+         "on "
+         "without it when it ends there again.\n";
 }
 
 bool interrupted() { return stop_requested != 0; }

@@ -25,6 +25,9 @@ void leave_crashes_to_the_parent();
 // Names what is running now, for the messages of a crash and of an interruption. The text must be storable in 1 KiB; longer is cut.
 void set_current_activity(std::string_view text);
 
+// The first signal writes `text`, which must live on, to this place of an open file; a negative one: to none.
+void set_stop_note(int file, const char* text, long offset);
+
 // After the end of a process that was running this: a line on --resume; empty where nothing is resumed, as while kernels
 // are calibrated.
 const char* how_to_go_on(std::string_view activity);

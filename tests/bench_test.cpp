@@ -226,23 +226,15 @@ TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]"
   CHECK(Workbench::bytes_needed(c) >= minimal_bytes(p) + static_cast<std::int64_t>(workspace_bytes(*c.variant, p, 1)));
 }
 
-TEST_CASE("a result file is whole after every row and a begun case becomes a crashed row", "[bench]") {
+TEST_CASE("a result file is whole after every row", "[bench]") {
   const Folder folder;
   const std::string path = folder.file("x.json");
-  const std::string first = case_name(some_case()), second = case_name(some_case("h:1/q:5/d:2"));
-  {
-    ResultFile file(path);
-    file.set_context({{"seed", "1"}});
-    file.begin_case(first);
-    file.add_rows(Json::array({row(first + "/real_time")}));
-    file.begin_case(second);
-  }  // killed here
-  CHECK(Json::parse(std::ifstream(path)).at("benchmarks").size() == 1);
-  ResultFile resumed(path);
-  resumed.resume({{"seed", "1"}});
-  CHECK(resumed.finished() == std::set<std::string>{first, second});
-  CHECK(resumed.failures() == 1);
-  CHECK(resumed.document().at("benchmarks")[1].at("error_message") == "crashed");
+  ResultFile file(path);
+  file.set_context({{"seed", "1"}});
+  for (const std::size_t rows : {1u, 2u}) {
+    file.add_rows(Json::array({row(case_name(some_case()) + "/real_time")}));
+    CHECK(Json::parse(std::ifstream(path)).at("benchmarks").size() == rows);
+  }
 }
 
 TEST_CASE("rows of a group that was interrupted are measured anew on resuming", "[bench]") {

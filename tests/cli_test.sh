@@ -190,16 +190,33 @@ exits 2 "written with seed '1', this run has '2'" run --problem $small --seed 2 
 exits 0 '' run --problem $small $fast --variants 'naive,blocked' --resume --benchmark_out=resume.json
 [ "$(file_is_valid resume.json)" -eq 2 ] && [ "$(grep -c '^\[' err)" -eq 1 ] && note ok || note failed 'resume should add one row'
 
-# kill -9 leaves a valid file, and the case that was running becomes a crashed row.
-${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem $small --problem h:1/q:16/d:8 --benchmark_min_time=0.3 --benchmark_out=killed.json >out 2>err &
-pid=$!
-for _ in $(seq 300); do grep -qE '^\[ *1/' err && [ -s killed.json.journal ] && break; sleep 0.1; done
-sleep 0.5
-kill -9 $pid
-wait $pid 2>/dev/null
-[ "$(file_is_valid killed.json)" -ge "$variants" ] && note ok || note failed 'a killed run should leave its finished rows'
-exits 1 '' run --problem $small --problem h:1/q:16/d:8 $fast --resume --benchmark_out=killed.json
-grep -q CRASHED out && [ "$(file_is_valid killed.json)" -eq $((2 * variants)) ] && note ok || note failed 'the killed case should be recorded as crashed'
+# kill -9 leaves a valid file with the passes that were finished. The case that was running is measured again; it has
+# crashed when that ends the next run, too.
+killed() { # killed ARGUMENTS...: with passes of the second problem in the file
+  ${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem $small --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_out=killed.json "$@" >out 2>err &
+  local pid=$!
+  for _ in $(seq 300); do grep -q '"interrupted"' killed.json 2>/dev/null && break; sleep 0.1; done
+  kill -9 $pid
+  wait $pid 2>/dev/null
+  file_is_valid killed.json >cases
+  python3 -c 'import json; rows = json.load(open("killed.json"))["benchmarks"]
+cut = [row for row in rows if row.get("interrupted")]
+assert cut and all("/q:16/" in row["name"] and (row["flops"] > 0) for row in cut), cut
+assert len({row["run_name"] for row in rows} - {row["run_name"] for row in cut}) == 2, rows' && note ok || note failed 'finished rows and passes should stay'
+}
+killed --benchmark_min_time=2
+mkdir once && cp killed.json* once/
+exits 0 'only some passes were measured begin.* anew' run --problem $small --problem h:1/q:16/d:8 --variants naive,blocked $fast --resume --benchmark_out=once/killed.json
+! grep -qE 'CRASHED|interrupted' out once/killed.json && [ "$(file_is_valid once/killed.json)" -eq 4 ] && note ok || note failed 'a killed case should be measured again'
+python3 - <<'PY'
+import json
+document = json.load(open("killed.json"))
+running = open("killed.json.journal").read().splitlines()[1]
+document["context"]["crashed_once"] = running
+json.dump(document, open("killed.json", "w"))
+PY
+exits 1 '' run --problem $small --problem h:1/q:16/d:8 --variants naive,blocked $fast --resume --benchmark_out=killed.json
+grep -q CRASHED out && [ "$(file_is_valid killed.json)" -eq 4 ] && note ok || note failed 'a case that crashed twice should be recorded as crashed'
 
 # SIGINT and SIGTERM: finished rows stay, exit 130.
 interrupt() { # interrupt SIGNAL PROGRESS ARGUMENTS...: sent soon after the line that begins so; 0 if it ended with 130

@@ -168,6 +168,24 @@ ln -s circle circle
 expect 2 err 'cannot write circle: its links lead in a circle' run "${small[@]}" --benchmark_out=circle
 [ "$(ls real)" = out.json ] && pass || fail "left behind: $(ls real)"
 
+# The files of others, beside ours.
+mkdir beside
+for name in x.json.tmp x.json.journal x.json.lock; do echo mine >beside/$name; done
+expect 0 out '1 cases' run "${small[@]}" "$fast" --benchmark_out=beside/x.json --dry-run
+[ ! -e beside/x.json ] || fail 'a dry run wrote'
+expect 0 err 'x.json.journal is no journal of attnbench.s: it is left as it is' run "${small[@]}" "$fast" --benchmark_out=beside/x.json
+expect 0 err '' run "${small[@]}" "$fast" --benchmark_out=beside/x.json --resume
+[ "$(cat beside/x.json.* | sort -u)" = mine ] && [ "$(ls beside | wc -l)" -eq 4 ] && pass || fail "files of others: $(ls beside)"
+# Two runs on one file, from before the first has written anything.
+"$attnbench" run "${small[@]}" --benchmark_min_time=30 --benchmark_out=beside/shared.json >first_out 2>&1 &
+first=$!
+for _ in $(seq 100); do [ -s beside/shared.json.journal ] && break; sleep 0.05; done
+expect 2 err "cannot write beside/shared.json: another process is writing results to it \(pid $first\)" \
+  run "${small[@]}" "$fast" --benchmark_out=beside/shared.json
+kill -9 $first
+wait $first 2>/dev/null
+expect 0 err '' run "${small[@]}" "$fast" --benchmark_out=beside/shared.json
+
 # Streams that cannot be written: on standard error nothing depends, what standard output was to show is lost.
 stream_is_closed() { # stream_is_closed 'REDIRECTION' CODE ARGUMENTS...: sh, so that the stream is closed and not only ours
   local redirection=$1 want=$2 got

@@ -71,6 +71,8 @@ for kernel in exits exits_at_once; do
   expect_of 3 err "ended by an exit\(\) that is not its own, in attention/$kernel/.*/h:1/.*" exits run --variants steady,$kernel $fast --benchmark_out=$kernel.json
   if grep -q -e --resume err; then pass; else fail "$kernel: how to go on"; fi
 done
+# It is tried once more; after that it has crashed.
+expect_of 3 err 'the run before ended in attention/exits/.*, which is tried once more' exits run --variants steady,exits $fast --benchmark_out=exits.json --resume
 expect_of 1 err '' exits run --variants steady,exits $fast --benchmark_out=exits.json --resume
 if of exits.json exits 'row["error_message"] == "crashed"' && of exits.json steady 'row["flops"] > 0'; then pass; else fail 'resumed'; fi
 

@@ -209,6 +209,21 @@ TEST_CASE("a pass that was interrupted counts for nobody", "[passes]") {
   }
 }
 
+TEST_CASE("what finished passes gave is told after each of them", "[passes]") {
+  int turns = 0, others = 0;
+  const std::vector<Entrant> entrants = {steady("a", 0.05, turns), steady("b", 0.05, others)};
+  std::vector<int> told;
+  std::mt19937_64 random(1);
+  take_passes(entrants, {.repetitions = 4}, random,
+              {[](auto...) {}, [] { return false; },
+               [&](std::span<const Series> all) {
+                 REQUIRE(all.size() == 2);
+                 CHECK(turns_taken(all[0]) == turns_taken(all[1]));
+                 told.push_back(turns_taken(all[0]));
+               }});
+  CHECK(told == std::vector<int>{1, 2, 3});
+}
+
 TEST_CASE("who is far slower in two turns drops out, but for the one that is kept", "[passes]") {
   int leader = 0, slow = 0, kept = 0;
   const std::vector<Entrant> entrants = {steady("leader", 0.01, leader), steady("slow", 0.04, slow),
