@@ -199,9 +199,10 @@ void report(std::span<const PlannedCase> group, std::span<const Series> all, con
     else if (outcome.turns.empty())
       outcome.error = kNotRun + (cut_short.empty() ? "it had no turn" : cut_short);
     if (all[e].failed) outcome.turns.clear();
-    session.reporter.expect(case_name(group[e].c),
-                            {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
-                             .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
+    session.reporter.expect(
+        case_name(group[e].c),
+        {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
+         .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
     outcomes.push_back(std::move(outcome));
   }
   replay(outcomes, session);
