@@ -94,18 +94,10 @@ Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
 
 void print_plan(const Plan& plan, const Limits& limits) {
   for (const PlannedCase& planned : plan.cases)
-    put("{:8.2f} s  {}{}
-        ", planned.total_seconds, case_name(planned.c),
-            planned.failure.empty()
-            ? ""
-            : "  FAILED " + planned.failure);
-  put(
-      "
-      {} cases,
-      { : .0f} s predicted {} ", plan.cases.size(), plan.total_seconds,
-              limits.budget_seconds > 0
-          ? fmt::format(" of a budget of {:g} s", limits.budget_seconds)
-          : "");
+    put("{:8.2f} s  {}{}\n", planned.total_seconds, case_name(planned.c),
+        planned.failure.empty() ? "" : "  FAILED " + planned.failure);
+  put("\n{} cases, {:.0f} s predicted{}\n", plan.cases.size(), plan.total_seconds,
+      limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
   put("{}", format_skipped(plan.skipped));
 }
 

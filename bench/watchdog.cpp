@@ -30,9 +30,7 @@ double patience_seconds(double hang_seconds, double expected_seconds) {
 std::string hung_text(double seconds) { return fmt::format("hung: no answer for {:.3g} s", seconds); }
 
 void end_hung(const std::string& name, double seconds) {
-  say("
-attnbench: {} in {}
-{}", hung_text(seconds), name, how_to_go_on(name));
+  say("\nattnbench: {} in {}\n{}", hung_text(seconds), name, how_to_go_on(name));
   end_process(kExitWrong);
 }
 

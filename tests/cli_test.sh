@@ -195,7 +195,7 @@ exits 0 '' run --problem $small $fast --variants 'naive,blocked' --resume --benc
 killed() { # killed ARGUMENTS...: with passes of the second problem in the file
   ${emulator[@]+"${emulator[@]}"} "$attnbench" run --problem $small --problem h:1/q:16/d:8 --variants naive,blocked --benchmark_out=killed.json "$@" >out 2>err &
   local pid=$!
-  for _ in $(seq 300); do grep -q '"interrupted"' killed.json 2>/dev/null && break; sleep 0.1; done
+  for _ in $(seq 300); do grep -q '"run_name": .*/q:16/' killed.json 2>/dev/null && break; sleep 0.1; done
   kill -9 $pid
   wait $pid 2>/dev/null
   file_is_valid killed.json >cases

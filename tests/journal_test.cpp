@@ -42,7 +42,7 @@ std::size_t rows_in(const std::string& path) { return Json::parse(text_of(path))
 // A run that begins or resumes, and dies in the second case.
 bool dies_in_second(const std::string& path, bool resumes) {
   return holds_in_a_process_that_dies([&] {
-    ResultFile file(path);
+    ResultFile& file = *new ResultFile(path);  // no farewell
     file.take_journal();
     if (resumes) file.resume(kIdentity);
     file.set_context({{"seed", "1"}});
@@ -80,7 +80,7 @@ TEST_CASE("a run that was asked to stop did not crash, whatever then ended it", 
     REQUIRE(holds_in_a_process_that_dies([&] {
       close(STDERR_FILENO);
       install_signal_handlers();
-      ResultFile file(path);
+      ResultFile& file = *new ResultFile(path);  // no farewell
       file.take_journal();
       if (times > 0) file.resume(kIdentity);
       file.set_context({{"seed", "1"}});
@@ -151,7 +151,7 @@ TEST_CASE("finished passes stand in the file until their case has all", "[journa
   const Folder folder;
   const std::string path = folder.file("x.json");
   REQUIRE(holds_in_a_process_that_dies([&] {
-    ResultFile file(path);
+    ResultFile& file = *new ResultFile(path);  // no farewell
     file.take_journal();
     file.set_context({{"seed", "1"}});
     file.set_unfinished(Json::array({row(kFirst, true), row(kSecond, true)}));
