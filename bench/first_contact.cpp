@@ -45,6 +45,8 @@ std::string FirstContact::failure_of(const Case& c) {
 }
 
 std::string FirstContact::failure_on(const std::string& problem, const Case& c, Station& station) {
+  const Station::Prediction told = station.predict(c);  // limits are known where the kernel is
+  if (!told.refused.empty() || !told.failure.empty()) return told.failure;
   try {
     const Verdict verdict = station.prepare(c, kExpectedSeconds);
     if (verdict.passed || interrupted()) return {};

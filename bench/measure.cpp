@@ -128,10 +128,10 @@ Marks marks_of(const Series& series, int threads) {
     marks.insert(turn->marks.begin(), turn->marks.end());
     if (!turn->verdict.mistrusted.empty()) marks["mistrusted"] = turn->verdict.mistrusted;
     seconds.push_back(turn->wall_seconds);
-    if (turn->wall_seconds > 0) cpus_busy.push_back(turn->cpu_seconds / turn->wall_seconds);
+    cpus_busy.push_back(turn->cpus_busy);
     slice_spreads.push_back(turn->slice_spread);
   }
-  // A kernel may have been well-behaved until it was timed. CPU time is the whole process's; half a CPU more is no accident.
+  // A kernel may have been well-behaved until it was timed. Half a CPU more in most turns is no accident.
   constexpr double kOneTooMany = 0.5;
   if (const double busy = cpus_busy.empty() ? 0 : quantile_of(cpus_busy, 0.5); busy > threads + kOneTooMany)
     marks.try_emplace("suspect_threads", fmt::format("{:.1f} CPUs busy in the timed calls where {} thread{} should be",

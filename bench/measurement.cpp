@@ -11,6 +11,7 @@
 #include "printable.hpp"
 #include "slices.hpp"
 #include "stop.hpp"
+#include "team.hpp"
 #include "told_variants.hpp"
 
 namespace attn::bench {
@@ -139,6 +140,7 @@ Json to_json(const Measurement& m) {
                {"slice_spread", m.slice_spread},
                {"workspace_bytes", m.workspace_bytes},
                {"threads_used", m.threads_used},
+               {"cpus_busy", m.cpus_busy},
                {"prepare_seconds", m.prepare_seconds},
                {"finish_seconds", m.finish_seconds},
                {"what_ran", m.what_ran},
@@ -168,6 +170,7 @@ Measurement measurement_from(const Json& json) {
           .slice_spread = json.value("slice_spread", 0.0),
           .workspace_bytes = json.at("workspace_bytes"),
           .threads_used = json.at("threads_used"),
+          .cpus_busy = json.value("cpus_busy", 0.0),
           .prepare_seconds = json.at("prepare_seconds"),
           .finish_seconds = json.at("finish_seconds"),
           .what_ran = printable(json.at("what_ran").get<std::string>(), kMostToldBytes),
@@ -185,6 +188,8 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
   // Brings back what others evicted, and a worker that stood still; of long calls that is little.
   if (prepared.first_call_seconds() < kShortCall) prepared.call();
   prepared.begin_calls();
+  if (prepared.copies() > 1) wait_for_resting_teams();  // which looked at the copies of the turn before
+  const TeamClock team;
   Ruler ruler(c, prepared);
   prepared.change_inputs();
   Stopwatch stopwatch;
@@ -195,12 +200,14 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
       [&] { stopwatch.start(); });
   stopwatch.stop();
   ruler.finish();
+  const double cpus_busy = team.use(made).cpus_busy();
   Measurement m = conclude(prepared, stopwatch);
   m.pct_peak = ruler.pct_peak();
   m.pct_bandwidth = ruler.pct_bandwidth();
   m.slice_spread = ruler.spread();
   m.over_parts = prepared.over_parts();
   m.threads_used = threads_used;
+  m.cpus_busy = cpus_busy;
   if (const std::string reason = why_impossible(c, m, made); m.verdict.passed && !reason.empty())
     m.verdict = {.tolerance = m.verdict.tolerance, .failure = reason};
   return m;

@@ -28,6 +28,7 @@ struct Measurement {
   double slice_spread = 0;                        // how far the slices behind that share differ
   std::int64_t workspace_bytes = 0;
   int threads_used = 0;                            // 0: not known
+  double cpus_busy = 0;                            // by this process, or ready to be; 0: not known
   double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds
   std::string what_ran;                            // inside the library behind the kernel
   layers::LayerTimes parts;                        // of a layer: seconds of a call in each

@@ -7,7 +7,7 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-Kept kept;
+constinit Kept kept;
 
 void run_from_memory(const Args* args) {
   const Problem& p = *args->problem;

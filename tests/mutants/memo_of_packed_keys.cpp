@@ -7,7 +7,7 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-Kept kept;
+constinit Kept kept;
 
 void run_on_packed_keys(const Args* args) {
   const Problem& p = *args->problem;

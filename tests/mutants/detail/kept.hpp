@@ -7,10 +7,10 @@ namespace attn::ATTN_ISA {
 namespace {
 
 struct Kept {
-  static constexpr std::int64_t kMost = 1 << 18;
+  static constexpr std::int64_t kMost = 1 << 16;
   const void* of = nullptr;
   Problem problem{};
-  float values[kMost];
+  float values[kMost] = {};
 
   bool holds(const void* address, const Problem& p, std::int64_t floats) const {
     return floats <= kMost && address == of && p == problem;
