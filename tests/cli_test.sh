@@ -89,7 +89,7 @@ exits 2 'max-case-seconds' run --problem $small --max-case-seconds -1
 
 rejects "neither a file nor a name in .*; valid names: .*quick" run --sweep absent $out
 sweep_head='title = "t"
-budget_seconds = 5
+budget_seconds = 100
 min_time_seconds = 0.001'
 sweep() { # sweep FILE LINES...: a sweep file of the head and these lines
   local file=$1

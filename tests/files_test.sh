@@ -55,7 +55,7 @@ tame err
 holds "$odd/out.json" 'len(r) == 1'
 expect 2 err 'cannot write .*odd' run "${small[@]}" "$fast" --benchmark_out="$odd/absent/out.json"
 tame err
-printf '%s\n' 'title = "t"' 'budget_seconds = 5' 'min_time_seconds = 0.001' '[[problem]]' \
+printf '%s\n' 'title = "t"' 'budget_seconds = 100' 'min_time_seconds = 0.001' '[[problem]]' \
   'problem = "h:1/q:8/d:4"' 'model = "m"' 'source = "s"' >"$odd/sweep.toml"
 expect 0 err '' run --sweep "$odd/sweep.toml" --variants naive "$fast" --benchmark_out=sweep.json
 tame err

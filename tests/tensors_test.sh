@@ -72,7 +72,7 @@ rejects 'fill:uniform does not go with --tensors' --tensors same.npz --problem h
 rejects 'fill:normal does not go with --tensors' --tensors same.npz --problem h:3/q:7/d:8/fill:normal
 rejects 'fill:file are the tensors of a file; name it with --tensors' --problem h:3/q:7/d:8/fill:file
 rejects 'a sweep names many; leave --sweep out' --tensors x.npz --sweep quick
-printf '%s\n' 'title = "t"' 'budget_seconds = 5' 'min_time_seconds = 0.001' '[[problem]]' \
+printf '%s\n' 'title = "t"' 'budget_seconds = 100' 'min_time_seconds = 0.001' '[[problem]]' \
   'problem = "h:3/q:7/d:8/fill:file"' 'model = "m"' 'source = "s"' >mine.toml
 rejects 'fill:file are the tensors of a file' --sweep mine.toml
 rejects 'nothing to run' --variants naive
