@@ -76,7 +76,7 @@ gate_of '--problem h:64/q:1/k:40000000/d:128 --variants split_kv' 2 "one iterati
 gate 2 "cannot make the folder" '' '' --out /proc/nowhere
 touch taken
 gate 2 "cannot make the folder" '' '' --out taken
-gate 2 "floors absent.json" '' '' --floors absent.json
+gate 2 "cannot read absent.json" '' '' --floors absent.json
 for floor in 0.5 2.1 null; do
   echo "{\"floors\": {\"x\": $floor}}" >bad.json
   gate 2 "floors bad.json: .*(a floor is a ratio from 1 to 2|null)" '' '' --floors bad.json
