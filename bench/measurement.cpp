@@ -80,17 +80,6 @@ constexpr double kImplausibleFactor = 2;
 constexpr int kPeakLooks = 20;
 constexpr double kImplausiblePercent = 100 * kImplausibleFactor;
 
-// Why a kernel whose outputs are right cannot have computed them in these calls; empty when it can have.
-std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls) {
-  if (m.pct_peak.value_or(0) < kImplausiblePercent || !(m.wall_seconds > 0)) return {};
-  const double rate = static_cast<double>(flops(c.workload)) * static_cast<double>(calls) / m.wall_seconds;
-  double peak = 0;
-  for (int look = 0; look < kPeakLooks; ++look) peak = std::max(peak, machine_peak(c.threads));
-  if (!(peak > 0) || rate <= kImplausibleFactor * peak) return {};
-  return fmt::format("it did not compute: {:.4g} GFLOP/s, where {} thread{} of this machine can do {:.4g}", rate / 1e9,
-                     c.threads, c.threads == 1 ? "" : "s", peak / 1e9);
-}
-
 Measurement conclude(PreparedCase& prepared, const Stopwatch& stopwatch) {
   prepared.check_again();
   prepared.note_growth(stopwatch.grown_bytes());
@@ -183,6 +172,16 @@ Measurement measurement_from(const Json& json) {
           .over_parts = json.at("over_parts"),
           .marks = json.value("marks", Marks()),
           .libraries = json.value("libraries", "")};
+}
+
+std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls) {
+  if (m.pct_peak.value_or(0) < kImplausiblePercent || !(m.wall_seconds > 0)) return {};
+  const double rate = static_cast<double>(flops(c.workload)) * static_cast<double>(calls) / m.wall_seconds;
+  double peak = 0;
+  for (int look = 0; look < kPeakLooks; ++look) peak = std::max(peak, machine_peak(c.threads));
+  if (!(peak > 0) || rate <= kImplausibleFactor * peak) return {};
+  return fmt::format("it did not compute: {:.4g} GFLOP/s, where {} thread{} of this machine can do {:.4g}", rate / 1e9,
+                     c.threads, c.threads == 1 ? "" : "s", peak / 1e9);
 }
 
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls) {

@@ -66,6 +66,10 @@ void call_in_slices(PreparedCase& prepared, Ruler& ruler, More more, Pause pause
 // right before, only the verdict.
 Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls);
 
+// Why a kernel whose outputs are right cannot have computed them in so many calls: faster than twice what the machine can do
+// at most, which no neighbour's disturbance of a ceiling explains. Empty when it can have. May measure.
+std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls);
+
 // The same without ceilings and after one untimed call: for turns of a few milliseconds between two builds, where what
 // another loop leaves in the caches would be noise.
 Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls);

@@ -1,3 +1,4 @@
+// split: a text in parts.
 #pragma once
 
 #include <algorithm>

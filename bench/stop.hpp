@@ -9,8 +9,8 @@ namespace attn::bench {
 // process at once, exit 130. A crash prints the case that was running and ends with exit 1; its row is recorded by --resume.
 void install_signal_handlers();
 
-// While it lives, an exit() or _exit() that is not ours (the OpenMP runtime that cannot start a thread, a kernel) ends the process
-// with exit 3, naming the case that was running.
+// While it lives, an exit() or _exit() that is not ours (the OpenMP runtime that cannot start a thread, a kernel) ends the
+// process with exit 3, naming the case that was running.
 class ExitGuard {
  public:
   ExitGuard();

@@ -226,16 +226,19 @@ void PreparedCase::disturb() {
 
 void PreparedCase::change_inputs() {
   if (layer_ != nullptr) return;
-  flips_.try_emplace(next_, case_.workload.problem, inputs(next_).tensors()).first->second.turn(random_);
-  args_[next_].prepare_again();
+  SignFlips& flips = flips_.try_emplace(next_, case_.workload.problem, inputs(next_).tensors()).first->second;
+  flips.turn(random_);
+  try {
+    args_[next_].prepare_again();
+  } catch (const std::runtime_error&) {  // the inputs are others', too
+    flips.restore();
+    throw;
+  }
 }
 
 void PreparedCase::restore_inputs() {
-  for (auto& [copy, flips] : flips_) {
-    flips.restore();
-    args_[copy].prepare_again();
-  }
-  flips_.clear();
+  for (auto& [copy, flips] : flips_) flips.restore();
+  for (const auto& [copy, flips] : std::exchange(flips_, {})) args_[copy].prepare_again();
 }
 
 void PreparedCase::note_growth(std::int64_t bytes) {

@@ -93,7 +93,8 @@ class PreparedCase {
   double first_call_seconds() const { return first_call_seconds_; }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
   int threads_used();
-  // "oversubscribed", "untimed_work", "loose_tolerance"; and once threads_used() was asked "suspect_threads"; each with the reason.
+  // "oversubscribed", "untimed_work", "loose_tolerance"; and once threads_used() was asked "suspect_threads"; each with
+  // the reason.
   const std::map<std::string, std::string>& marks() const { return marks_; }
   // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
   double prepare_seconds() const { return prepare_seconds_; }
@@ -108,11 +109,11 @@ class PreparedCase {
   // Leaves out the next `count` copies, which somebody else reads; returns the first of them.
   std::size_t skip_copies(std::int64_t count) const;
   // After the calls since begin_calls(): the outputs must be the checked ones bit for bit, but for the signs that follow
-  // from those of the inputs; if not, they go to the oracle again. The inputs are what they were, and so must be what else a kernel
-  // leaves alone (caller_state.hpp).
+  // from those of the inputs; if not, they go to the oracle again. The inputs are put back, and what else a kernel leaves
+  // alone (caller_state.hpp) must be as it was.
   void check_again();
-  // By so many bytes the process grew in timed calls since the last time: a kernel allocates nothing in `run`. It fails where
-  // that happens again and again; once, a library may have been filling its caches.
+  // By so many bytes the process grew in timed calls since the last time: a kernel allocates nothing in `run`. It fails
+  // where that happens again and again; once, a library may have been filling its caches.
   void note_growth(std::int64_t bytes);
 
  private:

@@ -69,7 +69,7 @@ namespace attn {
 constexpr bool is_one_line(const char* text) {
   if (text == nullptr || *text == '\0') return false;
   for (; *text; ++text)
-    if ((*text >= 0 && *text < ' ') || *text == 127) return false;
+    if (static_cast<unsigned char>(*text) < ' ' || *text == 127) return false;
   return true;
 }
 constexpr bool is_variant_name(const char* text) {

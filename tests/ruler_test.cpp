@@ -10,6 +10,7 @@
 #include <map>
 
 #include "catch.hpp"
+#include "measurement.hpp"
 #include "registry.hpp"
 #include "support.hpp"
 #include "table.hpp"
@@ -158,6 +159,22 @@ TEST_CASE("threads that work are counted, teams that spin on from before are not
 #pragma omp parallel num_threads(3)
   spin(std::chrono::milliseconds(20));
   CHECK((together.threads_used() == 3 || together.threads_used() == 0));
+}
+
+TEST_CASE("a rate that no unit of the machine reaches was not computed", "[ruler]") {
+  const Case c = case_of("h:8/q:1024/d:64");
+  constexpr std::int64_t kCalls = 100;
+  Measurement m;
+  // What is said of a rate, and of a share of the ceilings beside it.
+  const auto reason = [&](double flops_per_second, double percent) {
+    m.wall_seconds = kCalls * static_cast<double>(flops(c.workload)) / flops_per_second;
+    m.pct_peak = percent;
+    return why_impossible(c, m, kCalls);
+  };
+  CHECK(why_impossible(c, m, kCalls) == "");
+  CHECK(contains(reason(1e17, 1e6), "it did not compute: 1e+08 GFLOP/s"));
+  CHECK(reason(1e9, 1e6) == "");  // the ruler's fault
+  CHECK(reason(1e17, 150) == "");
 }
 
 }  // namespace attn::test

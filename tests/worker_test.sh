@@ -87,6 +87,15 @@ ${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --problem h:2/q:64/d:16
   --benchmark_min_time=0.001 --benchmark_out=rows.json >out 2>err
 if [ $? -eq 1 ] && rows rows.json | grep -qx 'control ok' && rows rows.json | grep -qE '^missing_scale on [^ ]*: o\['; then pass; else fail "mutants"; fi
 
+# Right on what is timed, and wrong on a length that is not: the small problems before it tell, with the features of the
+# case alone.
+for problem in h:4/q:1/k:64/d:64 h:4/q:64/d:64/mask:causal; do
+  ${emulator[@]+"${emulator[@]}"} "$mutants" run --problem "$problem" --variants loses_one_key --benchmark_min_time=0.001 \
+    --benchmark_out=rows.json >out 2>err
+  if [ $? -eq 1 ] && rows rows.json | grep -qE '^loses_one_key on b:1/h:[0-9]+/[^ ]*/k:[0-9]{3,}/[^ ]*: o\['; then pass
+  else fail "a kernel that loses a key of long contexts, $problem: $(rows rows.json)"; fi
+done
+
 # Right when it is checked and wrong when it is timed: no number, in this process or in a worker. Small enough for the
 # fifty calls of that mutant to be over before the timing, under an emulator too.
 for where in '' --isolate; do
