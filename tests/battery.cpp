@@ -474,14 +474,22 @@ std::string check_overflow(const Variant& v, Fixtures&) {
        parse_all({"h:1/q:1/k:4/d:1", "h:2/q:40/k:90/d:20/dv:17/lse:1", "h:2/q:70/d:64/mask:causal",
                   "h:4/hkv:1/q:2/k:3000/d:16/lse:1", "h:2/q:20/k:1000/d:16/fill:uniform/dropout:0.25"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
-    for (const bool signs : {false, true}) {
+    // Everywhere, with both signs, and in a single column, of those that a vector holds and one more.
+    constexpr std::int64_t kAll = -1, kSigns = -2;
+    std::vector<std::int64_t> columns = {kAll, kSigns};
+    if (w.problem.value_dim == 17)
+      for (std::int64_t d = 0; d < 17; ++d) columns.push_back(d);
+    for (const std::int64_t column : columns) {
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
-      for_each_element(f.inputs.tensors().v, [&](float& x, auto...) { x = signs && x < 0 ? -2e38f : 2e38f; });
+      for_each_element(f.inputs.tensors().v, [&](float& x, auto, auto, auto, std::int64_t d) {
+        if (column < 0 || d == column) x = column == kSigns && x < 0 ? -2e38f : 2e38f;
+      });
       f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
       for (const int threads : {1, 3}) {
         if (!can_run(v, f, threads)) continue;
         if (std::string failure = run_and_judge(v, f, threads); !failure.empty())
-          return failure + (signs ? " (v of +-2e38)" : " (v of 2e38)");
+          return fmt::format("{} (v of {}2e38{})", failure, column == kSigns ? "+-" : "",
+                             column < 0 ? "" : fmt::format(" in column {}", column));
       }
     }
   }
