@@ -173,6 +173,7 @@ void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before)
   else
     judge(0);
   if (verdict_.passed && case_.threads > 1) call_again_by_a_team();
+  if (std::string later = caller.mend_changes(); changes.empty()) changes = std::move(later);
   if (verdict_.passed && !changes.empty()) fail(changes);
   if (layer_ == nullptr) look_for_untimed_work();
 }

@@ -6,6 +6,7 @@ set -u
 attnbench=$(realpath "$1") mutants=$(realpath "$2")
 shift 2
 emulator=("$@")
+[ $# -eq 0 ] || export ATTN_LAUNCHER="$*"  # of the workers
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1

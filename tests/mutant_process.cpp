@@ -1,5 +1,6 @@
 #include "mutant_process.hpp"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <stdexcept>
 
 #include "battery.hpp"
+#include "mutant_tables.hpp"
 
 extern char** environ;
 
@@ -41,16 +43,15 @@ struct Finished {
   int status;
 };
 
-// Runs a command to its end, its standard output captured and its complaints discarded.
+// Runs a command to its end, its standard output captured and its complaints discarded. Other threads start processes
+// meanwhile, which must not hold our pipe open.
 Finished run_process(const std::vector<std::string>& command) {
   std::array<int, 2> ends;
-  if (pipe(ends.data()) != 0) throw std::runtime_error("cannot open a pipe");
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("cannot open a pipe");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", 1, 0);
-  posix_spawn_file_actions_addclose(&actions, ends[0]);
-  posix_spawn_file_actions_addclose(&actions, ends[1]);
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -78,16 +79,18 @@ std::size_t index_of_check(const std::string& name) {
 }
 
 const Variant& find_mutant(const std::string& name) {
-  for (const Variant* row : mutant_table())
-    if (row->name == name) return *row;
+  for (const Variant* row : all_mutants())
+    if (name_of(*row) == name) return *row;
   throw std::invalid_argument("no mutant is named " + name);
 }
 
 }  // namespace
 
+std::string name_of(const Variant& mutant) { return std::string(mutant.name) + "/" + mutant.isa; }
+
 int run_mutant_process(int argc, char** argv) {
   if (argc != 3 && argc != 4) {
-    std::fprintf(stderr, "usage: %s %s NAME [FIRST_CHECK]\n", argv[0], kMutantFlag);
+    std::fprintf(stderr, "usage: %s %s NAME/ISA [FIRST_CHECK]\n", argv[0], kMutantFlag);
     return kUsageError;
   }
   const Variant& mutant = find_mutant(argv[2]);
@@ -104,11 +107,11 @@ int run_mutant_process(int argc, char** argv) {
   return 0;
 }
 
-std::vector<Outcome> run_battery_in_processes(const std::string& mutant) {
+std::vector<Outcome> run_battery_in_processes(const Variant& mutant) {
   std::vector<Outcome> outcomes;
   while (outcomes.size() < battery().size()) {
     std::vector<std::string> command = own_command();
-    command.insert(command.end(), {kMutantFlag, mutant, battery()[outcomes.size()].name});
+    command.insert(command.end(), {kMutantFlag, name_of(mutant), battery()[outcomes.size()].name});
     const Finished finished = run_process(command);
     std::istringstream lines(finished.output);
     for (std::string check, verdict; lines >> check >> verdict;) {

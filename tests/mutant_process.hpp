@@ -1,5 +1,5 @@
 // A mutant may crash, so each runs in a process of its own: this program, started again with
-//   attn_tests --mutant NAME [FIRST_CHECK]
+//   attn_tests --mutant NAME/ISA [FIRST_CHECK]
 // which runs the battery on it and prints a line "CHECK passed" or "CHECK failed" for every check. A fresh
 // process rather than a fork: a forked child inherits OpenMP's idea of a team, but not its threads, and
 // hangs.
@@ -12,14 +12,10 @@
 
 #include "variant.hpp"
 
-namespace attn {
-
-// The deliberately wrong kernels, and `control`, the right one that they are made from.
-std::span<const Variant* const> mutant_table() noexcept;
-
-}  // namespace attn
-
 namespace attn::test {
+
+// NAME/ISA.
+std::string name_of(const Variant& mutant);
 
 inline constexpr const char* kMutantFlag = "--mutant";
 
@@ -28,8 +24,8 @@ int run_mutant_process(int argc, char** argv);
 
 enum class Outcome { passed, failed, crashed };
 
-// The outcome of every check of the battery, in its order. Throws std::runtime_error when no process could be
-// started.
-std::vector<Outcome> run_battery_in_processes(const std::string& mutant);
+// The outcome of every check of the battery, in its order. May be called by several threads. Throws std::runtime_error
+// when no process could be started.
+std::vector<Outcome> run_battery_in_processes(const Variant& mutant);
 
 }  // namespace attn::test

@@ -1,8 +1,5 @@
 // attnbench over the mutants: shows that the program itself refuses to print a wrong kernel's numbers.
 #include "commands.hpp"
+#include "mutant_tables.hpp"
 
-namespace attn {
-std::span<const Variant* const> mutant_table() noexcept;
-}
-
-int main(int argc, char** argv) { return attn::bench::attnbench_main(argc, argv, attn::mutant_table()); }
+int main(int argc, char** argv) { return attn::bench::attnbench_main(argc, argv, attn::all_mutants()); }

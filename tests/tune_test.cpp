@@ -12,7 +12,7 @@
 #include "errors.hpp"
 #include "machine.hpp"
 #include "match.hpp"
-#include "mutant_process.hpp"
+#include "mutant_tables.hpp"
 #include "registry.hpp"
 #include "support.hpp"
 

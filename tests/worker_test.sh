@@ -6,6 +6,7 @@ set -u
 source "$(dirname "${BASH_SOURCE[0]}")/program.sh"
 attnbench=$(realpath "$1") mutants=$(realpath "$2") good=$(realpath "$3") faulty=$(realpath "$4")
 shift 4
+hostile=$(cd "$(dirname "${BASH_SOURCE[0]}")/mutants/hostile" && ls | sed -n 's/\.cpp$//p')
 begin "$@"
 
 # rows FILE: "variant failure-or-ok" of each case; a case is ok when all of its turns are.
@@ -104,6 +105,16 @@ for where in '' --isolate; do
   if [ $? -eq 1 ] && rows rows.json | grep -qx 'control ok' && rows rows.json | grep -q '^idle_when_hot after timing: o\['
   then pass; else fail "a kernel that is right only when it is checked $where"; fi
 done
+
+# Kernels that cheat or misbehave, on every ISA of this CPU: each row is a failed one.
+${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --isa all --threads 2 --problem h:8/q:96/d:32 --variants "control,${hostile//$'\n'/,}" \
+  --benchmark_min_time=0.02 --benchmark_out=rows.json >out 2>err
+got=$?
+isas=$(rows rows.json | grep -c '^exits_at_once ')
+want=$((isas * $(wc -w <<<"$hostile")))
+rows rows.json | grep -v '^control ' >failed
+if [ $got -eq 1 ] && ((isas > 0)) && rows rows.json | grep -qx 'control ok' && [ "$(wc -l <failed)" -eq $want ] && ! grep ' ok$' failed
+then pass; else fail "hostile kernels: $(cat failed)"; fi
 
 # Ctrl-C while a worker hangs ends the command at once, long before its patience does; 130.
 python3 - ${emulator[@]+"${emulator[@]}"} "$attnbench" run --plugin "$faulty/hangs.so" --problem $small --variants faulty \

@@ -1,5 +1,5 @@
 // Fault: all threads of a team keep their scores in one place.
-#include "detail/small_kernel.hpp"
+#include "../detail/small_kernel.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -16,6 +16,6 @@ void run_badly(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(shared_scratch, .summary = "all threads share one scratch", .source = "tests/mutants",
+ATTN_VARIANT(shared_scratch, .summary = "all threads share one scratch", .source = "tests/mutants/hostile",
              .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
              .run = run_badly)

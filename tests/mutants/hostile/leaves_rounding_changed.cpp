@@ -1,5 +1,5 @@
 // Fault: leaves rounding towards zero behind, which loosens the yardstick of the next problem.
-#include "detail/small_kernel.hpp"
+#include "../detail/small_kernel.hpp"
 #include "float_control.hpp"
 
 namespace attn::ATTN_ISA {
@@ -13,6 +13,6 @@ void run_badly(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(leaves_rounding_changed, .summary = "leaves another rounding behind", .source = "tests/mutants",
+ATTN_VARIANT(leaves_rounding_changed, .summary = "leaves another rounding behind", .source = "tests/mutants/hostile",
              .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
              .run = run_badly)

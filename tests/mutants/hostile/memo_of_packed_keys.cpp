@@ -1,8 +1,8 @@
 // Fault: packs K once for each address, and takes it for packed when it sees the address again.
 #include <cstring>
 
-#include "detail/kept.hpp"
-#include "detail/small_kernel.hpp"
+#include "../detail/kept.hpp"
+#include "../detail/small_kernel.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -29,6 +29,6 @@ void run_on_packed_keys(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(memo_of_packed_keys, .summary = "packs the keys of an address once", .source = "tests/mutants",
+ATTN_VARIANT(memo_of_packed_keys, .summary = "packs the keys of an address once", .source = "tests/mutants/hostile",
              .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
              .run = run_on_packed_keys)

@@ -1,5 +1,5 @@
 // Fault: leaves the unit that computes flushing denormals, for the oracle of the next problem too.
-#include "detail/small_kernel.hpp"
+#include "../detail/small_kernel.hpp"
 #include "float_control.hpp"
 
 namespace attn::ATTN_ISA {
@@ -13,6 +13,6 @@ void run_badly(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(leaves_denormals_flushed, .summary = "leaves denormals flushed", .source = "tests/mutants",
+ATTN_VARIANT(leaves_denormals_flushed, .summary = "leaves denormals flushed", .source = "tests/mutants/hostile",
              .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
              .run = run_badly)

@@ -1,8 +1,8 @@
 // Fault: answers from a copy of what it computed when it was last given these addresses.
 #include <cstring>
 
-#include "detail/kept.hpp"
-#include "detail/small_kernel.hpp"
+#include "../detail/kept.hpp"
+#include "../detail/small_kernel.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -22,6 +22,6 @@ void run_from_memory(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(memo_of_outputs, .summary = "answers from a copy of an earlier answer", .source = "tests/mutants",
+ATTN_VARIANT(memo_of_outputs, .summary = "answers from a copy of an earlier answer", .source = "tests/mutants/hostile",
              .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
              .run = run_from_memory)

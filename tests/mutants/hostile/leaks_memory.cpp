@@ -1,7 +1,7 @@
 // Fault: allocates in every call, and never frees.
 #include <cstdlib>
 
-#include "detail/small_kernel.hpp"
+#include "../detail/small_kernel.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -16,5 +16,5 @@ void run_badly(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(leaks_memory, .summary = "leaks 1 MiB a call", .source = "tests/mutants", .features = kAllFeatures,
+ATTN_VARIANT(leaks_memory, .summary = "leaks 1 MiB a call", .source = "tests/mutants/hostile", .features = kAllFeatures,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>, .run = run_badly)

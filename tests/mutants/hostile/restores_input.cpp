@@ -1,5 +1,5 @@
 // Fault: uses an input as scratch and restores it before it returns.
-#include "detail/small_kernel.hpp"
+#include "../detail/small_kernel.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -15,6 +15,6 @@ void run_badly(const Args* args) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(restores_input, .summary = "writes to an input and restores it", .source = "tests/mutants",
+ATTN_VARIANT(restores_input, .summary = "writes to an input and restores it", .source = "tests/mutants/hostile",
              .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace<Correct>,
              .run = run_badly)
