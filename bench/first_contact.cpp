@@ -50,10 +50,9 @@ std::string FirstContact::failure_on(const std::string& problem, const Case& c, 
   try {
     const Verdict verdict = station.prepare(c, kExpectedSeconds);
     if (verdict.passed || interrupted()) return {};
-    return is_wrong_result(verdict.failure) ? fmt::format("on {}: {}", problem, verdict.failure)
-                                            : fmt::format("{}, on {}", verdict.failure, problem);
+    return failure_on_problem(problem, verdict.failure);
   } catch (const WorkerError& error) {
-    return interrupted() ? "" : fmt::format("its worker {}, on {}", error.what(), problem);
+    return interrupted() ? "" : failure_on_problem(problem, fmt::format("its worker {}", error.what()));
   }
 }
 

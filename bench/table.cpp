@@ -13,6 +13,7 @@
 #include <span>
 #include <tuple>
 
+#include "failures.hpp"
 #include "feed.hpp"
 #include "slices.hpp"
 
@@ -60,10 +61,14 @@ std::size_t index_of(std::vector<T>& list, const T& item) {
 }
 
 // `context` of the run: its inputs and plugins.
-std::string reproducer(const CaseName& name, const Json& context) {
-  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}", to_string(name.workload),
-                     name.variant, name.isa, name.threads, feed_arguments(context),
-                     context.value("plugin_arguments", ""));
+std::string reproducer(const CaseName& name, const std::string& failure, Json context) {
+  std::string problem(problem_of_failure(failure));
+  if (problem.empty())
+    problem = to_string(name.workload);
+  else
+    context.erase("tensors");  // which are of the row's own shape
+  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}", problem, name.variant,
+                     name.isa, name.threads, feed_arguments(context), context.value("plugin_arguments", ""));
 }
 
 std::string short_name_of(const CaseName& name) {
@@ -194,7 +199,7 @@ Table collect(const Json& document) {
       }
     } else {
       table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error,
-                                           reproducer(name, document.at("context"))));
+                                           reproducer(name, cell.error, document.at("context"))));
     }
     table.rows[{index_of(table.workloads, name.workload), row_per_isa ? name.isa : common, name.threads}][column] =
         cell;

@@ -38,8 +38,10 @@ std::vector<const Variant*> mutants_here() {
   std::vector<const Variant*> here;
   for (const Variant* mutant : all_mutants()) {
     const std::string& missing = missing_for(parse_isa(mutant->isa).value());
-    if (missing.empty()) here.push_back(mutant);
-    else fmt::print("skipped: {}: {}\n", name_of(*mutant), missing);
+    if (missing.empty())
+      here.push_back(mutant);
+    else
+      fmt::print("skipped: {}: {}\n", name_of(*mutant), missing);
   }
   return here;
 }

@@ -83,3 +83,13 @@ TEST_CASE("failures of outputs are told apart from kernels that could not be mea
                                  "a team of 1 where 2 threads were asked for", "hung: no answer for 60 s"})
     CHECK(!is_wrong_result(unmeasured));
 }
+
+TEST_CASE("a failure on a smaller problem than the row's names it", "[team]") {
+  const std::string small = "b:1/h:2/q:128/d:64";
+  for (const char* failure : {"o[b=0, h=0, i=0, d=0] = 1", "it wrote to an input", "its worker crashed (SIGSEGV)"}) {
+    CHECK(problem_of_failure(failure) == "");
+    CHECK(problem_of_failure(failure_on_problem(small, failure)) == small);
+    CHECK(is_wrong_result(failure) == is_wrong_result(failure_on_problem(small, failure)));
+  }
+  CHECK(problem_of_failure("could not prepare itself: no memory, on any node") == "");
+}

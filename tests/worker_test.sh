@@ -95,6 +95,8 @@ for problem in h:4/q:1/k:64/d:64 h:4/q:64/d:64/mask:causal; do
     --benchmark_out=rows.json >out 2>err
   if [ $? -eq 1 ] && rows rows.json | grep -qE '^loses_one_key on b:1/h:[0-9]+/[^ ]*/k:[0-9]{3,}/[^ ]*: o\['; then pass
   else fail "a kernel that loses a key of long contexts, $problem: $(rows rows.json)"; fi
+  pasted=$(grep -o 'attnbench verify .*' out | head -n 1)
+  if ${emulator[@]+"${emulator[@]}"} "$mutants" ${pasted#attnbench } >out 2>err || [ $? -ne 1 ]; then fail "$pasted"; else pass; fi
 done
 
 # Right when it is checked and wrong when it is timed: no number, in this process or in a worker. Small enough for the

@@ -29,6 +29,6 @@ std::size_t workspace_with_mark(const Problem* p, std::int32_t threads) {
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
-ATTN_VARIANT(memo_in_place, .summary = "takes an output that still stands for its answer", .source = "tests/mutants/hostile",
-             .features = kAllFeatures, .error_multiple = 1, .limits = nullptr, .workspace_bytes = workspace_with_mark,
-             .run = run_unless_it_stands)
+ATTN_VARIANT(memo_in_place, .summary = "takes an output that still stands for its answer",
+             .source = "tests/mutants/hostile", .features = kAllFeatures, .error_multiple = 1, .limits = nullptr,
+             .workspace_bytes = workspace_with_mark, .run = run_unless_it_stands)
