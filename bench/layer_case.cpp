@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "aligned_buffer.hpp"
 #include "attention.hpp"
@@ -114,6 +115,14 @@ void Layer::backward(const LayerInputs& in, LayerOutputs& out, const Execution& 
   single_ ? run(*single_, out.head_gradients) : run(*multi_, out.gradients);
 }
 
+void Layer::turn(LayerFlips& flips, std::mt19937_64& random) {
+  single_ ? flips.turn(single_->weights, random) : flips.turn(multi_->weights, random);
+}
+
+void Layer::undo(const LayerFlips& flips) { single_ ? flips.undo(single_->weights) : flips.undo(multi_->weights); }
+
+void LayerWorkload::turn_dy() { turn_signs(inputs_.dy.data); }
+
 Verdict LayerWorkload::check(LayerOutputs& outputs) {
   if (!expected_) {
     expected_.emplace();
@@ -145,7 +154,7 @@ Verdict LayerWorkload::check(LayerOutputs& outputs) {
 }
 
 LayerCase::LayerCase(const Case& c, LayerWorkload& workload)
-    : what_(c.workload), workload_(workload), layer_(c.workload, workload.inputs()) {
+    : what_(c.workload), workload_(workload), layer_(c.workload, workload.inputs()), flips_(c.workload.problem) {
   execution_ = {.threads = c.threads, .seed = workload.inputs().seed, .times = &times_};
   (c.variant->features & ATTN_BACKWARD ? execution_.backward_kernel : execution_.kernel) = c.variant;
   if (!has_forward(what_)) layer_.forward(workload_.inputs(), outputs_, execution_);
@@ -158,18 +167,48 @@ void LayerCase::call() {
   if (what_.problem.backward) layer_.backward(workload_.inputs(), outputs_, execution_);
 }
 
+void LayerCase::change_inputs(std::mt19937_64& random) {
+  if (!has_forward(what_)) {
+    workload_.turn_dy();
+    dy_is_turned_ = !dy_is_turned_;
+    return;
+  }
+  const bool single = what_.layer.form == LayerForm::single;
+  if (single) workload_.turn_dy(flips_);
+  layer_.turn(flips_, random);
+  if (single) workload_.turn_dy(flips_);
+}
+
+void LayerCase::restore_inputs() {
+  if (std::exchange(dy_is_turned_, false)) {
+    workload_.turn_dy();
+    for (const auto& [name, values] : outputs_.all(what_)) turn_signs(*values);
+  }
+  layer_.undo(flips_);
+  const bool single = what_.layer.form == LayerForm::single;
+  if (single) {
+    workload_.turn_dy(flips_);
+    flips_.turn_columns(outputs_.y);
+  }
+  if (what_.problem.backward) single ? flips_.undo(outputs_.head_gradients) : flips_.undo(outputs_.gradients);
+  flips_.forget();
+}
+
+std::vector<std::span<std::byte>> LayerCase::outputs() {
+  std::vector<std::span<std::byte>> all;
+  for (const auto& [name, values] : outputs_.all(what_)) all.push_back(std::as_writable_bytes(std::span(*values)));
+  return all;
+}
+
 void LayerCase::poison() {
-  for (const auto& [name, values] : outputs_.all(what_)) attn::poison(std::as_writable_bytes(std::span(*values)));
+  for (const std::span<std::byte> output : outputs()) attn::poison(output);
   times_ = {};
   calls_ = 0;
 }
 
 std::vector<std::byte> LayerCase::output_bits() {
   std::vector<std::byte> bits;
-  for (const auto& [name, values] : outputs_.all(what_)) {
-    const auto bytes = std::as_bytes(std::span(*values));
-    bits.insert(bits.end(), bytes.begin(), bytes.end());
-  }
+  for (const std::span<std::byte> output : outputs()) bits.insert(bits.end(), output.begin(), output.end());
   return bits;
 }
 

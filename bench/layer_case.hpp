@@ -5,10 +5,13 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <random>
+#include <span>
 #include <vector>
 
 #include "case.hpp"
 #include "check.hpp"
+#include "layer_flips.hpp"
 #include "layers/attention_layers.hpp"
 
 namespace attn::bench {
@@ -40,6 +43,9 @@ class Layer {
   void forward(const LayerInputs& inputs, LayerOutputs& outputs, const layers::Execution& execution);
   void backward(const LayerInputs& inputs, LayerOutputs& outputs, const layers::Execution& execution);
 
+  void turn(LayerFlips& flips, std::mt19937_64& random);
+  void undo(const LayerFlips& flips);
+
  private:
   std::optional<layers::SingleHeadAttention> single_;
   std::optional<layers::MultiHeadAttention> multi_;
@@ -52,6 +58,8 @@ class LayerWorkload {
   LayerWorkload(const Workload& workload, std::uint64_t seed) : workload_(workload), inputs_(workload, seed) {}
 
   const LayerInputs& inputs() const { return inputs_; }
+  void turn_dy();
+  void turn_dy(const LayerFlips& flips) { flips.turn_columns(inputs_.dy); }
   // Errors are differences relative to the largest element of a tensor. They pass up to 64 eps: products of a depth of
   // about a thousand, each good for sqrt(depth) eps, twice.
   Verdict check(LayerOutputs& outputs);
@@ -68,6 +76,11 @@ class LayerCase {
 
   void call();
   void poison();
+  // What the core meets from now on is another, and what is expected of the layer follows, until restore_inputs(), which
+  // also makes of the outputs of the last call what they would have been.
+  void change_inputs(std::mt19937_64& random);
+  void restore_inputs();
+  std::vector<std::span<std::byte>> outputs();
   std::vector<std::byte> output_bits();
   Verdict check() { return workload_.check(outputs_); }
   // Seconds of a call in each part, over the calls since poison().
@@ -81,6 +94,8 @@ class LayerCase {
   LayerWorkload& workload_;
   Layer layer_;
   LayerOutputs outputs_;
+  LayerFlips flips_;
+  bool dy_is_turned_ = false;
   layers::LayerTimes times_;
   std::int64_t calls_ = 0;
   layers::Execution execution_;

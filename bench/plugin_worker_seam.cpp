@@ -23,10 +23,13 @@ LayerInputs::LayerInputs(const Workload&, std::uint64_t) {
 // Of layers that nobody can make.
 Verdict LayerWorkload::check(LayerOutputs&) { return {}; }
 LayerCase::LayerCase(const Case& c, LayerWorkload& workload)
-    : what_(c.workload), workload_(workload), layer_(c.workload, workload.inputs()) {}
+    : what_(c.workload), workload_(workload), layer_(c.workload, workload.inputs()), flips_(c.workload.problem) {}
 Layer::Layer(const Workload&, const LayerInputs&) {}
 void LayerCase::call() { ++calls_; }
 void LayerCase::poison() {}
+void LayerCase::change_inputs(std::mt19937_64&) {}
+void LayerCase::restore_inputs() {}
+std::vector<std::span<std::byte>> LayerCase::outputs() { return {}; }
 std::vector<std::byte> LayerCase::output_bits() { return {}; }
 layers::LayerTimes LayerCase::times() const { return {}; }
 double LayerCase::over_parts() { return 0; }

@@ -213,12 +213,13 @@ void PreparedCase::begin_calls() {
 }
 
 void PreparedCase::disturb() {
-  if (layer_ != nullptr || case_.variant->prepare != nullptr) return;
+  if (layer_ == nullptr && case_.variant->prepare != nullptr) return;
   change_inputs();
   if (random_() % 2 == 0) return;
-  std::vector<std::span<std::byte>> all = inputs(next_).outputs();
-  all.push_back(workspace_.bytes());
+  std::vector<std::span<std::byte>> all = layer_ != nullptr ? layer_->outputs() : inputs(next_).outputs();
+  if (layer_ == nullptr) all.push_back(workspace_.bytes());
   for (const std::span<std::byte> bytes : all) {
+    if (bytes.empty()) continue;
     const std::size_t words = std::min(bytes.size(), kDisturbedBytes) / sizeof kPoison;
     const std::size_t first = random_() % (bytes.size() / sizeof kPoison - words + 1);
     attn::poison(bytes.subspan(first * sizeof kPoison, words * sizeof kPoison));
@@ -226,7 +227,7 @@ void PreparedCase::disturb() {
 }
 
 void PreparedCase::change_inputs() {
-  if (layer_ != nullptr) return;
+  if (layer_ != nullptr) return layer_->change_inputs(random_);
   SignFlips& flips = flips_.try_emplace(next_, case_.workload.problem, inputs(next_).tensors()).first->second;
   flips.turn(random_);
   try {
@@ -297,6 +298,7 @@ void PreparedCase::check_again() {
   const std::string changes = caller_ ? caller_->mend_changes() : "";
   caller_.reset();
   if (layer_ != nullptr) {
+    layer_->restore_inputs();
     if (verdict_.passed && outputs(0) != checked_) judge(0);
   } else {
     for (std::size_t copy = 0; copy < copies(); ++copy)

@@ -5,10 +5,14 @@
 
 #include "catch.hpp"
 #include "inputs.hpp"
+#include "layer_case.hpp"
+#include "measurement.hpp"
+#include "mutant_tables.hpp"
 #include "problem_text.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 #include "support.hpp"
+#include "workbench.hpp"
 
 namespace attn::bench {
 namespace {
@@ -67,6 +71,62 @@ TEST_CASE("a place stays turned, however often others are", "[sign_flips]") {
   }
   flips.restore();
   CHECK(inputs.hash() == hash);
+}
+
+TEST_CASE("outputs of layers follow the signs of their weights to the bit", "[sign_flips]") {
+  for (const char* layer : {"/layer:fused", "/layer:per_head", "/layer:single"})
+    for (const char* pass : {"", "/pass:bwd", "/pass:both"})
+      for (const char* shape :
+           {"h:1/q:9/d:16", "b:2/h:4/hkv:2/q:33/d:8/mask:causal", "h:2/q:20/k:31/d:12/dropout:0.2"}) {
+        Workload w;
+        try {
+          w = parse_workload(std::string(shape) + pass + layer);
+        } catch (const std::invalid_argument&) {  // a single head has no others
+          continue;
+        }
+        CAPTURE(to_string(w));
+        LayerWorkload workload(w, 3);
+        LayerCase layer_case({find_native(variant_table(), w.problem.backward ? "naive_backward" : "naive"), w, 1},
+                             workload);
+        const auto call = [&] {
+          layer_case.poison();
+          layer_case.call();
+        };
+        call();
+        const std::vector<std::byte> expected = layer_case.output_bits();
+        std::mt19937_64 random(7);
+        for (int i = 0; i < 5; ++i) {
+          layer_case.change_inputs(random);
+          call();
+        }
+        layer_case.restore_inputs();
+        CHECK(layer_case.output_bits() == expected);
+        CHECK(layer_case.check().passed);
+        call();
+        CHECK(layer_case.output_bits() == expected);
+      }
+}
+
+TEST_CASE("kernels that remember do not get through in a layer", "[sign_flips]") {
+  const auto measured = [](const char* name, const char* layer) {
+    const auto table = all_mutants();
+    const Case c{find_native(table, name), parse_workload(std::string("h:1/q:24/d:8/dmodel:8") + layer), 1};
+    Workbench workbench(1);
+    PreparedCase& prepared = workbench.prepare(c);
+    bool passed = prepared.verdict().passed;
+    for (int turn = 0; turn < 4 && passed; ++turn)
+      passed = (turn % 2 == 0 ? measure_plainly(prepared, 5) : measure_with_ceilings(c, prepared, 5)).verdict.passed;
+    return passed;
+  };
+  for (const char* layer : {"/layer:fused", "/layer:per_head", "/layer:single"}) {
+    CAPTURE(layer);
+    CHECK(measured("control", layer));
+    for (const char* name : {"memo_in_place", "memo_of_packed_keys"}) {
+      CAPTURE(name);
+      CHECK(!measured(name, layer));
+    }
+  }
+  CHECK(measured("control", "/pass:both/layer:fused"));
 }
 
 }  // namespace attn::bench
