@@ -145,8 +145,18 @@ void ResultFile::replace_unfinished(const Json& rows) {
 }
 
 void ResultFile::complete() {
+  if (is_behind_) write();
   journal_.reset();
   hand_over();
+}
+
+ResultFile::~ResultFile() {
+  if (!is_behind_) return;
+  try {
+    write();
+  } catch (const std::exception& error) {
+    say("{}\n", error.what());
+  }
 }
 
 int ResultFile::failures() const {
@@ -161,12 +171,24 @@ void ResultFile::hand_over() {
 
 void ResultFile::save() {
   if (!is_kept()) return;
+  constexpr std::size_t kSmall = std::size_t{1} << 20;
+  constexpr int kShare = 20;
+  is_behind_ = true;
+  if (written_bytes_ < kSmall || std::chrono::steady_clock::now() - written_ >= kShare * cost_) write();
+}
+
+void ResultFile::write() {
+  const auto begin = std::chrono::steady_clock::now();
   const std::size_t finished = document_["benchmarks"].size();
   Json& rows = document_["benchmarks"];
   rows.insert(rows.end(), unfinished_.begin(), unfinished_.end());
   const std::string text = json_text(document_);
   rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(finished), rows.end());
   out_->write(text);
+  is_behind_ = false;
+  written_bytes_ = text.size();
+  written_ = std::chrono::steady_clock::now();
+  cost_ = written_ - begin;
 }
 
 }  // namespace attn::bench

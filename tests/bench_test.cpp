@@ -237,6 +237,24 @@ TEST_CASE("a result file is whole after every row", "[bench]") {
   }
 }
 
+TEST_CASE("a result file of megabytes is whole at the end, however seldom it is written", "[bench]") {
+  constexpr std::size_t kRows = 40;
+  const Folder folder;
+  const std::string path = folder.file("x.json");
+  for (const bool completed : {true, false}) {
+    ResultFile file(path);
+    file.set_context({{"seed", "1"}, {"long", std::string(std::size_t{2} << 20, 'x')}});
+    for (std::size_t i = 0; i < kRows; ++i)
+      file.add_rows(
+          Json::array({row(case_name(some_case(("h:1/d:2/q:" + std::to_string(i + 1)).c_str())) + "/real_time")}));
+    if (completed) {
+      file.complete();
+      CHECK(Json::parse(std::ifstream(path)).at("benchmarks").size() == kRows);
+    }
+  }
+  CHECK(Json::parse(std::ifstream(path)).at("benchmarks").size() == kRows);
+}
+
 TEST_CASE("rows of a group that was interrupted are measured anew on resuming", "[bench]") {
   const Folder folder;
   const std::string path = folder.file("x.json");
