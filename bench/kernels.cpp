@@ -23,15 +23,6 @@ namespace {
 // Loading a plugin, which may bring a large library with it.
 constexpr double kLaunchSeconds = 60;
 
-WorkerCommands worker_commands(const std::string& plugin) {
-  std::vector<std::string> whole = own_command();
-  whole.emplace_back("worker");
-  if (plugin.empty()) return {whole, whole};
-  std::vector<std::string> alone = command_of(plugin_worker());
-  for (std::vector<std::string>* command : {&whole, &alone}) command->insert(command->end(), {"--plugin", plugin});
-  return {alone, whole};
-}
-
 std::unique_ptr<Station> open_station(const std::string& plugin, const Feed& feed, double hang_seconds) {
   try {
     return std::make_unique<Station>(worker_commands(plugin), feed, hang_seconds);
@@ -44,6 +35,15 @@ std::unique_ptr<Station> open_station(const std::string& plugin, const Feed& fee
 }
 
 }  // namespace
+
+WorkerCommands worker_commands(const std::string& plugin) {
+  std::vector<std::string> whole = own_command();
+  whole.emplace_back("worker");
+  if (plugin.empty()) return {whole, whole};
+  std::vector<std::string> alone = command_of(plugin_worker());
+  for (std::vector<std::string>* command : {&whole, &alone}) command->insert(command->end(), {"--plugin", plugin});
+  return {alone, whole};
+}
 
 void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels) {
   command.add_option("--plugin", options.plugins,

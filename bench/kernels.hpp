@@ -35,6 +35,8 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
 struct WorkerCommands {
   std::vector<std::string> attention, layers;
 };
+// Of a plugin; of the built-in variants where `plugin` is empty.
+WorkerCommands worker_commands(const std::string& plugin);
 
 // Built-in variants, or a plugin, in a worker of their own. A process that ended is started again by the next request.
 class Station {

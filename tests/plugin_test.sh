@@ -53,6 +53,15 @@ for fault in writes_nan writes_input skips_a_row; do
   expect 1 out "attnbench verify .* --seed 1 --plugin .*/$fault.so" verify --plugin "$faulty/$fault.so" --problem h:1/q:8/d:4 --variants faulty
 done
 
+# Compared with one of ours, each is in a worker of its own, and the plugin's has nothing of ours.
+printf '#!/bin/sh\necho "$@" >>commands\nexec %s "$@"\n' "${ATTN_LAUNCHER-}" >logs
+chmod +x logs
+ATTN_LAUNCHER=$folder/logs expect 5 out '^A .* plain_c/' compare plain_c naive --plugin "$good" --problem h:1/q:33/d:8 --rounds 3
+if grep -q "attnbench_plugin_worker --plugin .*plain_c" commands && grep -q 'attnbench worker$' commands &&
+  ! grep -q 'attnbench worker --plugin' commands; then pass; else fail "the workers of compare: $(cat commands)"; fi
+expect 2 err 'there is no such file' compare plain_c naive --plugin ./absent.so --problem h:1/q:33/d:8
+expect 2 err 'a variant plain_c is there already' compare plain_c naive --plugin "$good" --plugin "$good" --problem h:1/q:33/d:8
+
 # A plugin's kernel as the core of a layer: the layer is ours, and runs where our layers are.
 expect 0 out 'plain_c' run --plugin "$good" --problem h:2/q:33/d:8 --problem h:2/q:33/d:8/layer:fused --variants plain_c \
   --benchmark_out=layer.json "$fast"

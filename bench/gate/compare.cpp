@@ -5,10 +5,12 @@
 #include <re2/re2.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <random>
 
@@ -19,6 +21,7 @@
 #include "gate/duel.hpp"
 #include "gate/text.hpp"
 #include "json_text.hpp"
+#include "kernels.hpp"
 #include "option_checks.hpp"
 #include "say.hpp"
 #include "stop.hpp"
@@ -134,22 +137,63 @@ Json as_json(const DuelReport& report, const Pairing& pairing, const std::string
 // timed one.
 constexpr double kLeastRounds = 11, kLeastCalls = 5;
 
-// Launches A's worker, which knows all that there is to choose from.
-Pairing introduce(WorkerSide& side, const Options& options, const Workload& workload) {
-  const Facts facts = side.launch(0);
-  require_alike(facts, facts);  // that is: no debug build
-  const auto table = side.table();
+// Both cases, and each in a worker that has its kernel and no other's libraries.
+struct Contenders {
+  Pairing pairing;
+  std::unique_ptr<WorkerSide> a, b;
+};
+
+// Asks the workers of the built-in variants and of each plugin what there is to choose from.
+Contenders introduce(const Options& options, const Workload& workload) {
+  struct Home {
+    std::vector<std::string> command;
+    WorkerSide worker;  // owns the rows of its table
+    std::vector<const Variant*> table;
+  };
+  std::vector<std::unique_ptr<Home>> homes;
+  std::vector<const Variant*> table;
+  const auto open = [&](const std::string& name, const std::string& plugin) {
+    const WorkerCommands commands = worker_commands(plugin);
+    const std::vector<std::string>& command = workload.is_layer() ? commands.layers : commands.attention;
+    Home& home = *homes.emplace_back(new Home{command, WorkerSide(name, command, options.worker), {}});
+    const Facts facts = home.worker.launch(0);
+    require_alike(facts, facts);  // that is: no debug build
+    for (const Variant* row : home.worker.table()) {
+      const bool is_taken = std::ranges::any_of(table, [&](const Variant* other) {
+        return std::string_view(other->name) == row->name && std::string_view(other->isa) == row->isa;
+      });
+      if (!is_taken) home.table.push_back(row);
+      // Where layers are asked for, the worker of a plugin has the built-in variants, too.
+      else if (!workload.is_layer())
+        throw UsageError(
+            fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", plugin, row->name));
+    }
+    table.insert(table.end(), home.table.begin(), home.table.end());
+  };
+  open("worker of the built-in variants", "");
+  for (const std::string& plugin : options.plugins) open("worker of " + plugin, plugin);
+
   Cases both{.run = {contender("A", options.a, options, workload, table),
                      contender("B", options.b, options, workload, table)}};
-  Pairing pairing{"", case_name(both.run[0]), case_name(both.run[1])};
+  Contenders contenders{{"", case_name(both.run[0]), case_name(both.run[1])}, nullptr, nullptr};
+  const Pairing& pairing = contenders.pairing;
   if (pairing.base_case == pairing.candidate_case)
     throw UsageError(fmt::format("A and B are the same case, {}", short_name(pairing.base_case)));
   require_memory({pairing.base_case, pairing.candidate_case}, 2);
-  side.plan(both, options.max_seconds / (kLeastRounds * kLeastCalls));
-  if (both.run.size() < 2)
-    throw UsageError(fmt::format("not both can be compared within --max-seconds {:g}:{}", options.max_seconds,
-                                 format_skipped(both.skipped)));
-  return pairing;
+  const auto settle = [&](const char* which, const Case& c) {
+    Home& home = **std::ranges::find_if(homes, [&](const std::unique_ptr<Home>& one) {
+      return std::ranges::find(one->table, c.variant) != one->table.end();
+    });
+    Cases alone{.run = {c}};
+    home.worker.plan(alone, options.max_seconds / (kLeastRounds * kLeastCalls));
+    if (alone.run.empty())
+      throw UsageError(fmt::format("{} cannot be compared within --max-seconds {:g}:{}", which, options.max_seconds,
+                                   format_skipped(alone.skipped)));
+    return std::make_unique<WorkerSide>(fmt::format("worker of {}", which), home.command, options.worker);
+  };
+  contenders.a = settle("A", both.run[0]);
+  contenders.b = settle("B", both.run[1]);
+  return contenders;
 }
 
 void print(const DuelReport& report, const Pairing& pairing, const Criteria& criteria) {
@@ -175,11 +219,6 @@ int compare(const Options& options, const Context& context) {
   }
   std::optional<OutputFile> json;
   if (!options.json.empty()) json.emplace(options.json);
-  std::vector<std::string> command = own_command();
-  command.emplace_back("worker");
-  for (const std::string& plugin : options.plugins) command.insert(command.end(), {"--plugin", plugin});
-  WorkerSide side_a("worker of A", command, options.worker), side_b("worker of B", command, options.worker);
-
   DuelSettings settings{
       .max_seconds = options.max_seconds, .fixed_rounds = options.rounds, .seed = std::random_device{}()};
   settings.criteria.alpha = options.alpha;
@@ -187,12 +226,13 @@ int compare(const Options& options, const Context& context) {
   const auto seconds = [] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   };
-  const Arena arena{side_a, side_b, side_a, seconds, interrupted};
   Pairing pairing;
   DuelReport report;
   std::string failure;
   try {
-    pairing = introduce(side_a, options, workload);
+    const Contenders contenders = introduce(options, workload);
+    pairing = contenders.pairing;
+    const Arena arena{*contenders.a, *contenders.b, *contenders.a, seconds, interrupted};
     Line line;
     report = hold_duel(arena, pairing, settings, [&](const DuelReport& so_far) {
       report = so_far;  // kept when a worker ends

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <fstream>
+#include <string_view>
 
+#include "errors.hpp"
 #include "json_text.hpp"
 #include "measurement.hpp"
 #include "plan.hpp"
@@ -44,6 +46,7 @@ Facts WorkerSide::launch(std::uint64_t seed) {
   try {
     hello_ = process_->launch(std::max(kLaunchSeconds, options_.hang_seconds));
   } catch (const WorkerError& error) {
+    if (std::string_view(error.what()).starts_with("--plugin ")) throw UsageError(error.what());
     fail(fmt::format("{} (is '{}' an attnbench that knows the command worker?)", error.what(),
                      fmt::join(command_, " ")));
   }
