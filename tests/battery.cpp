@@ -8,11 +8,11 @@
 #include <limits>
 #include <random>
 
-#include "measurement.hpp"
+#include "measure/measurement.hpp"
+#include "measure/workbench.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 #include "support.hpp"
-#include "workbench.hpp"
 
 namespace attn::test {
 namespace {

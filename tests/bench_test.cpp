@@ -4,19 +4,20 @@
 #include <fstream>
 #include <set>
 
-#include "benchmark_flags.hpp"
-#include "case.hpp"
+#include "base/errors.hpp"
+#include "cases/case.hpp"
+#include "cases/case_options.hpp"
+#include "cases/sweep.hpp"
 #include "catch.hpp"
-#include "commands.hpp"
-#include "errors.hpp"
+#include "commands/benchmark_flags.hpp"
+#include "commands/commands.hpp"
+#include "commands/measure.hpp"
+#include "commands/plan.hpp"
 #include "folder.hpp"
-#include "measure.hpp"
-#include "plan.hpp"
+#include "measure/workbench.hpp"
 #include "registry.hpp"
-#include "result_file.hpp"
+#include "results/result_file.hpp"
 #include "select.hpp"
-#include "sweep.hpp"
-#include "workbench.hpp"
 
 using namespace attn;
 using namespace attn::bench;

@@ -1,10 +1,10 @@
 // Google Benchmark's flags as `run` takes them: values that the library would misread, and context that would stand for ours.
-#include "benchmark_flags.hpp"
+#include "commands/benchmark_flags.hpp"
 
 #include <cstdlib>
 
+#include "base/errors.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
 
 namespace attn::test {
 

@@ -1,13 +1,13 @@
 // What a kernel leaves behind is seen, named and put right, on every thread of its team.
-#include "caller_state.hpp"
+#include "measure/caller_state.hpp"
 
 #include <omp.h>
 
 #include "catch.hpp"
 #include "float_control.hpp"
-#include "input_watch.hpp"
+#include "machine/run_team.hpp"
+#include "measure/input_watch.hpp"
 #include "problem_text.hpp"
-#include "run_team.hpp"
 #include "support.hpp"
 
 namespace attn::bench {

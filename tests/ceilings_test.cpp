@@ -1,5 +1,5 @@
 // The ruler's parts that can be judged without timing, and that the measuring ones give usable numbers.
-#include "ceilings.hpp"
+#include "machine/ceilings.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -8,9 +8,9 @@
 #include <limits>
 #include <numeric>
 
+#include "base/slices.hpp"
 #include "catch.hpp"
 #include "folder.hpp"
-#include "slices.hpp"
 #include "support.hpp"
 
 namespace attn::test {

@@ -2,8 +2,8 @@
 #include <sched.h>
 
 #include "catch.hpp"
-#include "cgroups.hpp"
-#include "cpus.hpp"
+#include "machine/cgroups.hpp"
+#include "machine/cpus.hpp"
 #include "machine_folder.hpp"
 
 using namespace attn::bench;

@@ -2,10 +2,10 @@
 #include <set>
 
 #include "catch.hpp"
-#include "plan.hpp"
+#include "commands/plan.hpp"
+#include "measure/workbench.hpp"
 #include "registry.hpp"
 #include "support.hpp"
-#include "workbench.hpp"
 
 namespace attn::test {
 namespace {

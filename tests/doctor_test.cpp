@@ -3,9 +3,9 @@
 
 #include "catch.hpp"
 #include "gate/noise.hpp"
+#include "machine/symptoms.hpp"
 #include "machine_folder.hpp"
 #include "support.hpp"
-#include "symptoms.hpp"
 
 using namespace attn::bench;
 using attn::test::contains;

@@ -1,5 +1,5 @@
 // Where results go: whole files, links, devices, pipes.
-#include "durable_file.hpp"
+#include "base/durable_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,10 +10,10 @@
 #include <fstream>
 #include <thread>
 
+#include "base/errors.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
 #include "folder.hpp"
-#include "result_file.hpp"
+#include "results/result_file.hpp"
 
 namespace attn::test {
 namespace {

@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "catch.hpp"
-#include "gate/e_process.hpp"
 #include "gate/verdict.hpp"
+#include "measure/e_process.hpp"
 
 using namespace attn::bench::gate;
 

@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/errors.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
 #include "folder.hpp"
 #include "gate/ci_output.hpp"
 #include "gate/contenders.hpp"

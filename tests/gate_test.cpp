@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/errors.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
 #include "gate/gate.hpp"
 #include "gate/simulated.hpp"
 #include "gate/text.hpp"

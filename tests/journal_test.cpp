@@ -1,5 +1,5 @@
 // What is left of a run that ended early, and what becomes of it when it is resumed.
-#include "journal.hpp"
+#include "results/journal.hpp"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <fstream>
 
-#include "case.hpp"
+#include "base/errors.hpp"
+#include "base/stop.hpp"
+#include "cases/case.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
 #include "folder.hpp"
 #include "process.hpp"
-#include "result_file.hpp"
-#include "stop.hpp"
+#include "results/result_file.hpp"
 
 namespace attn::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "folder.hpp"
-#include "system.hpp"
+#include "machine/system.hpp"
 
 namespace attn::test {
 

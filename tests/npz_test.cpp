@@ -1,5 +1,5 @@
 // Tensors of a user's own: the reader of .npz files, against whole and broken ones; and what inputs make of them.
-#include "npz_file.hpp"
+#include "cases/npz_file.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,11 +11,11 @@
 #include <fstream>
 #include <limits>
 
+#include "base/errors.hpp"
+#include "base/json.hpp"
+#include "cases/feed.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
-#include "feed.hpp"
 #include "folder.hpp"
-#include "json_text.hpp"
 #include "support.hpp"
 
 namespace attn::test {

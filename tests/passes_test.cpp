@@ -1,5 +1,5 @@
 // Cases that take turns, on a simulated machine whose neighbours slow it down for seconds: what is said of them.
-#include "passes.hpp"
+#include "measure/passes.hpp"
 
 #include <fmt/format.h>
 

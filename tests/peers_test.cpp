@@ -8,9 +8,9 @@
 #include "check.hpp"
 #include "inputs.hpp"
 #include "peers_table.hpp"
-#include "plugin.hpp"
 #include "run.hpp"
 #include "support.hpp"
+#include "workers/plugin.hpp"
 
 namespace attn::test {
 namespace {

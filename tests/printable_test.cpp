@@ -1,11 +1,11 @@
 // Text of somebody else: what of it reaches a terminal and a result file.
-#include "printable.hpp"
+#include "base/printable.hpp"
 
 #include <random>
 
+#include "base/json.hpp"
+#include "base/shell_word.hpp"
 #include "catch.hpp"
-#include "json_text.hpp"
-#include "shell_word.hpp"
 
 namespace attn::test {
 

@@ -1,5 +1,5 @@
 // Files that are read: none of them is waited for in vain.
-#include "read_text.hpp"
+#include "base/read_text.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,12 +8,12 @@
 #include <fstream>
 #include <thread>
 
-#include "best_file.hpp"
+#include "base/errors.hpp"
+#include "cases/best_file.hpp"
+#include "cases/sweep.hpp"
 #include "catch.hpp"
-#include "errors.hpp"
 #include "folder.hpp"
 #include "gate/trace.hpp"
-#include "sweep.hpp"
 
 namespace attn::test {
 

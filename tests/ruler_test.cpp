@@ -1,5 +1,5 @@
 // The ruler at work, without judging any time: what a row gets, what the table says of it, what it counts.
-#include "ruler.hpp"
+#include "measure/ruler.hpp"
 
 #include <omp.h>
 
@@ -10,11 +10,11 @@
 #include <map>
 
 #include "catch.hpp"
-#include "measurement.hpp"
+#include "machine/team.hpp"
+#include "measure/measurement.hpp"
 #include "registry.hpp"
+#include "results/table.hpp"
 #include "support.hpp"
-#include "table.hpp"
-#include "team.hpp"
 
 namespace attn::test {
 namespace {

@@ -1,18 +1,18 @@
 // Inputs whose signs turn: the outputs of right kernels follow them to the bit, and nothing is left of it.
-#include "sign_flips.hpp"
+#include "measure/sign_flips.hpp"
 
 #include <random>
 
 #include "catch.hpp"
 #include "inputs.hpp"
-#include "layer_case.hpp"
-#include "measurement.hpp"
+#include "measure/layer_case.hpp"
+#include "measure/measurement.hpp"
+#include "measure/workbench.hpp"
 #include "mutant_tables.hpp"
 #include "problem_text.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 #include "support.hpp"
-#include "workbench.hpp"
 
 namespace attn::bench {
 namespace {

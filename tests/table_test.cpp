@@ -1,5 +1,5 @@
 // The table of a run: what it says of rows beside their figures.
-#include "table.hpp"
+#include "results/table.hpp"
 
 #include "catch.hpp"
 #include "support.hpp"

@@ -1,11 +1,11 @@
 // What threads do, judged: which use of CPUs is that of the team that a row names.
 #include <thread>
 
+#include "base/failures.hpp"
 #include "catch.hpp"
-#include "failures.hpp"
-#include "openmp_team.hpp"
+#include "machine/openmp_team.hpp"
+#include "machine/team.hpp"
 #include "support.hpp"
-#include "team.hpp"
 
 using namespace attn::bench;
 using attn::test::contains;

@@ -6,12 +6,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include "best_file.hpp"
+#include "base/errors.hpp"
+#include "cases/best_file.hpp"
 #include "catch.hpp"
-#include "contest.hpp"
-#include "errors.hpp"
-#include "machine.hpp"
-#include "match.hpp"
+#include "commands/contest.hpp"
+#include "commands/match.hpp"
+#include "machine/machine.hpp"
 #include "mutant_tables.hpp"
 #include "registry.hpp"
 #include "support.hpp"

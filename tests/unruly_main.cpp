@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "commands.hpp"
+#include "commands/commands.hpp"
 #include "support.hpp"
 
 namespace attn {

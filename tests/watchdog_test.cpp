@@ -4,7 +4,7 @@
 #include <future>
 
 #include "catch.hpp"
-#include "watchdog.hpp"
+#include "measure/watchdog.hpp"
 
 using namespace attn::bench;
 

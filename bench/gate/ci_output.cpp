@@ -6,8 +6,8 @@
 #include <boost/property_tree/xml_parser.hpp>
 #include <sstream>
 
+#include "base/printable.hpp"
 #include "gate/text.hpp"
-#include "printable.hpp"
 
 namespace attn::bench::gate {
 namespace {

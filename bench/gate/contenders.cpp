@@ -6,11 +6,11 @@
 #include <limits>
 #include <set>
 
-#include "caches.hpp"
-#include "machine.hpp"
+#include "machine/caches.hpp"
+#include "machine/machine.hpp"
+#include "measure/workbench.hpp"
 #include "problem.hpp"
-#include "table.hpp"
-#include "workbench.hpp"
+#include "results/table.hpp"
 
 namespace attn::bench::gate {
 namespace {

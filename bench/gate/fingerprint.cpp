@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "symptoms.hpp"
+#include "machine/symptoms.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -1,8 +1,8 @@
 // gate.json, for tools; A.json and B.json, the same rounds in Google Benchmark's form, for its compare.py.
 #pragma once
 
+#include "base/json.hpp"
 #include "gate/report.hpp"
-#include "result_file.hpp"
 
 namespace attn::bench::gate {
 

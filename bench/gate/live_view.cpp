@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/say.hpp"
 #include "gate/text.hpp"
-#include "say.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cmath>
 
-#include "ceiling.hpp"
+#include "base/slices.hpp"
 #include "gate/round.hpp"
-#include "slices.hpp"
+#include "machine/ceiling.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
-#include "durable_file.hpp"
+#include "base/durable_file.hpp"
+#include "base/json.hpp"
 #include "gate/ci_output.hpp"
 #include "gate/json_output.hpp"
-#include "json_text.hpp"
 
 namespace attn::bench::gate {
 namespace {}  // namespace

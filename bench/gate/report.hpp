@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "case.hpp"
+#include "cases/case.hpp"
 #include "gate/round.hpp"
 #include "gate/verdict.hpp"
 

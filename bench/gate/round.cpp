@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "slices.hpp"
+#include "base/slices.hpp"
 
 namespace attn::bench::gate {
 namespace {

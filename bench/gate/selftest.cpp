@@ -9,14 +9,13 @@
 #include <cmath>
 #include <optional>
 
-#include "durable_file.hpp"
-#include "errors.hpp"
+#include "base/durable_file.hpp"
+#include "base/errors.hpp"
+#include "base/json.hpp"
+#include "base/say.hpp"
+#include "base/stop.hpp"
 #include "gate/simulated.hpp"
 #include "gate/trace.hpp"
-#include "json_text.hpp"
-#include "result_file.hpp"
-#include "say.hpp"
-#include "stop.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "errors.hpp"
+#include "base/errors.hpp"
 
 namespace attn::bench::gate {
 

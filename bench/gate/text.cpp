@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "case.hpp"
+#include "cases/case.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -9,8 +9,8 @@
 #include <set>
 #include <sstream>
 
-#include "json_text.hpp"
-#include "read_text.hpp"
+#include "base/json.hpp"
+#include "base/read_text.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gate/e_process.hpp"
+#include "measure/e_process.hpp"
 
 namespace attn::bench::gate {
 

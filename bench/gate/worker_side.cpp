@@ -9,12 +9,12 @@
 #include <fstream>
 #include <string_view>
 
-#include "errors.hpp"
-#include "json_text.hpp"
-#include "measurement.hpp"
-#include "plan.hpp"
-#include "printable.hpp"
-#include "worker.hpp"
+#include "base/errors.hpp"
+#include "base/json.hpp"
+#include "base/printable.hpp"
+#include "measure/calibration.hpp"
+#include "measure/measurement.hpp"
+#include "workers/worker.hpp"
 
 namespace attn::bench::gate {
 namespace {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "commands.hpp"
+#include "cases/case_options.hpp"
 #include "gate/side.hpp"
-#include "told_variants.hpp"
-#include "worker_process.hpp"
+#include "workers/told_variants.hpp"
+#include "workers/worker_process.hpp"
 
 namespace attn::bench::gate {
 

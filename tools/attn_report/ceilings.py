@@ -1,4 +1,4 @@
-"""The machine's limits as bench/ceilings.cpp writes them into the context, and as numbers."""
+"""The machine's limits as bench/machine/ceilings.cpp writes them into the context, and as numbers."""
 
 import re
 

@@ -1,5 +1,5 @@
-"""Row names and problem texts, read as bench/case.cpp and src/problem_text.cpp write them, and kinder to what is new:
-a kind of row or a key that this file does not know is kept, shown and grouped by."""
+"""Row names and problem texts, read as bench/cases/case.cpp and src/problem_text.cpp write them, and kinder to what is
+new: a kind of row or a key that this file does not know is kept, shown and grouped by."""
 
 import re
 from dataclasses import dataclass

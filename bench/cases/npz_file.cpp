@@ -1,0 +1,249 @@
+#include "cases/npz_file.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <zip.h>
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/errors.hpp"
+#include "base/file_kind.hpp"
+#include "base/printable.hpp"
+#include "cases/npy_header.hpp"
+#include "inputs.hpp"
+#include "machine/caches.hpp"
+#include "machine/machine.hpp"
+
+namespace attn::bench {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "arrays are copied as they lie in the file");
+
+constexpr std::array kNames = {"q", "k", "v"};
+// That of an f32 array is some 130 bytes; structured types need thousands.
+constexpr std::size_t kMostHeaderBytes = 65536;
+
+// `what` may quote the file, which may hold anything.
+[[noreturn]] void reject(const std::string& path, const std::string& what) {
+  throw UsageError(fmt::format("--tensors {}: {}", printable(path), printable(what)));
+}
+
+struct CloseArchive {
+  void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+struct CloseEntry {
+  void operator()(zip_file_t* entry) const { zip_fclose(entry); }
+};
+
+// An archive that is open for reading.
+class Archive {
+ public:
+  explicit Archive(const std::string& path) : path_(path) {
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) fail("there is no such file");
+    // Neither does one wait for a pipe that nobody writes to: the directory of an archive is at its end.
+    if (!std::filesystem::is_regular_file(path, error))
+      fail(fmt::format("is {}, of which no archive can be read; valid: a file of numpy.savez", file_kind(path)));
+    int code = 0;
+    archive_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
+    if (archive_ == nullptr) {
+      zip_error_t reason;
+      zip_error_init_with_code(&reason, code);
+      const std::string text = zip_error_strerror(&reason);
+      zip_error_fini(&reason);
+      fail(fmt::format("cannot be read: {}; valid: a whole file of numpy.savez or savez_compressed", text));
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& what) const { reject(path_, what); }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    const zip_int64_t count = zip_get_num_entries(archive_.get(), 0);
+    for (zip_int64_t i = 0; i < count; ++i)
+      if (const char* name = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), 0)) names.emplace_back(name);
+    return names;
+  }
+
+  zip_t* get() const { return archive_.get(); }
+
+ private:
+  std::string path_;
+  std::unique_ptr<zip_t, CloseArchive> archive_;
+};
+
+// One .npy file of an archive, read from begin to end.
+class Entry {
+ public:
+  Entry(const Archive& archive, const std::string& array) : archive_(archive), array_(array) {
+    const std::string file = array + ".npy";
+    zip_stat_t stat;
+    zip_stat_init(&stat);
+    if (zip_stat(archive.get(), file.c_str(), 0, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE))
+      fail(fmt::format("cannot be found: {}", zip_strerror(archive.get())));
+    bytes_ = stat.size;
+    entry_.reset(zip_fopen(archive.get(), file.c_str(), 0));
+    if (entry_ == nullptr) fail(fmt::format("cannot be read: {}", zip_strerror(archive.get())));
+  }
+
+  [[noreturn]] void fail(const std::string& what) const { archive_.fail(fmt::format("array '{}' {}", array_, what)); }
+
+  // Of the whole .npy file, as the archive's directory says.
+  std::uint64_t bytes() const { return bytes_; }
+
+  void read(std::span<std::byte> to) {
+    while (!to.empty()) {
+      const zip_int64_t count = zip_fread(entry_.get(), to.data(), to.size());
+      if (count < 0) fail(fmt::format("cannot be read: {}", zip_file_strerror(entry_.get())));
+      if (count == 0) fail("is truncated");
+      to = to.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+  // That there is nothing more; this is when the checksum is compared.
+  void expect_end() {
+    std::byte beyond;
+    const zip_int64_t count = zip_fread(entry_.get(), &beyond, 1);
+    if (count < 0) fail(fmt::format("is damaged: {}", zip_file_strerror(entry_.get())));
+    if (count > 0) fail("is longer than the archive says");
+  }
+
+ private:
+  const Archive& archive_;
+  std::string array_;
+  std::uint64_t bytes_ = 0;
+  std::unique_ptr<zip_file_t, CloseEntry> entry_;
+};
+
+// The bytes of the header's text, whose length stands before it in two bytes or, from version 2 on, in four.
+std::string read_header_text(Entry& entry, std::uint64_t& header_bytes) {
+  constexpr std::string_view kMagic = "\x93NUMPY";
+  std::array<unsigned char, 12> start{};
+  const auto part = [&](std::size_t first, std::size_t count) {
+    return std::as_writable_bytes(std::span(start).subspan(first, count));
+  };
+  if (entry.bytes() < start.size()) entry.fail(fmt::format("is no .npy file: it has {} bytes", entry.bytes()));
+  entry.read(part(0, 8));
+  if (!std::equal(kMagic.begin(), kMagic.end(), reinterpret_cast<const char*>(start.data())))
+    entry.fail("is no .npy file: it does not begin with \\x93NUMPY");
+  if (start[6] < 1 || start[6] > 3 || start[7] != 0)
+    entry.fail(fmt::format("is a .npy file of version {}.{}; valid: 1.0, 2.0 and 3.0", start[6], start[7]));
+  const std::size_t length_bytes = start[6] == 1 ? 2 : 4;
+  entry.read(part(8, length_bytes));
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < length_bytes; ++i) length |= std::uint64_t{start[8 + i]} << (8 * i);
+  header_bytes = 8 + length_bytes + length;
+  if (header_bytes > entry.bytes() || length > kMostHeaderBytes)
+    entry.fail(fmt::format("has a header of {} bytes in {} bytes; that of an f32 array has less than {}", length,
+                           entry.bytes(), kMostHeaderBytes));
+  std::string text(length, '\0');
+  entry.read(std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+NpyHeader read_header(Entry& entry, const std::string& name, std::uint64_t& header_bytes) {
+  const std::string text = read_header_text(entry, header_bytes);
+  const std::optional<NpyHeader> header = parse_npy_header(text);
+  if (!header)
+    entry.fail(fmt::format("has a header that is not understood: {}",
+                           text.substr(0, std::min<std::size_t>(text.size(), 160))));
+  const std::string remedy = fmt::format(
+      "valid: little-endian float32 in C order; convert with numpy.savez('new.npz', {}=numpy."
+      "ascontiguousarray({}, dtype='float32'), ...)",
+      name, name);
+  if (!is_f32(header->descr)) entry.fail(fmt::format("is {}; {}", npy_type_name(header->descr), remedy));
+  if (header->fortran_order) entry.fail(fmt::format("is in Fortran order; {}", remedy));
+  return *header;
+}
+
+// The shape with a batch, after what the archive says about the array's size has been found to be the same.
+std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header, std::uint64_t header_bytes) {
+  const std::string text = fmt::format("[{}]", fmt::join(header.shape, ", "));
+  if (header.shape.size() != 3 && header.shape.size() != 4)
+    entry.fail(fmt::format("has the shape {}; valid: [batch, heads, seqlen, dim] or [heads, seqlen, dim]", text));
+  std::array<std::int64_t, 4> shape = {1, 1, 1, 1};
+  std::uint64_t bytes = sizeof(float);
+  bool fits = true;
+  for (std::size_t i = 0; i < header.shape.size(); ++i) {
+    const std::uint64_t size = header.shape[i];
+    if (size < 1 || size > static_cast<std::uint64_t>(kMaxDimension))
+      entry.fail(fmt::format("has the shape {}; each size is between 1 and {}", text, kMaxDimension));
+    shape[4 - header.shape.size() + i] = static_cast<std::int64_t>(size);
+    fits = fits && !__builtin_mul_overflow(bytes, size, &bytes);
+  }
+  if (!fits || bytes != entry.bytes() - header_bytes)
+    entry.fail(fmt::format("has the shape {} in f32, but {} bytes of values", text, entry.bytes() - header_bytes));
+  return shape;
+}
+
+// Values of one array, and their view in `view`.
+AlignedBuffer read_array(const Archive& archive, const std::string& name, TensorView& view) {
+  Entry entry(archive, name);
+  std::uint64_t header_bytes = 0;
+  const NpyHeader header = read_header(entry, name, header_bytes);
+  const std::array<std::int64_t, 4> shape = checked_shape(entry, header, header_bytes);
+  const std::uint64_t bytes = entry.bytes() - header_bytes;
+  if (const std::int64_t available = available_bytes(); bytes > static_cast<std::uint64_t>(available))
+    entry.fail(fmt::format("needs {} of memory, {} is available", bytes_text(static_cast<std::int64_t>(bytes)),
+                           bytes_text(available)));
+  AlignedBuffer memory(bytes);
+  entry.read(memory.bytes());
+  entry.expect_end();
+  view = dense_view(memory.data(), shape, Layout::bhsd);
+  return memory;
+}
+
+}  // namespace
+
+NpzFile::NpzFile(const std::string& path) {
+  const Archive archive(path);
+  const std::vector<std::string> files = archive.names();
+  for (const char* name : kNames) {
+    const auto count = std::count(files.begin(), files.end(), fmt::format("{}.npy", name));
+    if (count == 0)
+      archive.fail(fmt::format("has no array '{}'; needed are q, k and v, there are: {}", name,
+                               files.empty() ? "none" : fmt::format("{}", fmt::join(files, ", "))));
+    if (count > 1) archive.fail(fmt::format("has {} arrays '{}'", count, name));
+  }
+  for (const std::string& file : files) {
+    const std::string name = file.substr(0, file.rfind(".npy"));
+    if (std::find(kNames.begin(), kNames.end(), name) == kNames.end()) ignored_.push_back(name);
+  }
+  path_ = std::filesystem::absolute(path).lexically_normal().string();
+  const std::array views = {&tensors_.q, &tensors_.k, &tensors_.v};
+  for (std::size_t i = 0; i < kNames.size(); ++i) memory_[i] = read_array(archive, kNames[i], *views[i]);
+}
+
+Problem NpzFile::problem() const {
+  const auto& q = tensors_.q.shape;
+  Problem p{.batch = q[0],
+            .heads = q[1],
+            .kv_heads = tensors_.k.shape[1],
+            .seqlen_q = q[2],
+            .seqlen_k = tensors_.k.shape[2],
+            .head_dim = q[3],
+            .value_dim = tensors_.v.shape[3],
+            .window_left = -1,
+            .window_right = -1,
+            .dtype = ATTN_F32,
+            .lse = 0};
+  try {
+    validate(p);
+    validate_given(tensors_, p);
+  } catch (const std::invalid_argument& error) {
+    reject(path_, fmt::format("the shapes do not go together: {}", error.what()));
+  }
+  return p;
+}
+
+std::string NpzFile::name() const { return printable(path_); }
+
+std::string NpzFile::hash() const { return fmt::format("{:016x}", hash_values(tensors_)); }
+
+}  // namespace attn::bench

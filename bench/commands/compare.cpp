@@ -1,0 +1,294 @@
+// attnbench compare: which of two variants is faster on a problem, and by how much? Or one variant on two instruction
+// sets, or with two teams.
+#include <fmt/color.h>
+#include <fmt/format.h>
+#include <re2/re2.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "base/durable_file.hpp"
+#include "base/errors.hpp"
+#include "base/json.hpp"
+#include "base/option_checks.hpp"
+#include "base/say.hpp"
+#include "base/stop.hpp"
+#include "commands/commands.hpp"
+#include "gate/contenders.hpp"
+#include "gate/duel.hpp"
+#include "gate/text.hpp"
+#include "results/table.hpp"
+#include "workers/kernels.hpp"
+
+namespace attn::bench {
+namespace {
+
+using namespace gate;
+
+struct Options {
+  std::string a, b, problem, isa = "native", threads = "1", json;
+  std::vector<std::string> plugins;
+  double limit_percent = 3, alpha = 0.01, max_seconds = 30;
+  int rounds = 0;
+  WorkerOptions worker;
+};
+
+// VARIANT[/ISA][@THREADS] on the problem; what is left out comes from the options.
+Case contender(const char* which, const std::string& text, const Options& options, const Workload& workload,
+               std::span<const Variant* const> table) {
+  static const RE2 kForm("([^/@]+)(?:/([^/@]+))?(?:@([^/@]+))?");
+  std::string variant, isa, threads;
+  if (!RE2::FullMatch(text, kForm, &variant, &isa, &threads))
+    throw UsageError(fmt::format(
+        "{} '{}': valid: VARIANT, VARIANT/ISA, VARIANT@THREADS or VARIANT/ISA@THREADS, such as flash/avx2@2", which,
+        text));
+  const Selection selection{.variants = variant,
+                            .isa = isa.empty() ? options.isa : isa,
+                            .threads = threads.empty() ? options.threads : threads};
+  Cases cases;
+  try {
+    cases = select_cases(selection, {workload}, table);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{} '{}': {}", which, text, error.what()));
+  }
+  if (cases.run.empty())
+    throw UsageError(fmt::format("{} '{}' cannot be run:{}", which, text, format_skipped(cases.skipped)));
+  if (cases.run.size() > 1)
+    throw UsageError(fmt::format("{} '{}' is {} cases, such as {} and {}; name one", which, text, cases.run.size(),
+                                 short_name(case_name(cases.run[0])), short_name(case_name(cases.run[1]))));
+  return cases.run[0];
+}
+
+std::string time_text(double ns) {
+  return ns >= 1e6   ? fmt::format("{:.3g} ms", ns * 1e-6)
+         : ns >= 1e3 ? fmt::format("{:.3g} us", ns * 1e-3)
+                     : fmt::format("{:.3g} ns", ns);
+}
+
+std::string verdict_text(const DuelReport& report, const std::string& a, const std::string& b,
+                         const Criteria& criteria) {
+  switch (report.winner) {
+    case Winner::a:
+      return fmt::format("A is faster: {} takes {:.3f} times as long as A", b, std::exp(report.size));
+    case Winner::b:
+      return fmt::format("B is faster: {} takes {:.3f} times as long as B", a, std::exp(-report.size));
+    case Winner::neither:
+      return fmt::format("equal within {:.3g} %", 100 * std::expm1(criteria.limit));
+    case Winner::unknown:
+      break;
+  }
+  return report.detectable ? fmt::format("INCONCLUSIVE: a difference of {:.1f} % would have been seen",
+                                         100 * std::expm1(*report.detectable))
+                           : "INCONCLUSIVE: too few rounds for any difference";
+}
+
+std::string ratio_text(const DuelReport& report) {
+  if (!std::isfinite(report.interval.low)) return fmt::format("{:.3f}", std::exp(report.size));
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", std::exp(report.size), std::exp(report.interval.low),
+                     std::exp(report.interval.high));
+}
+
+// On a terminal a line that is rewritten; in a pipe nothing, since the answer is there within seconds.
+class Line {
+ public:
+  void show(const DuelReport& report) {
+    if (isatty(STDERR_FILENO) == 0) return;
+    say("\r\033[Kround {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns), time_text(report.b_ns),
+        ratio_text(report));
+    shown_ = true;
+  }
+  ~Line() {
+    if (shown_) say("\r\033[K");
+  }
+
+ private:
+  bool shown_ = false;
+};
+
+Json as_json(const DuelReport& report, const Pairing& pairing, const std::string& failure) {
+  constexpr std::array kWinners = {"A", "B", "neither", "unknown"};
+  const auto ratio = [](double log_ratio) {
+    return std::isfinite(log_ratio) ? Json(std::exp(log_ratio)) : Json(nullptr);
+  };
+  Json json = {{"A", pairing.base_case},
+               {"B", pairing.candidate_case},
+               {"a_ns", report.a_ns},
+               {"b_ns", report.b_ns},
+               {"faster", kWinners[static_cast<std::size_t>(report.winner)]},
+               {"ratio", ratio(report.size)},
+               {"low", ratio(report.interval.low)},
+               {"high", ratio(report.interval.high)},
+               {"detectable", report.detectable ? ratio(*report.detectable) : Json(nullptr)},
+               {"failure", failure},
+               {"seconds", report.seconds},
+               {"rounds", Json::array()}};
+  for (const double value : report.rounds) json["rounds"].push_back(std::exp(value));
+  return json;
+}
+
+// Rounds that a winner takes at least, of as many calls on each side: a checked one, and two turns of an untimed and a
+// timed one.
+constexpr double kLeastRounds = 11, kLeastCalls = 5;
+
+// Both cases, and each in a worker that has its kernel and no other's libraries.
+struct Contenders {
+  Pairing pairing;
+  std::unique_ptr<WorkerSide> a, b;
+};
+
+// Asks the workers of the built-in variants and of each plugin what there is to choose from.
+Contenders introduce(const Options& options, const Workload& workload) {
+  struct Home {
+    std::vector<std::string> command;
+    WorkerSide worker;  // owns the rows of its table
+    std::vector<const Variant*> table;
+  };
+  std::vector<std::unique_ptr<Home>> homes;
+  std::vector<const Variant*> table;
+  const auto open = [&](const std::string& name, const std::string& plugin) {
+    const WorkerCommands commands = worker_commands(plugin);
+    const std::vector<std::string>& command = workload.is_layer() ? commands.layers : commands.attention;
+    Home& home = *homes.emplace_back(new Home{command, WorkerSide(name, command, options.worker), {}});
+    const Facts facts = home.worker.launch(0);
+    require_alike(facts, facts);  // that is: no debug build
+    for (const Variant* row : home.worker.table()) {
+      const bool is_taken = std::ranges::any_of(table, [&](const Variant* other) {
+        return std::string_view(other->name) == row->name && std::string_view(other->isa) == row->isa;
+      });
+      if (!is_taken) home.table.push_back(row);
+      // Where layers are asked for, the worker of a plugin has the built-in variants, too.
+      else if (!workload.is_layer())
+        throw UsageError(
+            fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", plugin, row->name));
+    }
+    table.insert(table.end(), home.table.begin(), home.table.end());
+  };
+  open("worker of the built-in variants", "");
+  for (const std::string& plugin : options.plugins) open("worker of " + plugin, plugin);
+
+  Cases both{.run = {contender("A", options.a, options, workload, table),
+                     contender("B", options.b, options, workload, table)}};
+  Contenders contenders{{"", case_name(both.run[0]), case_name(both.run[1])}, nullptr, nullptr};
+  const Pairing& pairing = contenders.pairing;
+  if (pairing.base_case == pairing.candidate_case)
+    throw UsageError(fmt::format("A and B are the same case, {}", short_name(pairing.base_case)));
+  require_memory({pairing.base_case, pairing.candidate_case}, 2);
+  const auto settle = [&](const char* which, const Case& c) {
+    Home& home = **std::ranges::find_if(homes, [&](const std::unique_ptr<Home>& one) {
+      return std::ranges::find(one->table, c.variant) != one->table.end();
+    });
+    Cases alone{.run = {c}};
+    home.worker.plan(alone, options.max_seconds / (kLeastRounds * kLeastCalls));
+    if (alone.run.empty())
+      throw UsageError(fmt::format("{} cannot be compared within --max-seconds {:g}:{}", which, options.max_seconds,
+                                   format_skipped(alone.skipped)));
+    return std::make_unique<WorkerSide>(fmt::format("worker of {}", which), home.command, options.worker);
+  };
+  contenders.a = settle("A", both.run[0]);
+  contenders.b = settle("B", both.run[1]);
+  return contenders;
+}
+
+void print(const DuelReport& report, const Pairing& pairing, const Criteria& criteria) {
+  const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
+  const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  const std::string verdict = verdict_text(report, a, b, criteria);
+  put("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns), a,
+      time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
+      report.rounds.size(), report.seconds,
+      report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
+      color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
+  std::fflush(stdout);
+}
+
+int compare(const Options& options, const Context& context) {
+  if (!context.benchmark_flags.empty())
+    throw UsageError(fmt::format("compare times in its own way: {} belongs to run", context.benchmark_flags.front()));
+  Workload workload;
+  try {
+    workload = parse_workload(options.problem);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(fmt::format("--problem: {}", error.what()));
+  }
+  std::optional<OutputFile> json;
+  if (!options.json.empty()) json.emplace(options.json);
+  DuelSettings settings{
+      .max_seconds = options.max_seconds, .fixed_rounds = options.rounds, .seed = std::random_device{}()};
+  settings.criteria.alpha = options.alpha;
+  settings.criteria.limit = std::log1p(options.limit_percent / 100);
+  const auto seconds = [] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
+  Pairing pairing;
+  DuelReport report;
+  std::string failure;
+  try {
+    const Contenders contenders = introduce(options, workload);
+    pairing = contenders.pairing;
+    const Arena arena{*contenders.a, *contenders.b, *contenders.a, seconds, interrupted};
+    Line line;
+    report = hold_duel(arena, pairing, settings, [&](const DuelReport& so_far) {
+      report = so_far;  // kept when a worker ends
+      line.show(so_far);
+    });
+  } catch (const WrongResult& error) {
+    say("FAILED {}\n", error.what());
+    return kExitWrong;
+  } catch (const SideFailure& error) {
+    // Whoever waits for a worker is woken by the interruption, and takes it for the worker's end.
+    if (!interrupted()) failure = fmt::format("{}, after {} rounds", error.what(), report.rounds.size());
+  }
+
+  if (!report.rounds.empty()) {
+    print(report, pairing, settings.criteria);
+    if (json) json->write(json_text(as_json(report, pairing, failure)));
+  }
+  if (interrupted()) {
+    say("attnbench: interrupted after {} rounds\n", report.rounds.size());
+    return kExitInterrupted;
+  }
+  if (!failure.empty()) throw EnvironmentError(failure);
+  return report.winner == Winner::unknown ? kExitInconclusive : kExitGood;
+}
+
+}  // namespace
+
+Command add_compare(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("compare", "which of two variants is faster on a problem: ratio with interval, in seconds");
+  auto options = std::make_shared<Options>();
+  command->add_option("A", options->a, "VARIANT[/ISA][@THREADS], such as flash, flash/avx2, flash@2")->required();
+  command->add_option("B", options->b, "the same of the other")->required();
+  command->add_option("--problem", options->problem, "such as h:12/q:1024/d:64/mask:causal")->required();
+  command->add_option("--isa", options->isa, "where A or B name none")->capture_default_str();
+  command->add_option("--threads", options->threads, "team size, where A or B name none")->capture_default_str();
+  command->add_option("--plugin", options->plugins,
+                      "a shared library of kernels, see src/attn_plugin.h; may be repeated");
+  command->add_option("--limit", options->limit_percent, "percent within which they count as equal")
+      ->check(in_range(0.6, 100.0))
+      ->capture_default_str();
+  command->add_option("--alpha", options->alpha, "probability of naming the wrong one")
+      ->check(in_range(1e-6, 0.2))
+      ->capture_default_str();
+  command->add_option("--max-seconds", options->max_seconds, "then it stays INCONCLUSIVE")
+      ->check(positive())
+      ->capture_default_str();
+  command->add_option("--rounds", options->rounds, "so many, rather than until the answer is there")
+      ->check(CLI::Range(1, kMostSigns));
+  command->add_option("--json", options->json, "write the rounds and the answer to this file");
+  command->add_option("--seed", options->worker.seed, "of the inputs")->capture_default_str();
+  command
+      ->add_option("--hang-seconds", options->worker.hang_seconds, "without an answer, until a worker counts as hung")
+      ->check(positive())
+      ->capture_default_str();
+  return [options](const Context& context) { return compare(*options, context); };
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,93 @@
+#include "commands/contest.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/failures.hpp"
+#include "base/slices.hpp"
+#include "base/stop.hpp"
+#include "measure/calibration.hpp"
+#include "measure/passes.hpp"
+
+namespace attn::bench {
+namespace {
+
+constexpr double kDropAbove = 2.5;
+
+Entrant entrant_of(const PlannedCase& planned, PreparedWorkload& workload) {
+  const auto prepared = std::make_shared<std::unique_ptr<PreparedCase>>();
+  return {case_name(planned.c), planned.iteration_seconds,
+          [c = planned.c, failure = planned.failure, &workload, prepared](std::int64_t calls) {
+            if (!failure.empty()) throw CaseFailed(failure, is_wrong_result(failure));
+            if (*prepared == nullptr) {
+              *prepared = std::make_unique<PreparedCase>(c, workload);
+              if (!(*prepared)->verdict().passed) throw CaseFailed((*prepared)->verdict().failure, true);
+            }
+            return measure_plainly(**prepared, calls);
+          }};
+}
+
+int taken(const PassTimes& times) {
+  return static_cast<int>(std::count_if(times.begin(), times.end(), [](double t) { return t > 0; }));
+}
+
+std::vector<double> turns_of(const PassTimes& times) {
+  std::vector<double> turns;
+  std::copy_if(times.begin(), times.end(), std::back_inserter(turns), [](double t) { return t > 0; });
+  return turns;
+}
+
+}  // namespace
+
+ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorkload& workload, double seconds,
+                           const Variant* keep, std::mt19937_64& random, Watchdog& watchdog) {
+  PassSettings settings{.seconds = seconds / static_cast<double>(cases.size()), .drop_above = kDropAbove};
+  std::vector<Entrant> entrants;
+  for (const PlannedCase& planned : cases) {
+    if (planned.c.variant == keep) settings.keep = entrants.size();
+    entrants.push_back(entrant_of(planned, workload));
+  }
+  bool spoiled = false;
+  const PassHooks hooks{.begin_turn = [&](std::size_t e, int, int) { set_current_activity(entrants[e].name); },
+                        .stop = [&] { return spoiled || interrupted(); }};
+  const double oracle = oracle_seconds(workload.workload);
+  for (Entrant& entrant : entrants)
+    entrant.measure = [&, name = entrant.name, call_seconds = entrant.call_seconds,
+                       measure = entrant.measure](std::int64_t calls) {
+      const Watched watched(&watchdog, name, oracle + static_cast<double>(calls + 4) * call_seconds);
+      try {
+        Measurement m = measure(calls);
+        if (!m.verdict.passed) throw CaseFailed(m.verdict.failure, true);
+        return m;
+      } catch (const CaseFailed&) {
+        spoiled = !workload.inputs_are_intact();
+        throw;
+      }
+    };
+  const std::vector<Series> all = take_passes(entrants, settings, random, hooks);
+
+  ContestResult result;
+  std::vector<PassTimes> times;
+  for (std::size_t e = 0; e < all.size(); ++e) {
+    times.push_back(all[e].times());
+    if (all[e].failed) result.wrong.push_back({entrants[e].name, all[e].failed->what()});
+  }
+  if (spoiled) return result;  // nobody's inputs are right any more
+  const std::vector<std::size_t> quiet = quiet_passes(times);
+  std::vector<std::size_t> order;
+  for (std::size_t e = 0; e < all.size(); ++e)
+    if (!all[e].failed && taken(times[e]) > 0) order.push_back(e);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(all[a].dropped, median_seconds(times[a], quiet)) <
+           std::pair(all[b].dropped, median_seconds(times[b], quiet));
+  });
+  for (const std::size_t e : order)
+    result.ranking.push_back({.variant = cases[e].c.variant,
+                              .seconds = median_seconds(times[e], quiet),
+                              .spread = spread_of(turns_of(times[e])),
+                              .turns = taken(times[e]),
+                              .level = !all[e].dropped && !is_slower(times[e], times[order.front()])});
+  return result;
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,266 @@
+#include "commands/measure.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/errors.hpp"
+#include "base/failures.hpp"
+#include "base/slices.hpp"
+#include "base/stop.hpp"
+#include "measure/calibration.hpp"
+#include "measure/measurement.hpp"
+
+namespace attn::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Measure = std::function<Measurement(std::int64_t calls)>;
+
+// Checks and the untimed calls around the timed ones, at the most.
+constexpr double kFurtherCalls = 4;
+
+Measure in_this_process(const PlannedCase& planned, Workbench& workbench, Watchdog& watchdog) {
+  return [c = planned.c, call_seconds = planned.iteration_seconds, &workbench, &watchdog](std::int64_t calls) {
+    const Watched watched(&watchdog, case_name(c),
+                          oracle_seconds(c.workload) + (static_cast<double>(calls) + kFurtherCalls) * call_seconds);
+    PreparedCase& prepared = workbench.prepare(c);
+    if (!prepared.verdict().passed) {
+      const std::string failure = prepared.verdict().failure;
+      workbench.renew_if_written(c.workload);
+      throw CaseFailed(failure, is_wrong_result(failure));
+    }
+    Measurement m = measure_with_ceilings(c, prepared, calls);
+    if (!m.verdict.passed) workbench.renew_if_written(c.workload);
+    return m;
+  };
+}
+
+Measure in_a_worker(const PlannedCase& planned, Station& station) {
+  return [planned, &station, checked = false](std::int64_t calls) mutable {
+    try {
+      if (!checked) {
+        const Verdict verdict = station.prepare(planned.c, planned.iteration_seconds);
+        if (!verdict.passed) throw CaseFailed(verdict.failure, is_wrong_result(verdict.failure));
+        checked = true;
+      }
+      return station.measure(planned.c, calls, planned.iteration_seconds);
+    } catch (const WorkerError& error) {
+      throw CaseFailed(std::string("its worker ") + error.what(), false);
+    }
+  };
+}
+
+Measure fails(const std::string& failure) {
+  return [failure](std::int64_t) -> Measurement { throw CaseFailed(failure, is_wrong_result(failure)); };
+}
+
+// Calls for so long before anything counts.
+Measure warmed_up(Measure measure, double seconds) {
+  return [measure = std::move(measure), seconds, warm = false](std::int64_t calls) mutable {
+    for (const auto begin = Clock::now(); !warm && !interrupted();)
+      if (std::chrono::duration<double>(Clock::now() - begin).count() >= seconds)
+        warm = true;
+      else
+        measure(calls);
+    return measure(calls);
+  };
+}
+
+std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& session) {
+  std::vector<Entrant> entrants;
+  for (const PlannedCase& planned : group) {
+    Station* station = session.kernels.station_of(*planned.c.variant);
+    Measure measure = !planned.failure.empty() ? fails(planned.failure)
+                      : station == nullptr     ? in_this_process(planned, session.workbench, session.watchdog)
+                                               : in_a_worker(planned, *station);
+    if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
+    entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
+  }
+  return entrants;
+}
+
+// Why nothing more is measured; empty when it goes on.
+std::string why_stop(const Session& session) {
+  if (interrupted()) return "interrupted";
+  if (!session.reporter.file_error().empty()) return "the result file cannot be written";
+  if (session.budget_seconds > 0 && session.progress.elapsed_seconds() > session.budget_seconds)
+    return fmt::format("the time budget of {:g} s is used up", session.budget_seconds);
+  return {};
+}
+
+// What Google Benchmark is told of a case.
+struct Outcome {
+  PlannedCase planned;
+  std::int64_t calls = 1;
+  std::vector<Measurement> turns;
+  std::string error;  // instead of turns
+};
+
+void replay(benchmark::State& state, const Outcome& outcome, std::size_t turn) {
+  if (!outcome.error.empty()) return state.SkipWithError(outcome.error.c_str());
+  const Measurement& m = outcome.turns.at(turn);
+  while (state.KeepRunningBatch(state.max_iterations)) state.SetIterationTime(m.wall_seconds);
+  add_counters(state, outcome.planned.c.workload, m);
+  state.counters[kWorkerCpuSeconds] = m.cpu_seconds / static_cast<double>(state.max_iterations);
+}
+
+// The turns that make the row: those of quiet passes, but of a case that sat some out all, and all where the user said how
+// many there are to be.
+std::vector<Measurement> turns_of_row(const Series& series, std::span<const std::size_t> quiet, bool all) {
+  std::vector<Measurement> turns;
+  const bool complete =
+      std::all_of(series.turns.begin(), series.turns.end(), [](const auto& turn) { return turn.has_value(); });
+  for (std::size_t pass = 0; pass < series.turns.size(); ++pass)
+    if (series.turns[pass] && (all || !complete || std::binary_search(quiet.begin(), quiet.end(), pass)))
+      turns.push_back(*series.turns[pass]);
+  return turns;
+}
+
+// Over all turns, also those that the row leaves out.
+Marks marks_of(const Series& series, int threads) {
+  Marks marks;
+  std::vector<double> seconds, slice_spreads, cpus_busy;
+  for (const std::optional<Measurement>& turn : series.turns) {
+    if (!turn) continue;
+    marks.insert(turn->marks.begin(), turn->marks.end());
+    if (!turn->verdict.mistrusted.empty()) marks["mistrusted"] = turn->verdict.mistrusted;
+    seconds.push_back(turn->wall_seconds);
+    cpus_busy.push_back(turn->cpus_busy);
+    slice_spreads.push_back(turn->slice_spread);
+  }
+  // A kernel may have been well-behaved until it was timed. Half a CPU more in most turns is no accident.
+  constexpr double kOneTooMany = 0.5;
+  if (const double busy = cpus_busy.empty() ? 0 : quantile_of(cpus_busy, 0.5); busy > threads + kOneTooMany)
+    marks.try_emplace("suspect_threads", fmt::format("{:.1f} CPUs busy in the timed calls where {} thread{} should be",
+                                                     busy, threads, threads == 1 ? "" : "s"));
+  const double of_passes = spread_of(seconds);
+  const double of_slices = slice_spreads.empty() ? 0 : quantile_of(slice_spreads, 0.5);
+  if (of_passes > kUnsteady)
+    marks["unsteady"] = fmt::format("its passes differ by {:.0f} %", 100 * of_passes);
+  else if (of_slices > kUnsteady)
+    marks["unsteady"] = fmt::format("the slices within its passes differ by {:.0f} %", 100 * of_slices);
+  return marks;
+}
+
+// What Google Benchmark has no word for.
+Json extras_of(const Series& series, int threads, std::size_t kept, Standing standing, bool cut_short) {
+  Json extras = Json::object();
+  if (series.failed) {
+    extras["failure"] = series.failed->wrong ? "wrong" : "failed";
+    return extras;
+  }
+  if (standing != Standing::unknown) extras["standing"] = to_string(standing);
+  if (const Marks marks = marks_of(series, threads); !marks.empty()) extras["marks"] = marks;
+  std::size_t taken = 0;
+  for (const std::optional<Measurement>& turn : series.turns)
+    if (turn) {
+      ++taken;
+      if (!turn->libraries.empty()) extras["libraries"] = turn->libraries;
+    }
+  if (taken > kept) extras["passes_left_out"] = taken - kept;
+  if (cut_short) extras["interrupted"] = true;
+  return extras;
+}
+
+void replay(const std::vector<Outcome>& outcomes, const Session& session) {
+  benchmark::ClearRegisteredBenchmarks();
+  for (const Outcome& outcome : outcomes) {
+    const auto turn = std::make_shared<std::size_t>(0);
+    benchmark::RegisterBenchmark(case_name(outcome.planned.c).c_str(),
+                                 [&outcome, turn](benchmark::State& state) { replay(state, outcome, (*turn)++); })
+        ->Unit(session.time_unit)
+        ->UseManualTime()
+        ->Iterations(outcome.calls)
+        ->Repetitions(static_cast<int>(std::max<std::size_t>(outcome.turns.size(), 1)));
+  }
+  benchmark::RunSpecifiedBenchmarks(&session.reporter, ".");
+}
+
+// `cut_short`: why there are no more turns than these; empty when there are all.
+void report(std::span<const PlannedCase> group, std::span<const Series> all, const std::string& cut_short,
+            const Session& session) {
+  std::vector<PassTimes> times;
+  for (const Series& series : all) times.push_back(series.failed ? PassTimes() : series.times());
+  std::size_t passes = 0;
+  for (const PassTimes& t : times) passes = std::max(passes, t.size());
+  for (PassTimes& t : times) t.resize(passes, std::numeric_limits<double>::quiet_NaN());
+  const std::vector<std::size_t> quiet = quiet_passes(times);
+  const std::vector<Standing> standings = standings_of(times);
+
+  std::vector<Outcome> outcomes;
+  for (std::size_t e = 0; e < group.size(); ++e) {
+    Outcome outcome{.planned = group[e], .calls = std::max<std::int64_t>(all[e].calls, 1)};
+    outcome.turns = turns_of_row(all[e], quiet, session.passes.repetitions > 0);
+    if (all[e].failed)
+      outcome.error = all[e].failed->what();
+    else if (outcome.turns.empty())
+      outcome.error = kNotRun + (cut_short.empty() ? "it had no turn" : cut_short);
+    if (all[e].failed) outcome.turns.clear();
+    session.reporter.expect(
+        case_name(group[e].c),
+        {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
+         .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
+    outcomes.push_back(std::move(outcome));
+  }
+  replay(outcomes, session);
+}
+
+// Saves what the finished passes gave, for the case that this process is killed; rarely enough to cost a twentieth of the
+// time at the most.
+class Drafts {
+ public:
+  Drafts(std::span<const PlannedCase> group, const Session& session) : group_(group), session_(session) {}
+
+  void save(std::span<const Series> all) {
+    constexpr int kShare = 20;
+    const auto begin = Clock::now();
+    if (begin - saved_ < kShare * cost_) return;
+    session_.reporter.draft([&] { report(group_, all, "some of its passes are to come", session_); });
+    saved_ = Clock::now();
+    cost_ = saved_ - begin;
+  }
+
+ private:
+  std::span<const PlannedCase> group_;
+  const Session& session_;
+  Clock::time_point saved_;
+  Clock::duration cost_{};
+};
+
+std::vector<Series> take_turns(std::span<const PlannedCase> group, Session& session) {
+  const std::vector<Entrant> entrants = entrants_of(group, session);
+  Drafts drafts(group, session);
+  const PassHooks hooks{.begin_turn =
+                            [&](std::size_t e, int, int turns) {
+                              session.file.begin_case(entrants[e].name);
+                              session.progress.begin(entrants[e].name, turns);
+                              set_current_activity(entrants[e].name);
+                            },
+                        .stop = [&] { return !why_stop(session).empty(); },
+                        .end_pass = [&](std::span<const Series> all) { drafts.save(all); }};
+  return take_passes(entrants, session.passes, session.random, hooks);
+}
+
+}  // namespace
+
+std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& cases) {
+  std::vector<std::vector<PlannedCase>> groups;
+  std::map<std::pair<std::string, int>, std::size_t> places;
+  for (const PlannedCase& planned : cases) {
+    const auto place = places.try_emplace({to_string(planned.c.workload), planned.c.threads}, groups.size()).first;
+    if (place->second == groups.size()) groups.emplace_back();
+    groups[place->second].push_back(planned);
+  }
+  return groups;
+}
+
+void measure_group(std::span<const PlannedCase> group, Session& session) {
+  const std::vector<Series> all = take_turns(group, session);
+  report(group, all, why_stop(session), session);
+}
+
+}  // namespace attn::bench

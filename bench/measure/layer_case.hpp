@@ -1,0 +1,107 @@
+// LayerCase: a layer of src/layers as a case: its tensors, its calls, and what they are checked against. The row's variant
+// is the core of the pass that the row names; where a row has both passes, the core of the other is what select() takes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "cases/case.hpp"
+#include "check.hpp"
+#include "layers/attention_layers.hpp"
+#include "measure/layer_flips.hpp"
+
+namespace attn::bench {
+
+// Inputs, weights and a gradient of the output, seeded; shared by all variants of a workload.
+struct LayerInputs {
+  LayerInputs(const Workload& workload, std::uint64_t seed);
+
+  std::uint64_t seed;
+  bool cross;  // keys and values come from the context
+  layers::Sequence x, context, dy;
+  layers::MultiHeadWeights weights;  // of the single head those of q, k and v stacked
+};
+
+// What a call writes.
+struct LayerOutputs {
+  layers::Sequence y, dx, d_context;
+  layers::MultiHeadWeights gradients;
+  layers::SingleHeadWeights head_gradients;
+
+  // Every tensor that the workload's passes write, with its name.
+  std::vector<std::pair<const char*, std::vector<float>*>> all(const Workload& workload);
+};
+
+// The layer itself, of either class.
+class Layer {
+ public:
+  Layer(const Workload& workload, const LayerInputs& inputs);
+  void forward(const LayerInputs& inputs, LayerOutputs& outputs, const layers::Execution& execution);
+  void backward(const LayerInputs& inputs, LayerOutputs& outputs, const layers::Execution& execution);
+
+  void turn(LayerFlips& flips, std::mt19937_64& random);
+  void undo(const LayerFlips& flips);
+
+ private:
+  std::optional<layers::SingleHeadAttention> single_;
+  std::optional<layers::MultiHeadAttention> multi_;
+};
+
+// Inputs and what is expected of the outputs: of the same layer with projections by plain loops that sum in double, and
+// `naive` and `naive_backward` as cores, which tests compare with PyTorch. Computed when first asked for.
+class LayerWorkload {
+ public:
+  LayerWorkload(const Workload& workload, std::uint64_t seed) : workload_(workload), inputs_(workload, seed) {}
+
+  const LayerInputs& inputs() const { return inputs_; }
+  void turn_dy();
+  void turn_dy(const LayerFlips& flips) { flips.turn_columns(inputs_.dy); }
+  // Errors are differences relative to the largest element of a tensor. They pass up to 64 eps: products of a depth of
+  // about a thousand, each good for sqrt(depth) eps, twice.
+  Verdict check(LayerOutputs& outputs);
+
+ private:
+  Workload workload_;
+  LayerInputs inputs_;
+  std::optional<LayerOutputs> expected_;
+};
+
+class LayerCase {
+ public:
+  LayerCase(const Case& c, LayerWorkload& workload);
+
+  void call();
+  void poison();
+  // What the core meets from now on is another, and what is expected of the layer follows, until restore_inputs(), which
+  // also makes of the outputs of the last call what they would have been.
+  void change_inputs(std::mt19937_64& random);
+  void restore_inputs();
+  std::vector<std::span<std::byte>> outputs();
+  std::vector<std::byte> output_bits();
+  Verdict check() { return workload_.check(outputs_); }
+  // Seconds of a call in each part, over the calls since poison().
+  layers::LayerTimes times() const;
+  // Time of a forward pass relative to its products plus its core, as the fused form has them, each called by itself right
+  // after: 1 for a layer that costs nothing beyond them. 0 where there is a backward pass.
+  double over_parts();
+
+ private:
+  Workload what_;
+  LayerWorkload& workload_;
+  Layer layer_;
+  LayerOutputs outputs_;
+  LayerFlips flips_;
+  bool dy_is_turned_ = false;
+  layers::LayerTimes times_;
+  std::int64_t calls_ = 0;
+  layers::Execution execution_;
+};
+
+// Bytes of tensors that a layer case works on, about.
+std::int64_t layer_bytes(const Workload& workload);
+
+}  // namespace attn::bench

@@ -1,0 +1,262 @@
+#include "measure/measurement.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "base/printable.hpp"
+#include "base/slices.hpp"
+#include "base/stop.hpp"
+#include "machine/ceiling.hpp"
+#include "machine/team.hpp"
+
+namespace attn::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// What the process used: all its threads together.
+struct Usage {
+  double wall_seconds = 0, cpu_seconds = 0;
+  std::int64_t involuntary_switches = 0, page_faults = 0;
+  std::int64_t address_bytes = 0;  // mapped; 0 where the system does not tell
+
+  // `address_bytes` costs microseconds, and is the caller's.
+  static Usage now() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
+    return {.wall_seconds = std::chrono::duration<double>(Clock::now().time_since_epoch()).count(),
+            .cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            .involuntary_switches = usage.ru_nivcsw,
+            .page_faults = usage.ru_minflt + usage.ru_majflt};
+  }
+};
+
+std::int64_t address_bytes() {
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+// Adds up what was used while it runs.
+class Stopwatch {
+ public:
+  void start() {
+    const std::int64_t bytes = address_bytes();
+    begin_ = Usage::now();
+    begin_.address_bytes = bytes;
+  }
+  void stop() {
+    const Usage end = Usage::now();
+    total_.address_bytes += address_bytes() - begin_.address_bytes;
+    total_.wall_seconds += end.wall_seconds - begin_.wall_seconds;
+    total_.cpu_seconds += end.cpu_seconds - begin_.cpu_seconds;
+    total_.involuntary_switches += end.involuntary_switches - begin_.involuntary_switches;
+    total_.page_faults += end.page_faults - begin_.page_faults;
+  }
+  void write_to(Measurement& m) const {
+    m.wall_seconds = total_.wall_seconds;
+    m.cpu_seconds = total_.cpu_seconds;
+    m.involuntary_switches = total_.involuntary_switches;
+    m.page_faults = total_.page_faults;
+  }
+  std::int64_t grown_bytes() const { return total_.address_bytes; }
+
+ private:
+  Usage begin_, total_;
+};
+
+// What a thread of the machine can do at most is measured in chunks of 50 us, which a neighbour may slow down; but not by
+// this factor in all of them.
+constexpr double kImplausibleFactor = 2;
+constexpr int kPeakLooks = 20;
+constexpr double kImplausiblePercent = 100 * kImplausibleFactor;
+
+Measurement conclude(PreparedCase& prepared, const Stopwatch& stopwatch) {
+  prepared.check_again();
+  prepared.note_growth(stopwatch.grown_bytes());
+  Measurement m{.verdict = prepared.verdict()};
+  stopwatch.write_to(m);
+  if (!m.verdict.passed) m.verdict.failure = "after timing: " + m.verdict.failure;
+  m.checksum = prepared.checksum();
+  m.workspace_bytes = static_cast<std::int64_t>(prepared.workspace_bytes());
+  m.prepare_seconds = prepared.prepare_seconds();
+  m.finish_seconds = prepared.finish_seconds();
+  m.what_ran = prepared.what_ran();
+  m.parts = prepared.part_seconds();
+  m.marks = prepared.marks();
+  return m;
+}
+
+constexpr double kShortCall = 0.05, kVeryShortCall = 1e-3;
+
+void add_share(benchmark::State& state, const char* counter, std::optional<double> percent) {
+  if (percent) state.counters[counter] = *percent;
+}
+
+bool is_fault(std::optional<double> percent) { return percent && is_ruler_fault(*percent); }
+
+}  // namespace
+
+Json to_json(const Verdict& v) {
+  return {{"passed", v.passed},         {"max_scaled_err", v.max_scaled_err},
+          {"tolerance", v.tolerance},   {"rows_checked", v.rows_checked},
+          {"mistrusted", v.mistrusted}, {"failure", v.failure}};
+}
+
+// What came later is left out by the workers of older builds, which the gate compares with.
+Verdict verdict_from(const Json& json) {
+  return {.passed = json.at("passed"),
+          .max_scaled_err = json.at("max_scaled_err"),
+          .tolerance = json.at("tolerance"),
+          .rows_checked = json.at("rows_checked"),
+          .mistrusted = json.value("mistrusted", ""),
+          .failure = json.at("failure")};
+}
+
+Json to_json(const Measurement& m) {
+  Json json = {{"verdict", to_json(m.verdict)},
+               {"wall_seconds", m.wall_seconds},
+               {"cpu_seconds", m.cpu_seconds},
+               {"involuntary_switches", m.involuntary_switches},
+               {"page_faults", m.page_faults},
+               {"checksum", m.checksum},
+               {"slice_spread", m.slice_spread},
+               {"workspace_bytes", m.workspace_bytes},
+               {"threads_used", m.threads_used},
+               {"cpus_busy", m.cpus_busy},
+               {"prepare_seconds", m.prepare_seconds},
+               {"finish_seconds", m.finish_seconds},
+               {"what_ran", m.what_ran},
+               {"projections_seconds", m.parts.projections},
+               {"core_seconds", m.parts.core},
+               {"concat_seconds", m.parts.concat},
+               {"over_parts", m.over_parts},
+               {"marks", m.marks},
+               {"libraries", m.libraries}};
+  if (m.pct_peak) json["pct_peak"] = *m.pct_peak;
+  if (m.pct_bandwidth) json["pct_bandwidth"] = *m.pct_bandwidth;
+  return json;
+}
+
+Measurement measurement_from(const Json& json) {
+  const auto percent = [&](const char* key) {
+    return json.contains(key) ? std::optional(json.at(key).get<double>()) : std::nullopt;
+  };
+  return {.verdict = verdict_from(json.at("verdict")),
+          .wall_seconds = json.at("wall_seconds"),
+          .cpu_seconds = json.at("cpu_seconds"),
+          .involuntary_switches = json.at("involuntary_switches"),
+          .page_faults = json.at("page_faults"),
+          .checksum = json.at("checksum"),
+          .pct_peak = percent("pct_peak"),
+          .pct_bandwidth = percent("pct_bandwidth"),
+          .slice_spread = json.value("slice_spread", 0.0),
+          .workspace_bytes = json.at("workspace_bytes"),
+          .threads_used = json.at("threads_used"),
+          .cpus_busy = json.value("cpus_busy", 0.0),
+          .prepare_seconds = json.at("prepare_seconds"),
+          .finish_seconds = json.at("finish_seconds"),
+          .what_ran = printable(json.at("what_ran").get<std::string>(), kMostToldBytes),
+          .parts = {.projections = json.at("projections_seconds"),
+                    .core = json.at("core_seconds"),
+                    .concat = json.at("concat_seconds")},
+          .over_parts = json.at("over_parts"),
+          .marks = json.value("marks", Marks()),
+          .libraries = json.value("libraries", "")};
+}
+
+std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls) {
+  if (m.pct_peak.value_or(0) < kImplausiblePercent || !(m.wall_seconds > 0)) return {};
+  const double rate = static_cast<double>(flops(c.workload)) * static_cast<double>(calls) / m.wall_seconds;
+  double peak = 0;
+  for (int look = 0; look < kPeakLooks; ++look) peak = std::max(peak, machine_peak(c.threads));
+  if (!(peak > 0) || rate <= kImplausibleFactor * peak) return {};
+  return fmt::format("it did not compute: {:.4g} GFLOP/s, where {} thread{} of this machine can do {:.4g}", rate / 1e9,
+                     c.threads, c.threads == 1 ? "" : "s", peak / 1e9);
+}
+
+Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls) {
+  if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
+  const int threads_used = prepared.threads_used();
+  // Brings back what others evicted, and a worker that stood still; of long calls that is little.
+  if (prepared.first_call_seconds() < kShortCall) prepared.call();
+  prepared.begin_calls();
+  if (prepared.copies() > 1) wait_for_resting_teams();  // which looked at the copies of the turn before
+  const TeamClock team;
+  Ruler ruler(c, prepared);
+  prepared.change_inputs();
+  Stopwatch stopwatch;
+  stopwatch.start();
+  std::int64_t made = 0;
+  call_in_slices(
+      prepared, ruler, [&] { return made < calls && !interrupted() && ++made > 0; }, [&] { stopwatch.stop(); },
+      [&] { stopwatch.start(); });
+  stopwatch.stop();
+  ruler.finish();
+  const double cpus_busy = team.use(made).cpus_busy();
+  Measurement m = conclude(prepared, stopwatch);
+  m.pct_peak = ruler.pct_peak();
+  m.pct_bandwidth = ruler.pct_bandwidth();
+  m.slice_spread = ruler.spread();
+  m.over_parts = prepared.over_parts();
+  m.threads_used = threads_used;
+  m.cpus_busy = cpus_busy;
+  if (const std::string reason = why_impossible(c, m, made); m.verdict.passed && !reason.empty())
+    m.verdict = {.tolerance = m.verdict.tolerance, .failure = reason};
+  return m;
+}
+
+Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
+  if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
+  prepared.begin_calls();
+  prepared.call();
+  prepared.change_inputs();
+  // Of a few short calls the first would pay for what the change did to the caches.
+  if (prepared.first_call_seconds() < kVeryShortCall) prepared.call();
+  Stopwatch stopwatch;
+  stopwatch.start();
+  for (std::int64_t i = 0; i < calls && !interrupted(); ++i) {
+    prepared.call();
+    benchmark::ClobberMemory();
+  }
+  stopwatch.stop();
+  return conclude(prepared, stopwatch);
+}
+
+void add_counters(benchmark::State& state, const Workload& w, const Measurement& m) {
+  const Problem& p = w.problem;
+  constexpr auto kPerIteration = benchmark::Counter::kIsIterationInvariantRate;
+  state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(w)), kPerIteration);
+  add_share(state, "pct_peak", m.pct_peak);
+  if (is_decode(p) && !w.is_layer()) {
+    state.counters["bandwidth"] = benchmark::Counter(static_cast<double>(needed_kv_bytes(p)), kPerIteration);
+    add_share(state, "pct_bandwidth", m.pct_bandwidth);
+  }
+  if (w.is_layer()) {
+    state.counters["projections_seconds"] = m.parts.projections;
+    state.counters["core_seconds"] = m.parts.core;
+    if (m.parts.concat > 0) state.counters["concat_seconds"] = m.parts.concat;
+    if (m.over_parts > 0) state.counters["over_parts"] = m.over_parts;
+  } else {
+    state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
+  }
+  state.counters["workspace_bytes"] = static_cast<double>(m.workspace_bytes);
+  if (m.threads_used > 0) state.counters["threads_used"] = m.threads_used;
+  if (m.prepare_seconds > 0) state.counters["prepare_seconds"] = m.prepare_seconds;
+  if (m.finish_seconds > 0) state.counters["finish_seconds"] = m.finish_seconds;
+  state.counters["max_scaled_err"] = m.verdict.max_scaled_err;
+  state.counters["tolerance"] = m.verdict.tolerance;
+  state.counters["rows_checked"] = static_cast<double>(m.verdict.rows_checked);
+  const bool fault = is_fault(m.pct_peak) || is_fault(m.pct_bandwidth);
+  state.SetLabel(fmt::format("{}{}{}", m.what_ran, fault && !m.what_ran.empty() ? " " : "", fault ? kRulerFault : ""));
+}
+
+}  // namespace attn::bench

@@ -1,0 +1,80 @@
+// Measurement: what a number of calls of a prepared case gave, taken in this process or handed over by a worker.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/json.hpp"
+#include "check.hpp"
+#include "measure/ruler.hpp"
+#include "measure/workbench.hpp"
+
+namespace attn::bench {
+
+// What a reader must know before believing a row that is right: "unsteady", "suspect_threads" and the like, each with the
+// reason. They ride in the row's `marks`.
+using Marks = std::map<std::string, std::string>;
+
+struct Measurement {
+  Verdict verdict;  // after the calls; where it failed, nothing else counts
+  double wall_seconds = 0, cpu_seconds = 0;
+  std::int64_t involuntary_switches = 0, page_faults = 0;
+  std::uint64_t checksum = 0;                     // of the outputs
+  std::optional<double> pct_peak, pct_bandwidth;  // empty without such a ceiling
+  double slice_spread = 0;                        // how far the slices behind that share differ
+  std::int64_t workspace_bytes = 0;
+  int threads_used = 0;                            // 0: not known
+  double cpus_busy = 0;                            // by this process, or ready to be; 0: not known
+  double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds
+  std::string what_ran;                            // inside the library behind the kernel
+  layers::LayerTimes parts;                        // of a layer: seconds of a call in each
+  double over_parts = 0;                           // of its forward pass: time over that of its parts; 0: not known
+  Marks marks;
+  std::string libraries;  // of a peer: which BLAS and OpenMP its calls are bound to
+};
+
+Json to_json(const Measurement& m);
+Json to_json(const Verdict& verdict);
+// Throw Json::exception when it is none.
+Measurement measurement_from(const Json& json);
+Verdict verdict_from(const Json& json);
+
+// Calls the kernel for as long as `more` says, in slices between which ceilings are measured and inputs changed; `pause` and
+// `resume` hold whatever clock is running meanwhile. ruler.finish() is the caller's, once that clock stands still.
+template <class More, class Pause, class Resume>
+void call_in_slices(PreparedCase& prepared, Ruler& ruler, More more, Pause pause, Resume resume) {
+  ruler.begin_slice();
+  while (more()) {
+    if (ruler.is_between_slices()) {
+      pause();
+      ruler.measure_ceilings();
+      prepared.disturb();
+      resume();
+      ruler.begin_slice();
+    }
+    prepared.call();
+    benchmark::ClobberMemory();
+    if (ruler.slice_is_full() && !ruler.end_slice()) ruler.begin_slice();
+  }
+}
+
+// A batch of calls with a stopwatch of its own, ceilings beside them, then another look at the outputs. Of a case that was not found
+// right before, only the verdict.
+Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::int64_t calls);
+
+// Why a kernel whose outputs are right cannot have computed them in so many calls: faster than twice what the machine can do
+// at most, which no neighbour's disturbance of a ceiling explains. Empty when it can have. May measure.
+std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls);
+
+// The same without ceilings and after one untimed call: for turns of a few milliseconds between two builds, where what
+// another loop leaves in the caches would be noise.
+Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls);
+
+// The counters and the label of a row.
+void add_counters(benchmark::State& state, const Workload& workload, const Measurement& m);
+
+}  // namespace attn::bench

@@ -1,0 +1,404 @@
+#include "measure/workbench.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "base/errors.hpp"
+#include "base/stop.hpp"
+#include "machine/cpus.hpp"
+#include "machine/openmp_team.hpp"
+#include "machine/team.hpp"
+#include "measure/input_watch.hpp"
+
+namespace attn::bench {
+namespace {
+
+// Random interleaving returns to a workload again and again; this much of inputs and oracles is kept for it.
+constexpr std::int64_t kKeptBytes = std::int64_t{2} << 30;
+
+// What disturb() poisons of an output or a workspace.
+constexpr std::size_t kDisturbedBytes = std::size_t{1} << 16;
+
+// What a team is called for again, since threads that race are right most of the time.
+constexpr int kFurtherTeamCalls = 8;
+constexpr double kFurtherTeamSeconds = 0.02;
+
+// A call so long that a team which spun on from before it, for 15 ms with GCC's runtime, is below the 5 % of TeamClock.
+constexpr auto kLongCall = std::chrono::milliseconds(300);
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::int64_t saturated(double bytes) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  return bytes >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(bytes);
+}
+
+// Oracle and yardstick: every output and its scale in double and in float for every row that is checked.
+std::int64_t oracle_bytes(const Problem& p) {
+  const double share = static_cast<double>(oracle_flops(p)) / static_cast<double>(std::max<std::int64_t>(flops(p), 1));
+  const std::int64_t outputs =
+      p.backward ? elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p)) : elements(shape_o(p));
+  return static_cast<std::int64_t>(static_cast<double>(outputs) * std::min(1.0, share) * 24);
+}
+
+// Four interleaved FNV-1a streams over 8-byte words; the outputs are whole 4-byte words.
+std::uint64_t checksum_of(std::span<const std::byte> bytes) {
+  std::array<std::uint64_t, 4> lane = {1, 2, 3, 4};
+  for (std::size_t at = 0, word = 0; at < bytes.size(); at += sizeof(std::uint64_t), ++word) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes.data() + at, std::min(sizeof value, bytes.size() - at));
+    lane[word % 4] = (lane[word % 4] ^ value) * 0x100000001b3;
+  }
+  std::uint64_t sum = bytes.size();
+  for (const std::uint64_t l : lane) sum = (sum ^ (l >> 29) ^ l) * 0x9e3779b97f4a7c15;
+  return sum;
+}
+
+// What a call surely reads.
+std::int64_t needed_input_bytes(const Problem& p) {
+  return elements(shape_q(p)) * element_bytes(p) + needed_kv_bytes(p);
+}
+
+}  // namespace
+
+std::int64_t copies_needed(const Workload& w, std::int64_t last_level_bytes) {
+  if (w.setup.cache == CacheState::warm) return 1;
+  return std::max<std::int64_t>(2, 2 * last_level_bytes / needed_input_bytes(w.problem) + 1);
+}
+
+std::string why_not_cold(const Workload& w, std::int64_t last_level_bytes) {
+  // A copy is four mappings of three parts, of which Linux allows 65530.
+  constexpr std::int64_t kMostCopies = 4096;
+  if (w.setup.cache == CacheState::warm) return {};
+  if (last_level_bytes == 0) return "cache:cold needs the size of the last-level cache, which the system does not tell";
+  if (const std::int64_t copies = copies_needed(w, last_level_bytes); copies > kMostCopies)
+    return fmt::format("cache:cold would need {} copies of {} to exceed a last-level cache of {}; at most {}", copies,
+                       bytes_text(needed_input_bytes(w.problem)), bytes_text(last_level_bytes), kMostCopies);
+  return {};
+}
+
+PreparedWorkload::PreparedWorkload(const Workload& w, const InputSource& source, std::int64_t last_level_bytes)
+    : workload((require_default_team(), w)),  // which fills the inputs
+      inputs(w.is_layer() ? parse_problem("h:1/q:1/d:1") : w.problem, w.setup, source),
+      hash(inputs.hash()),
+      seed_(source.seed) {
+  if (w.is_layer()) layer.emplace(w, source.seed);
+  const std::int64_t copies = copies_needed(w, last_level_bytes);
+  for (std::int64_t copy = 1; copy < copies; ++copy) further_copies.push_back(inputs.copy(w.problem, w.setup));
+}
+
+const Oracle& PreparedWorkload::oracle() {
+  if (!oracle_) oracle_ = make_oracle(workload.problem, inputs.tensors(), seed_);
+  return *oracle_;
+}
+
+bool PreparedWorkload::inputs_are_intact() const {
+  bool intact = true;
+  // The cores share the copies: hashing hundreds of megabytes on one would take longer than measuring.
+#pragma omp parallel for schedule(dynamic) reduction(&& : intact) if (copies() > 1)
+  for (std::size_t i = 0; i < copies(); ++i) intact = intact && copy(i).hash() == hash;
+  return intact;
+}
+
+PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before)
+    : case_(c),
+      workload_(workload),
+      workspace_(workload.layer ? 0 : attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
+      written_(workload.copies(), 0) {
+  if (get_ready()) check_first_call(checked_before);
+}
+
+bool PreparedCase::get_ready() {
+  const auto refuse = [&](std::string failure) {
+    verdict_ = {.tolerance = 1, .failure = std::move(failure)};
+    return false;
+  };
+  const FormedTeam team = form_team(case_.threads);
+  if (std::string reason = why_not_team(team, case_.threads); !reason.empty()) return refuse(std::move(reason));
+  Cpus cpus = usable_cpus({});
+  cpus.allowed = team.cpus;  // the runtime may have bound its threads
+  if (const std::string reason = oversubscription(case_.threads, cpus); !reason.empty())
+    marks_["oversubscribed"] = reason;
+  if (case_.variant->error_multiple > 1)
+    marks_["loose_tolerance"] =
+        fmt::format("its author asks for {:g} times the tolerance of others", case_.variant->error_multiple);
+  try {
+    if (workload_.layer) layer_ = std::make_unique<LayerCase>(case_, *workload_.layer);
+    for (std::size_t copy = 0; copy < workload_.copies() && layer_ == nullptr; ++copy) {
+      const auto begin = Clock::now();
+      args_.emplace_back(*case_.variant,
+                         attn::prepare(*case_.variant, workload_.workload.problem, workload_.copy(copy).tensors(),
+                                       case_.threads, workspace_.bytes()));
+      if (case_.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
+    }
+  } catch (const EnvironmentError&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    return refuse(error.what());
+  }
+  return true;
+}
+
+void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before) {
+  if (!checked_before && layer_ == nullptr) workload_.oracle();  // from inputs that no call of this kernel has touched
+  poison();
+  CallerState caller(case_.threads);
+  std::optional<InputWatch> watch;
+  if (layer_ == nullptr) watch.emplace(inputs(0));
+  const TeamClock team;
+  const auto begin = Clock::now();
+  call();
+  first_call_seconds_ = seconds_since(begin);
+  const bool wrote = watch && watch->saw_a_write();
+  watch.reset();
+  if (Clock::now() - begin >= kLongCall) {
+    const std::string suspect = suspicion_of(team.use(1));
+    if (suspect.empty()) threads_used_ = team.threads_used();  // else threads_used() looks again, once teams rest
+  }
+  finish(0);
+  checked_ = outputs(0);
+  checksum_ = checksum_of(checked_);
+  std::string changes = caller.mend_changes();
+  if (wrote) changes = "it wrote to an input";
+  if (checked_before == checksum_ && workload_.inputs_are_intact() && overrun().empty())
+    verdict_.passed = true;
+  else
+    judge(0);
+  if (verdict_.passed && case_.threads > 1) call_again_by_a_team();
+  if (std::string later = caller.mend_changes(); changes.empty()) changes = std::move(later);
+  if (verdict_.passed && !changes.empty()) fail(changes);
+  if (layer_ == nullptr) look_for_untimed_work();
+}
+
+void PreparedCase::call_again_by_a_team() {
+  const auto begin = Clock::now();
+  for (int i = 0; i < kFurtherTeamCalls && verdict_.passed && seconds_since(begin) < kFurtherTeamSeconds; ++i) {
+    poison();
+    call();
+    finish(0);
+    if (outputs(0) != checked_) judge(0);
+  }
+}
+
+void PreparedCase::finish(std::size_t copy) {
+  if (layer_ != nullptr) return;
+  if (case_.variant->finish == nullptr) return;
+  const auto begin = Clock::now();
+  args_[copy].finish();
+  finish_seconds_ = seconds_since(begin);
+}
+
+void PreparedCase::poison() const {
+  if (layer_ != nullptr) return layer_->poison();
+  for (std::size_t copy = 0; copy < copies(); ++copy) inputs(copy).poison_outputs();
+  std::fill(written_.begin(), written_.end(), 0);
+  attn::poison(workspace_.bytes());
+  next_ = 0;
+}
+
+void PreparedCase::begin_calls() {
+  caller_.emplace(case_.threads);
+  if (layer_ != nullptr) return layer_->poison();
+  if (!std::exchange(let_stand_, !let_stand_)) poison();
+  std::fill(written_.begin(), written_.end(), 0);
+  next_ = 0;
+}
+
+void PreparedCase::disturb() {
+  if (layer_ == nullptr && case_.variant->prepare != nullptr) return;
+  change_inputs();
+  if (random_() % 2 == 0) return;
+  std::vector<std::span<std::byte>> all = layer_ != nullptr ? layer_->outputs() : inputs(next_).outputs();
+  if (layer_ == nullptr) all.push_back(workspace_.bytes());
+  for (const std::span<std::byte> bytes : all) {
+    if (bytes.empty()) continue;
+    const std::size_t words = std::min(bytes.size(), kDisturbedBytes) / sizeof kPoison;
+    const std::size_t first = random_() % (bytes.size() / sizeof kPoison - words + 1);
+    attn::poison(bytes.subspan(first * sizeof kPoison, words * sizeof kPoison));
+  }
+}
+
+void PreparedCase::change_inputs() {
+  if (layer_ != nullptr) return layer_->change_inputs(random_);
+  SignFlips& flips = flips_.try_emplace(next_, case_.workload.problem, inputs(next_).tensors()).first->second;
+  flips.turn(random_);
+  try {
+    args_[next_].prepare_again();
+  } catch (const std::runtime_error&) {  // the inputs are others', too
+    flips.restore();
+    throw;
+  }
+}
+
+void PreparedCase::restore_inputs() {
+  for (auto& [copy, flips] : flips_) flips.restore();
+  for (const auto& [copy, flips] : std::exchange(flips_, {})) args_[copy].prepare_again();
+}
+
+void PreparedCase::note_growth(std::int64_t bytes) {
+  constexpr std::int64_t kGrowth = std::int64_t{1} << 16;
+  constexpr int kTimes = 3;
+  grown_in_a_row_ = bytes < kGrowth ? 0 : grown_in_a_row_ + 1;
+  if (verdict_.passed && grown_in_a_row_ >= kTimes)
+    fail(fmt::format("it allocates in run: the process grew in {} turns in a row, by {} in the last", kTimes,
+                     bytes_text(bytes)));
+}
+
+// A kernel's own prepare and finish may only convert tensors: what takes longer than that may be a part of the answer
+// that nobody times. The state was made before, so that what a library sets up once is done.
+void PreparedCase::look_for_untimed_work() {
+  constexpr double kConvertedBytes = 1e9, kLeastSeconds = 50e-6;  // per second, at the least
+  const auto look = [&](const char* name, double seconds, double bytes) {
+    if (const double most = kLeastSeconds + bytes / kConvertedBytes; seconds > most)
+      marks_["untimed_work"] = fmt::format("{} takes {:.3g} ms, where converting what it may is {:.3g} ms at most",
+                                           name, 1e3 * seconds, 1e3 * most);
+  };
+  double output_bytes = 0;
+  for (const std::span<std::byte> output : inputs(0).outputs()) output_bytes += static_cast<double>(output.size());
+  if (case_.variant->prepare != nullptr) {
+    const auto begin = Clock::now();
+    args_[0].prepare_again();
+    look("prepare", seconds_since(begin),
+         static_cast<double>(minimal_bytes(workload_.workload.problem)) - output_bytes);
+  }
+  if (case_.variant->finish != nullptr) look("finish", finish_seconds_, output_bytes);
+}
+
+void PreparedCase::fail(std::string failure) {
+  verdict_.passed = false;
+  verdict_.failure = std::move(failure);
+}
+
+void PreparedCase::judge(std::size_t copy) {
+  if (layer_ != nullptr) {
+    verdict_ = layer_->check();
+    return;
+  }
+  verdict_ = check(workload_.oracle(), inputs(copy).tensors(), case_.variant->error_multiple);
+  if (!workload_.inputs_are_intact()) fail("it wrote to an input");
+  if (const std::string where = overrun(); !where.empty()) fail("it wrote past the end of " + where);
+}
+
+std::string PreparedCase::overrun() const {
+  if (!workspace_.slack_is_intact()) return "its workspace";
+  for (std::size_t copy = 0; copy < copies(); ++copy)
+    if (std::string where = inputs(copy).overrun(); !where.empty()) return where;
+  return {};
+}
+
+void PreparedCase::check_again() {
+  const std::string changes = caller_ ? caller_->mend_changes() : "";
+  caller_.reset();
+  if (layer_ != nullptr) {
+    layer_->restore_inputs();
+    if (verdict_.passed && outputs(0) != checked_) judge(0);
+  } else {
+    for (std::size_t copy = 0; copy < copies(); ++copy)
+      if (written_[copy]) finish(copy);
+    restore_inputs();
+    if (!workload_.inputs_are_intact() || !overrun().empty()) return judge(0);
+    for (std::size_t copy = 0; copy < copies() && verdict_.passed; ++copy)
+      if (written_[copy] && outputs(copy) != checked_) judge(copy);
+  }
+  if (verdict_.passed && !changes.empty()) fail(changes);
+}
+
+std::string PreparedCase::suspicion_of(const TeamUse& use) const {
+  // A layer has serial parts; and how long a quota stopped the threads is not told.
+  return suspicion(case_.threads, use, layer_ != nullptr || marks_.count("oversubscribed") > 0);
+}
+
+int PreparedCase::threads_used() {
+  constexpr auto kLongEnough = std::chrono::milliseconds(5);
+  constexpr int kLooks = 3;
+  if (threads_used_ > 0) return threads_used_;
+  std::string suspect;
+  for (int look = 0; look == 0 || (!suspect.empty() && look < kLooks); ++look) {
+    const bool alone = wait_for_resting_teams();
+    const TeamClock team;
+    const auto begin = Clock::now();
+    std::int64_t calls = 0;
+    do {
+      call();
+      ++calls;
+    } while (Clock::now() - begin < kLongEnough);
+    suspect = alone ? suspicion_of(team.use(calls)) : "";
+    threads_used_ = team.threads_used();
+    if (Clock::now() - begin >= kLongCall) break;  // long enough to be believed at once
+  }
+  if (!suspect.empty()) marks_["suspect_threads"] = suspect;
+  return threads_used_;
+}
+
+std::size_t PreparedCase::skip_copies(std::int64_t count) const {
+  const std::size_t first = next_;
+  next_ = (first + static_cast<std::size_t>(count)) % copies();
+  return first;
+}
+
+std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const {
+  return layer_ != nullptr ? layer_->output_bits() : inputs(copy).output_bits();
+}
+
+PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> checked_before) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+  const std::string name = case_name(c), of_workload = to_string(c.workload);
+  if (const auto found = prepared_.find(name); found != prepared_.end()) return found->second;
+  if (of_workload != prepared_workload_ || prepared_bytes_ > kMostBytes) {
+    prepared_.clear();
+    prepared_bytes_ = 0;
+  }
+  set_current_activity(name);
+  PreparedCase& prepared = prepared_.try_emplace(name, c, workload(c.workload), checked_before).first->second;
+  prepared_workload_ = of_workload;
+  prepared_bytes_ += prepared.bytes();
+  return prepared;
+}
+
+void Workbench::renew_if_written(const Workload& w) {
+  const auto kept = workloads_.find(to_string(w));
+  if (kept == workloads_.end() || kept->second == nullptr || kept->second->inputs_are_intact()) return;
+  prepared_.clear();
+  prepared_bytes_ = 0;
+  kept->second.reset();
+  kept_bytes_ -= workload_bytes(w, last_level_bytes_);
+}
+
+std::int64_t Workbench::workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
+  if (w.is_layer()) return layer_bytes(w);
+  const double inputs =
+      static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(w.problem));
+  return saturated(inputs + static_cast<double>(oracle_bytes(w.problem)));
+}
+
+std::int64_t Workbench::bytes_needed(const Case& c, std::int64_t last_level_bytes) {
+  const Problem& p = c.workload.problem;
+  const auto workspace = static_cast<double>(attn::workspace_bytes(*c.variant, core_problem(c.workload), c.threads));
+  if (c.workload.is_layer()) return saturated(static_cast<double>(layer_bytes(c.workload)) + workspace);
+  const double output = 2.0 * static_cast<double>(elements(shape_o(p)) * element_bytes(p)) * (p.backward ? 3 : 1);
+  return saturated(static_cast<double>(workload_bytes(c.workload, last_level_bytes)) + workspace + output);
+}
+
+PreparedWorkload& Workbench::workload(const Workload& w) {
+  std::unique_ptr<PreparedWorkload>& kept = workloads_[to_string(w)];
+  if (kept == nullptr) {
+    if (kept_bytes_ + workload_bytes(w, last_level_bytes_) > kKeptBytes) {
+      prepared_.clear();  // which refer to them
+      for (auto& [name, other] : workloads_) other.reset();
+      kept_bytes_ = 0;
+    }
+    kept = std::make_unique<PreparedWorkload>(w, source_, last_level_bytes_);
+    kept_bytes_ += workload_bytes(w, last_level_bytes_);
+  }
+  return *kept;
+}
+
+}  // namespace attn::bench

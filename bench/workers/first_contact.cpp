@@ -1,0 +1,59 @@
+#include "workers/first_contact.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/failures.hpp"
+#include "base/stop.hpp"
+#include "cases/verify_problems.hpp"
+#include "registry.hpp"
+
+namespace attn::bench {
+namespace {
+
+constexpr double kMostSeconds = 1;
+// Of a problem, as far as a kernel's patience goes: plain loops take less.
+constexpr double kExpectedSeconds = 0.1;
+
+}  // namespace
+
+std::string FirstContact::failure_of(const Case& c) {
+  using Clock = std::chrono::steady_clock;
+  Station& station = kernels_.place_of(*c.variant);
+  const Problem asked = core_problem(c.workload);
+  double& spent = spent_[{c.variant, c.threads}];
+  for (const char* text : kVerifyProblems) {
+    Workload small = parse_workload(text);
+    if (small.is_layer() || small.problem.backward != asked.backward) continue;
+    small.problem.lse = small.problem.lse && asked.lse;
+    if (asked.batch == 1) small.problem.batch = 1;
+    if (asked.heads == 1) small.problem.heads = small.problem.kv_heads = 1;
+    const Problem p = core_problem(small);
+    if ((required_features(p) & ~required_features(asked)) != 0) continue;
+    if (!why_not(*c.variant, p, c.threads).empty() || interrupted()) continue;
+    const std::string name = to_string(small);
+    const auto [met, is_new] = met_.try_emplace({c.variant, c.threads, name});
+    if (is_new && spent < kMostSeconds) {
+      const auto begin = Clock::now();
+      met->second = failure_on(name, {c.variant, small, c.threads}, station);
+      spent += std::chrono::duration<double>(Clock::now() - begin).count();
+    }
+    if (!met->second.empty()) return met->second;
+  }
+  return {};
+}
+
+std::string FirstContact::failure_on(const std::string& problem, const Case& c, Station& station) {
+  const Station::Prediction told = station.predict(c);  // limits are known where the kernel is
+  if (!told.refused.empty() || !told.failure.empty()) return told.failure;
+  try {
+    const Verdict verdict = station.prepare(c, kExpectedSeconds);
+    if (verdict.passed || interrupted()) return {};
+    return failure_on_problem(problem, verdict.failure);
+  } catch (const WorkerError& error) {
+    return interrupted() ? "" : failure_on_problem(problem, fmt::format("its worker {}", error.what()));
+  }
+}
+
+}  // namespace attn::bench

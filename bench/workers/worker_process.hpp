@@ -1,0 +1,58 @@
+// WorkerProcess: the parent's end of an `attnbench worker` (worker.cpp has the protocol). It starts the process, talks with
+// it, and notices when it crashes or hangs: what happens there costs the parent nothing but an exception.
+#pragma once
+
+#include <sys/types.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+
+namespace attn::bench {
+
+// The worker died, hung, answered with an error, or was not one.
+struct WorkerError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class WorkerProcess {
+ public:
+  // `command`: program and arguments. `environment`: NAME=VALUE entries on top of this process's. Starts nothing yet.
+  explicit WorkerProcess(std::vector<std::string> command, std::vector<std::string> environment = {});
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  // Starts a process, after the end of one that runs, and returns what it says of itself. A process that answers with
+  // an error object instead of a hello throws WorkerError with its text.
+  Json launch(double seconds);
+  bool running() const { return pid_ > 0; }
+
+  // Sends a line and waits for the answer, at most so many seconds. Between requests the process and all its threads are
+  // stopped (SIGSTOP): whatever its runtime does with idle threads, they cannot disturb who is measured meanwhile.
+  // Throws WorkerError: with the worker's own words when it answers {"ok": false}, then it goes on running; else it is
+  // gone, also when the user interrupts.
+  Json request(const std::string& line, double seconds);
+
+  // Ends the process, if there is one.
+  void end();
+
+ private:
+  std::string read_line(double seconds);
+  [[noreturn]] void fail(const std::string& what);
+  std::string how_it_ended();
+
+  std::vector<std::string> command_, environment_;
+  pid_t pid_ = 0;
+  int to_ = -1, from_ = -1;
+  std::string received_;  // beyond the last line
+};
+
+// The command that runs a program. Under an emulator the variable ATTN_LAUNCHER holds what to put before it.
+std::vector<std::string> command_of(const std::string& program);
+// The same of this very program.
+std::vector<std::string> own_command();
+
+}  // namespace attn::bench
