@@ -89,29 +89,37 @@ const Variant& find_mutant(const std::string& name) {
 std::string name_of(const Variant& mutant) { return std::string(mutant.name) + "/" + mutant.isa; }
 
 int run_mutant_process(int argc, char** argv) {
-  if (argc != 3 && argc != 4) {
-    std::fprintf(stderr, "usage: %s %s NAME/ISA [FIRST_CHECK]\n", argv[0], kMutantFlag);
+  if (argc != 5) {
+    std::fprintf(stderr, "usage: %s %s NAME/ISA FIRST_CHECK all|until_killed\n", argv[0], kMutantFlag);
     return kUsageError;
   }
+  const bool until_killed = std::string_view(argv[4]) == "until_killed";
   const Variant& mutant = find_mutant(argv[2]);
   const rlimit no_core_file{0, 0};
   setrlimit(RLIMIT_CORE, &no_core_file);
   alarm(kSecondsBeforeHung);
   Fixtures fixtures(Grid::small);
-  for (const Check& check : battery().subspan(argc == 4 ? index_of_check(argv[3]) : 0)) {
+  for (const Check& check : battery().subspan(index_of_check(argv[3]))) {
     const std::string failure = check.run(mutant, fixtures);
     std::printf("%s %s\n", check.name, failure.empty() ? "passed" : "failed");
     std::fflush(stdout);  // a crash in the next check must not take this line with it
-    if (!failure.empty()) std::fprintf(stderr, "%s\n", failure.c_str());
+    if (failure.empty()) continue;
+    std::fprintf(stderr, "%s\n", failure.c_str());
+    if (until_killed) break;
   }
   return 0;
 }
 
-std::vector<Outcome> run_battery_in_processes(const Variant& mutant) {
+std::vector<Outcome> run_battery_in_processes(const Variant& mutant, Extent extent) {
   std::vector<Outcome> outcomes;
-  while (outcomes.size() < battery().size()) {
+  const auto is_done = [&] {
+    const bool killed = !outcomes.empty() && outcomes.back() != Outcome::passed;
+    return outcomes.size() == battery().size() || (extent == Extent::until_killed && killed);
+  };
+  while (!is_done()) {
     std::vector<std::string> command = own_command();
-    command.insert(command.end(), {kMutantFlag, name_of(mutant), battery()[outcomes.size()].name});
+    command.insert(command.end(), {kMutantFlag, name_of(mutant), battery()[outcomes.size()].name,
+                                   extent == Extent::all ? "all" : "until_killed"});
     const Finished finished = run_process(command);
     std::istringstream lines(finished.output);
     for (std::string check, verdict; lines >> check >> verdict;) {
@@ -119,7 +127,7 @@ std::vector<Outcome> run_battery_in_processes(const Variant& mutant) {
         throw std::runtime_error("unexpected output of the mutant process: " + finished.output);
       outcomes.push_back(verdict == "passed" ? Outcome::passed : Outcome::failed);
     }
-    if (outcomes.size() == battery().size()) break;
+    if (is_done()) break;
     // A process that could not begin, rather than a kernel that crashed, says nothing about the mutant. With 0 a kernel
     // ended it.
     const int code = WIFEXITED(finished.status) ? WEXITSTATUS(finished.status) : -1;
