@@ -21,6 +21,7 @@ std::string float_text(std::uint64_t control) {
 
 CallerState::CallerState(int threads)
     : threads_(threads), settings_(openmp_settings()), knows_cpus_(sched_getaffinity(0, sizeof cpus_, &cpus_) == 0) {
+  set_float_control(kDefaultFloatControl);
   run_team(threads_, [](int, int) { set_float_control(kDefaultFloatControl); });
 }
 
@@ -34,12 +35,14 @@ std::string CallerState::mend_changes() {
     changes = fmt::format("it left its caller on {} CPU(s) where {} were allowed", CPU_COUNT(&now), CPU_COUNT(&cpus_));
   }
   std::atomic<std::uint64_t> changed = kDefaultFloatControl;
-  run_team(threads_, [&](int, int) {
+  const auto look = [&] {
     if (const std::uint64_t control = float_control(); control != kDefaultFloatControl) {
       changed = control;
       set_float_control(kDefaultFloatControl);
     }
-  });
+  };
+  look();  // LLVM's OpenMP gives the caller of a team its own control back, whatever was set within
+  run_team(threads_, [&](int, int) { look(); });
   return changed == kDefaultFloatControl ? changes : float_text(changed);
 }
 
