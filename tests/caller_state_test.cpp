@@ -58,6 +58,9 @@ TEST_CASE("rounding and flushing are seen on every member of the team", "[caller
   for (const int member : {0, 1}) {
     const bool stays = stays_set(member);
     CAPTURE(member, stays);
+#if !defined(__clang__)
+    REQUIRE(stays);
+#endif
     CHECK(contains(changes_of([&] { set_on(member, kDefaultFloatControl | kFlushesDenormals); }),
                    "denormals are flushed") == stays);
     CHECK(contains(changes_of([&] { set_on(member, kDefaultFloatControl | kRoundingMode); }), "another rounding") ==

@@ -55,7 +55,7 @@ void for_each_peer(F&& f) {
 
 }  // namespace
 
-TEST_CASE("a peer is built, or says why not and what to do", "[peers]") {
+TEST_CASE("a peer is built, or says why not and what to do", "[known_peers]") {
   for (const bench::Peer& peer : bench::kPeers) {
     INFO(peer.name);
     CHECK((*peer.file == '\0') != (*peer.remedy == '\0'));

@@ -127,6 +127,30 @@ TEST_CASE("kernels that remember do not get through in a layer", "[sign_flips]")
     }
   }
   CHECK(measured("control", "/pass:both/layer:fused"));
+  for (const char* layer : {"/pass:bwd/layer:fused", "/pass:bwd/layer:single"}) {
+    CAPTURE(layer);
+    CHECK(measured("control_backward", layer));
+    CHECK(!measured("memo_of_gradients", layer));
+  }
+}
+
+TEST_CASE("before a backward pass alone, dy is never what it was", "[sign_flips]") {
+  const Workload w = parse_workload("h:2/q:9/d:8/pass:bwd/layer:fused");
+  LayerWorkload workload(w, 3);
+  LayerCase layer_case({find_native(variant_table(), "naive_backward"), w, 1}, workload);
+  const std::vector<float> first = workload.inputs().dy.data;
+  std::mt19937_64 random(7);
+  for (std::vector<float> before = first; const int turn : {1, 2, 3, 4, 5, 6, 7, 8}) {
+    CAPTURE(turn);
+    layer_case.change_inputs(random);
+    CHECK(workload.inputs().dy.data != first);
+    CHECK(workload.inputs().dy.data != before);
+    before = workload.inputs().dy.data;
+  }
+  layer_case.call();
+  layer_case.restore_inputs();
+  CHECK(workload.inputs().dy.data == first);
+  CHECK(layer_case.check().passed);
 }
 
 }  // namespace attn::bench

@@ -24,6 +24,7 @@
 #include "gate/contenders.hpp"
 #include "gate/duel.hpp"
 #include "gate/text.hpp"
+#include "registry.hpp"
 #include "results/table.hpp"
 #include "workers/kernels.hpp"
 
@@ -147,6 +148,7 @@ struct Contenders {
 Contenders introduce(const Options& options, const Workload& workload) {
   struct Home {
     std::vector<std::string> command;
+    WorkerOptions options;
     WorkerSide worker;  // owns the rows of its table
     std::vector<const Variant*> table;
   };
@@ -155,19 +157,17 @@ Contenders introduce(const Options& options, const Workload& workload) {
   const auto open = [&](const std::string& name, const std::string& plugin) {
     const WorkerCommands commands = worker_commands(plugin);
     const std::vector<std::string>& command = workload.is_layer() ? commands.layers : commands.attention;
-    Home& home = *homes.emplace_back(new Home{command, WorkerSide(name, command, options.worker), {}});
+    WorkerOptions worker = options.worker;
+    worker.is_of_plugin = &command == &commands.attention && !plugin.empty();
+    Home& home = *homes.emplace_back(new Home{command, worker, WorkerSide(name, command, worker), {}});
     const Facts facts = home.worker.launch(0);
     require_alike(facts, facts);  // that is: no debug build
-    for (const Variant* row : home.worker.table()) {
-      const bool is_taken = std::ranges::any_of(table, [&](const Variant* other) {
-        return std::string_view(other->name) == row->name && std::string_view(other->isa) == row->isa;
-      });
-      if (!is_taken) home.table.push_back(row);
-      // Where layers are asked for, the worker of a plugin has the built-in variants, too.
-      else if (!workload.is_layer())
+    home.table = plugin.empty() ? home.worker.table() : home.worker.plugin_table();
+    const std::vector<std::string> taken = variant_names(table);
+    for (const Variant* row : home.table)
+      if (std::ranges::find(taken, row->name) != taken.end())
         throw UsageError(
             fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", plugin, row->name));
-    }
     table.insert(table.end(), home.table.begin(), home.table.end());
   };
   open("worker of the built-in variants", "");
@@ -187,9 +187,8 @@ Contenders introduce(const Options& options, const Workload& workload) {
     Cases alone{.run = {c}};
     home.worker.plan(alone, options.max_seconds / (kLeastRounds * kLeastCalls));
     if (alone.run.empty())
-      throw UsageError(fmt::format("{} cannot be compared within --max-seconds {:g}:{}", which, options.max_seconds,
-                                   format_skipped(alone.skipped)));
-    return std::make_unique<WorkerSide>(fmt::format("worker of {}", which), home.command, options.worker);
+      throw UsageError(fmt::format("{} cannot be compared:{}", which, format_skipped(alone.skipped)));
+    return std::make_unique<WorkerSide>(fmt::format("worker of {}", which), home.command, home.options);
   };
   contenders.a = settle("A", both.run[0]);
   contenders.b = settle("B", both.run[1]);

@@ -259,6 +259,9 @@ std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& 
 }
 
 void measure_group(std::span<const PlannedCase> group, Session& session) {
+  double expected = 0;
+  for (const PlannedCase& planned : group) expected += planned.total_seconds;
+  session.file.catch_up(expected);
   const std::vector<Series> all = take_turns(group, session);
   report(group, all, why_stop(session), session);
 }

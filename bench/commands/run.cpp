@@ -233,8 +233,8 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
     throw EnvironmentError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
   if (flags.format.empty()) put("{}", format_table(file.document(), reporter.skipped(), wants_color(flags)));
   std::fflush(stdout);  // in a file with both, the table comes whole
-  if (!file.path().empty()) say("Results: {}\n", printable(file.path()));
   file.complete();
+  if (!file.path().empty()) say("Results: {}\n", printable(file.path()));
   if (interrupted()) return kExitInterrupted;
   return file.failures() == 0 ? kExitGood : kExitWrong;
 }

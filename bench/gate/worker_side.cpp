@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string_view>
+#include <thread>
 
 #include "base/errors.hpp"
 #include "base/json.hpp"
@@ -63,7 +64,8 @@ Facts WorkerSide::launch(std::uint64_t seed) {
 void WorkerSide::prep(const std::string& name) {
   const auto passed = passed_.find(name);
   const std::string checksum = passed == passed_.end() ? "" : fmt::format(" {}", passed->second);
-  const Json answer = request("prep " + name + checksum, oracle_seconds(parse_case_name(name).workload));
+  const double cores = options_.is_of_plugin ? std::max(1U, std::thread::hardware_concurrency()) : 1;
+  const Json answer = request("prep " + name + checksum, cores * oracle_seconds(parse_case_name(name).workload));
   const attn::Verdict verdict = verdict_from(answer.at("verdict"));
   if (!verdict.passed) throw WrongResult(fmt::format("{}: {}", name_, verdict.failure));
   passed_[name] = answer.at("checksum");
@@ -81,9 +83,14 @@ Chunk WorkerSide::run(const std::string& name, std::int64_t iterations) {
           .page_faults = m.page_faults};
 }
 
-std::vector<const Variant*> WorkerSide::table() {
+std::vector<const Variant*> WorkerSide::table() { return told(true); }
+
+std::vector<const Variant*> WorkerSide::plugin_table() { return told(false); }
+
+std::vector<const Variant*> WorkerSide::told(bool built_in) {
   try {
-    std::vector<const Variant*> table = variants_.add(hello_.at("variants"));
+    std::vector<const Variant*> table;
+    if (built_in) table = variants_.add(hello_.at("variants"));
     for (const Json& library : hello_.at("plugins"))
       for (const Variant* row : variants_.add(library.at("variants"))) table.push_back(row);
     return table;

@@ -14,8 +14,9 @@
 namespace attn::bench::gate {
 
 struct WorkerOptions {
-  std::uint64_t seed = 1;    // of the inputs
-  double hang_seconds = 60;  // without an answer, until the process counts as hung
+  std::uint64_t seed = 1;     // of the inputs
+  double hang_seconds = 60;   // without an answer, until the process counts as hung
+  bool is_of_plugin = false;  // whose worker has one thread for the oracle
 };
 
 class WorkerSide : public Side {
@@ -27,13 +28,15 @@ class WorkerSide : public Side {
   void prep(const std::string& name) override;
   Chunk run(const std::string& name, std::int64_t iterations) override;
 
-  // After a launch: what this build has. Plugins included.
+  // After a launch: what this build has. Plugins included; or of those alone.
   std::vector<const Variant*> table();
+  std::vector<const Variant*> plugin_table();
   // Takes out the cases that this build refuses, and those of which one iteration is predicted to take longer than
   // `most_seconds`.
   void plan(Cases& cases, double most_seconds);
 
  private:
+  std::vector<const Variant*> told(bool built_in);
   Json request(const std::string& line, double expected_seconds);
   [[noreturn]] void fail(const std::string& what) const;
 

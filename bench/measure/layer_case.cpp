@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -121,7 +122,9 @@ void Layer::turn(LayerFlips& flips, std::mt19937_64& random) {
 
 void Layer::undo(const LayerFlips& flips) { single_ ? flips.undo(single_->weights) : flips.undo(multi_->weights); }
 
-void LayerWorkload::turn_dy() { turn_signs(inputs_.dy.data); }
+void LayerWorkload::scale_dy(float factor) {
+  for (float& x : inputs_.dy.data) x *= factor;
+}
 
 Verdict LayerWorkload::check(LayerOutputs& outputs) {
   if (!expected_) {
@@ -169,8 +172,12 @@ void LayerCase::call() {
 
 void LayerCase::change_inputs(std::mt19937_64& random) {
   if (!has_forward(what_)) {
-    workload_.turn_dy();
-    dy_is_turned_ = !dy_is_turned_;
+    // Neither what it was nor what it is.
+    constexpr std::array kFactors = {-1.0f, 2.0f, -2.0f, 0.5f, -0.5f};
+    float factor = dy_factor_;
+    while (factor == dy_factor_) factor = kFactors[random() % kFactors.size()];
+    workload_.scale_dy(factor / dy_factor_);
+    dy_factor_ = factor;
     return;
   }
   const bool single = what_.layer.form == LayerForm::single;
@@ -180,9 +187,10 @@ void LayerCase::change_inputs(std::mt19937_64& random) {
 }
 
 void LayerCase::restore_inputs() {
-  if (std::exchange(dy_is_turned_, false)) {
-    workload_.turn_dy();
-    for (const auto& [name, values] : outputs_.all(what_)) turn_signs(*values);
+  if (const float back = 1 / std::exchange(dy_factor_, 1.0f); back != 1) {
+    workload_.scale_dy(back);
+    for (const auto& [name, values] : outputs_.all(what_))
+      for (float& x : *values) x *= back;
   }
   layer_.undo(flips_);
   const bool single = what_.layer.form == LayerForm::single;

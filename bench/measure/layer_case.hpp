@@ -58,7 +58,7 @@ class LayerWorkload {
   LayerWorkload(const Workload& workload, std::uint64_t seed) : workload_(workload), inputs_(workload, seed) {}
 
   const LayerInputs& inputs() const { return inputs_; }
-  void turn_dy();
+  void scale_dy(float factor);
   void turn_dy(const LayerFlips& flips) { flips.turn_columns(inputs_.dy); }
   // Errors are differences relative to the largest element of a tensor. They pass up to 64 eps: products of a depth of
   // about a thousand, each good for sqrt(depth) eps, twice.
@@ -95,7 +95,7 @@ class LayerCase {
   Layer layer_;
   LayerOutputs outputs_;
   LayerFlips flips_;
-  bool dy_is_turned_ = false;
+  float dy_factor_ = 1;  // a power of two, or its negative
   layers::LayerTimes times_;
   std::int64_t calls_ = 0;
   layers::Execution execution_;

@@ -55,6 +55,9 @@ Json crashed_row(const std::string& name) {
           {"time_unit", "ns"}};
 }
 
+// Writing costs one of so many parts of the time.
+constexpr int kShare = 20;
+
 }  // namespace
 
 ResultFile::ResultFile(std::string path) : path_(std::move(path)) {
@@ -172,20 +175,23 @@ void ResultFile::hand_over() {
 void ResultFile::save() {
   if (!is_kept()) return;
   constexpr std::size_t kSmall = std::size_t{1} << 20;
-  constexpr int kShare = 20;
   is_behind_ = true;
   if (written_bytes_ < kSmall || std::chrono::steady_clock::now() - written_ >= kShare * cost_) write();
 }
 
+void ResultFile::catch_up(double expected_seconds) {
+  if (is_behind_ && std::chrono::duration<double>(expected_seconds) >= kShare * cost_) write();
+}
+
 void ResultFile::write() {
   const auto begin = std::chrono::steady_clock::now();
+  is_behind_ = false;  // also where it cannot be written: whoever hears of that does not try again
   const std::size_t finished = document_["benchmarks"].size();
   Json& rows = document_["benchmarks"];
   rows.insert(rows.end(), unfinished_.begin(), unfinished_.end());
   const std::string text = json_text(document_);
   rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(finished), rows.end());
   out_->write(text);
-  is_behind_ = false;
   written_bytes_ = text.size();
   written_ = std::chrono::steady_clock::now();
   cost_ = written_ - begin;

@@ -1,5 +1,5 @@
-// The result file: Google Benchmark JSON that is whole after every row and every pass; one of megabytes is written less
-// often, so that it costs a twentieth of the time at most. Beside it, a journal names the case
+// The result file: Google Benchmark JSON that is whole after every row and every pass. One of megabytes is written less often,
+// so that it costs a twentieth of the time at most, and never lags by more than twenty times what writing it takes. Beside it, a journal names the case
 // that is running, so that a crash is noticed when the run is resumed. A device or a pipe has neither: it gets the
 // document once, at the end.
 #pragma once
@@ -43,6 +43,8 @@ class ResultFile {
   // Rows of the passes that are finished of cases that are not, marked as interrupted: they stand in the file until the
   // case has others. Those that an earlier run left do, too.
   void set_unfinished(const Json& rows);
+  // Before work that will take so long: writes what has not been, unless it costs more than a twentieth of that.
+  void catch_up(double expected_seconds);
   // No case is running any more: the journal has done its duty.
   void complete();
   // Writes what a device or a pipe is still to get; of no effect for a file. For runs that end early; complete() does it.

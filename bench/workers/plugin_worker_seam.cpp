@@ -27,7 +27,7 @@ LayerCase::LayerCase(const Case& c, LayerWorkload& workload)
 Layer::Layer(const Workload&, const LayerInputs&) {}
 void LayerCase::call() { ++calls_; }
 void LayerCase::poison() {}
-void LayerCase::change_inputs(std::mt19937_64&) { dy_is_turned_ = false; }
+void LayerCase::change_inputs(std::mt19937_64&) { dy_factor_ = 1; }
 void LayerCase::restore_inputs() {}
 std::vector<std::span<std::byte>> LayerCase::outputs() { return {}; }
 std::vector<std::byte> LayerCase::output_bits() { return {}; }
