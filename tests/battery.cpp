@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "machine/team.hpp"
 #include "measure/measurement.hpp"
 #include "measure/workbench.hpp"
 #include "registry.hpp"
@@ -544,11 +545,26 @@ std::string check_random(const Variant& v, Fixtures& fixtures) {
   return ran > 0 ? "" : fmt::format("{}/{} accepts none of {} random problems", v.name, v.isa, count);
 }
 
+// Long enough for plain loops to show how many threads are at work.
+constexpr const char* kLongCalls = "h:4/q:96/d:32";
+
+// What tells that a kernel takes more threads than it is given; of calls that are over too soon nothing does.
+std::string larger_team(const bench::Case& c, bench::PreparedCase& prepared) {
+  constexpr int kCalls = 40;
+  constexpr double kLongEnough = 10e-3;
+  bench::wait_for_resting_teams();
+  const bench::Measurement m = bench::measure_with_ceilings(c, prepared, kCalls);
+  if (!m.verdict.passed) return m.verdict.failure;
+  if (m.wall_seconds < kLongEnough || m.surplus_cpu <= bench::kSuspectSurplus) return {};
+  return fmt::format("{:.0f} % of its CPU time is of other threads", 100 * m.surplus_cpu);
+}
+
 // As `run` times it: what it kept of the check before must not help it, and nothing may be left behind.
 std::string check_timed(const Variant& v, Fixtures&) {
   constexpr int kTurns = 4, kCalls = 5;
   bench::Workbench workbench(1);
-  for (const Workload& w : parse_all({"b:2/h:4/hkv:2/q:19/k:37/d:20/dv:33/lse:1", "h:1/q:33/d:16/mask:causal"}))
+  for (const Workload& w :
+       parse_all({"b:2/h:4/hkv:2/q:19/k:37/d:20/dv:33/lse:1", "h:1/q:33/d:16/mask:causal", kLongCalls}))
     for (const int threads : {1, 2}) {
       const bench::Case c{&v, in_pass_of(v, w), threads};
       if (!why_not(v, c.workload.problem, threads).empty()) continue;
@@ -559,8 +575,21 @@ std::string check_timed(const Variant& v, Fixtures&) {
                                                    : bench::measure_with_ceilings(c, prepared, kCalls);
         if (!m.verdict.passed) return reproducer(v, c.workload, 1, threads, m.verdict.failure);
       }
+      if (to_string(w) == to_string(parse_workload(kLongCalls)))
+        if (const std::string team = larger_team(c, prepared); !team.empty())
+          return reproducer(v, c.workload, 1, threads, team);
+      if (const auto mark = prepared.marks().find("untimed_work"); mark != prepared.marks().end())
+        return reproducer(v, c.workload, 1, threads, mark->second);
     }
   return {};
+}
+
+// A kernel may trade accuracy, but not so much that its errors could be anything.
+std::string check_tolerance(const Variant& v, Fixtures&) {
+  constexpr double kMost = 64;
+  return v.error_multiple <= kMost ? ""
+                                   : fmt::format("{}/{} asks for {:g} times the tolerance of others, {:g} are the most",
+                                                 v.name, v.isa, v.error_multiple, kMost);
 }
 
 constexpr std::array kBattery = {
@@ -585,6 +614,7 @@ constexpr std::array kBattery = {
     Check{"minus_infinity", "scores of -inf have no weight, and a row of nothing else is empty", check_minus_infinity},
     Check{"overflow", "finite means of large values are finite", check_overflow},
     Check{"timed", "computes in every call, leaves nothing behind but its outputs", check_timed},
+    Check{"tolerance", "asks for little more tolerance than others", check_tolerance},
     Check{"random", "agrees with the oracle on seeded random problems", check_random},
 };
 

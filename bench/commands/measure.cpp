@@ -123,20 +123,21 @@ std::vector<Measurement> turns_of_row(const Series& series, std::span<const std:
 // Over all turns, also those that the row leaves out.
 Marks marks_of(const Series& series, int threads) {
   Marks marks;
-  std::vector<double> seconds, slice_spreads, cpus_busy;
+  std::vector<double> seconds, slice_spreads, surplus;
   for (const std::optional<Measurement>& turn : series.turns) {
     if (!turn) continue;
     marks.insert(turn->marks.begin(), turn->marks.end());
     if (!turn->verdict.mistrusted.empty()) marks["mistrusted"] = turn->verdict.mistrusted;
     seconds.push_back(turn->wall_seconds);
-    cpus_busy.push_back(turn->cpus_busy);
+    surplus.push_back(turn->surplus_cpu);
     slice_spreads.push_back(turn->slice_spread);
   }
-  // A kernel may have been well-behaved until it was timed. Half a CPU more in most turns is no accident.
-  constexpr double kOneTooMany = 0.5;
-  if (const double busy = cpus_busy.empty() ? 0 : quantile_of(cpus_busy, 0.5); busy > threads + kOneTooMany)
-    marks.try_emplace("suspect_threads", fmt::format("{:.1f} CPUs busy in the timed calls where {} thread{} should be",
-                                                     busy, threads, threads == 1 ? "" : "s"));
+  // A kernel may have been well-behaved until it was timed. What a team that rests leaves behind is over after a turn.
+  if (const double share = surplus.empty() ? 0 : quantile_of(surplus, 0.5); share > kSuspectSurplus)
+    marks.try_emplace(
+        "suspect_threads",
+        fmt::format("{:.0f} % of the CPU time of the timed calls is of other threads than the {} of the row",
+                    100 * share, threads));
   const double of_passes = spread_of(seconds);
   const double of_slices = slice_spreads.empty() ? 0 : quantile_of(slice_spreads, 0.5);
   if (of_passes > kUnsteady)

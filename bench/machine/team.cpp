@@ -1,16 +1,21 @@
 #include "machine/team.hpp"
 
 #include <fmt/format.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <numeric>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace attn::bench {
 namespace {
@@ -102,6 +107,18 @@ int TeamClock::threads_used() const {
   if (busiest == 0) return 0;
   return static_cast<int>(
       std::count_if(times.begin(), times.end(), [&](const auto& t) { return t.second.core * 20 >= busiest; }));
+}
+
+double TeamClock::surplus(int threads) const {
+  if (const char* policy = std::getenv("OMP_WAIT_POLICY"); policy != nullptr && strcasecmp(policy, "active") == 0)
+    return 0;
+  const auto cpu = static_cast<double>(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu_);  // also of those that ended
+  std::vector<std::int64_t> spent;
+  for (const auto& [thread, times] : since(begin_)) spent.push_back(times.core);
+  std::ranges::sort(spent, std::greater());
+  spent.resize(std::min(spent.size(), static_cast<std::size_t>(threads)));
+  const auto team = static_cast<double>(std::accumulate(spent.begin(), spent.end(), std::int64_t{0}));
+  return cpu > 0 ? std::clamp(1 - team / cpu, 0.0, 1.0) : 0;
 }
 
 TeamUse TeamClock::use(std::int64_t calls) const {

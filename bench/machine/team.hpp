@@ -32,6 +32,10 @@ class TeamClock {
   // Threads that were on a core for at least 5 % of the busiest one's time; 0 where the system does not tell.
   // A thread that spins at a barrier counts: it occupies its core.
   int threads_used() const;
+  // The share of this process's CPU time that is of other threads than the `threads` busiest: of a team of twice as many
+  // about a half, and of that what ceilings beside it dilute. Neighbours change nothing of it. 0, not known, where idle
+  // threads spin for ever (OMP_WAIT_POLICY=active).
+  double surplus(int threads) const;
   // On the thread that constructed it.
   TeamUse use(std::int64_t calls) const;
 

@@ -131,7 +131,7 @@ Json to_json(const Measurement& m) {
                {"slice_spread", m.slice_spread},
                {"workspace_bytes", m.workspace_bytes},
                {"threads_used", m.threads_used},
-               {"cpus_busy", m.cpus_busy},
+               {"surplus_cpu", m.surplus_cpu},
                {"prepare_seconds", m.prepare_seconds},
                {"finish_seconds", m.finish_seconds},
                {"what_ran", m.what_ran},
@@ -161,7 +161,7 @@ Measurement measurement_from(const Json& json) {
           .slice_spread = json.value("slice_spread", 0.0),
           .workspace_bytes = json.at("workspace_bytes"),
           .threads_used = json.at("threads_used"),
-          .cpus_busy = json.value("cpus_busy", 0.0),
+          .surplus_cpu = json.value("surplus_cpu", 0.0),
           .prepare_seconds = json.at("prepare_seconds"),
           .finish_seconds = json.at("finish_seconds"),
           .what_ran = printable(json.at("what_ran").get<std::string>(), kMostToldBytes),
@@ -201,14 +201,14 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
       [&] { stopwatch.start(); });
   stopwatch.stop();
   ruler.finish();
-  const double cpus_busy = team.use(made).cpus_busy();
+  const double surplus_cpu = team.surplus(c.threads);
   Measurement m = conclude(prepared, stopwatch);
   m.pct_peak = ruler.pct_peak();
   m.pct_bandwidth = ruler.pct_bandwidth();
   m.slice_spread = ruler.spread();
   m.over_parts = prepared.over_parts();
   m.threads_used = threads_used;
-  m.cpus_busy = cpus_busy;
+  m.surplus_cpu = surplus_cpu;
   if (const std::string reason = why_impossible(c, m, made); m.verdict.passed && !reason.empty())
     m.verdict = {.tolerance = m.verdict.tolerance, .failure = reason};
   return m;

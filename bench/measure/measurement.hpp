@@ -19,6 +19,10 @@ namespace attn::bench {
 // reason. They ride in the row's `marks`.
 using Marks = std::map<std::string, std::string>;
 
+// Beyond it a kernel has more threads at work than its row says: of well-behaved ones the share is 0, of a double team on
+// as many CPUs as the row's own has it is 0.04 to 0.37 in turns of two calls of milliseconds, ceilings beside them.
+inline constexpr double kSuspectSurplus = 0.06;
+
 struct Measurement {
   Verdict verdict;  // after the calls; where it failed, nothing else counts
   double wall_seconds = 0, cpu_seconds = 0;
@@ -28,7 +32,7 @@ struct Measurement {
   double slice_spread = 0;                        // how far the slices behind that share differ
   std::int64_t workspace_bytes = 0;
   int threads_used = 0;                            // 0: not known
-  double cpus_busy = 0;                            // by this process, or ready to be; 0: not known
+  double surplus_cpu = 0;                          // share of the CPU time that no thread of the team took
   double prepare_seconds = 0, finish_seconds = 0;  // the kernel's own, outside of wall_seconds
   std::string what_ran;                            // inside the library behind the kernel
   layers::LayerTimes parts;                        // of a layer: seconds of a call in each
