@@ -66,8 +66,9 @@ AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
 }
 
 void poison(std::span<std::byte> bytes) {
-  const std::span words{reinterpret_cast<std::uint32_t*>(bytes.data()), bytes.size() / sizeof(std::uint32_t)};
-  std::fill(words.begin(), words.end(), kPoison);
+  static_assert(kPoison >> 16 == (kPoison & 0xffff));
+  const std::span halves{reinterpret_cast<std::uint16_t*>(bytes.data()), bytes.size() / sizeof(std::uint16_t)};
+  std::fill(halves.begin(), halves.end(), static_cast<std::uint16_t>(kPoison));
 }
 
 }  // namespace attn

@@ -43,10 +43,11 @@ class AlignedBuffer {
   std::span<std::byte> slack() const;
 };
 
-// What outputs and workspaces hold before a kernel runs: a quiet NaN that no computation produces.
-inline constexpr std::uint32_t kPoison = 0x7fc5dead;
+// What outputs and workspaces hold before a kernel runs: a quiet NaN that no computation produces, and so are its halves
+// (element.hpp).
+inline constexpr std::uint32_t kPoison = 0x7fd57fd5;
 
-// Fills whole 4-byte words with kPoison.
+// Fills whole halves of words with those of kPoison.
 void poison(std::span<std::byte> bytes);
 
 }  // namespace attn

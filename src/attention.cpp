@@ -33,7 +33,7 @@ Problem problem_of(const Tensors& t, const AttentionOptions& options, bool backw
           .value_dim = t.v.shape[3],
           .window_left = options.window_left,
           .window_right = options.causal ? 0 : options.window_right,
-          .dtype = ATTN_F32,
+          .dtype = t.q.dtype,
           .lse = !backward && t.lse != nullptr,
           .dropout = options.dropout,
           .backward = backward};

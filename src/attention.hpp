@@ -28,7 +28,7 @@ struct AttentionOptions {
   AlignedBuffer* workspace = nullptr;
 };
 
-// o = softmax(q k^T / sqrt(head_dim)) v, f32.
+// o = softmax(q k^T / sqrt(head_dim)) v, all of the dtype of q.
 // q [batch, heads, seqlen_q, head_dim], k [batch, kv_heads, seqlen_k, head_dim], v [batch, kv_heads, seqlen_k,
 // value_dim], o [batch, heads, seqlen_q, value_dim] in any strides whose last is 1; kv_heads divides heads; o and lse share
 // memory with nothing else, though they may interleave with it. Allocates workspace. Thread-safe, and usable in a child of

@@ -1,7 +1,7 @@
 /* What a kernel is, as plain C: the struct behind every variant, built-in or loaded from outside.
  *
  * Unstable until the planned features are in. Structs only ever grow at their end; `struct_size` tells how much of
- * attn_variant and attn_args the other side knows. A kernel that does not declare a feature bit is never given a
+ * a struct the other side knows. A kernel that does not declare a feature bit is never given a
  * problem that needs it (default-deny), so an appended problem field cannot make an old kernel lie.
  *
  * Tensors are in logical order [batch, head, row, dim] whatever their memory layout; strides count elements and the
@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum attn_dtype { ATTN_F32 = 0 };
+/* Of q, k, v, o and their gradients; lse is f32 whatever they are. */
+enum attn_dtype { ATTN_F32 = 0, ATTN_BF16 = 1, ATTN_F16 = 2 };
 
 /* What a kernel can do beyond full f32 attention with equal dims, one kv head per query head, on one thread. */
 enum attn_feature {
@@ -23,11 +24,18 @@ enum attn_feature {
   ATTN_LSE = 1 << 4,        /* writes the log-sum-exp of every row when asked */
   ATTN_THREADS = 1 << 5,    /* uses more than one thread when given them */
   ATTN_DROPOUT = 1 << 6,    /* drops weights by the formula of src/dropout.hpp */
-  ATTN_BACKWARD = 1 << 7    /* computes the backward pass, and only that: one row does one pass */
+  ATTN_BACKWARD = 1 << 7,   /* computes the backward pass, and only that: one row does one pass */
+  ATTN_TAKES_BF16 = 1 << 8, /* computes ATTN_BF16 too; `limits` of one that computes nothing else refuses ATTN_F32 */
+  ATTN_TAKES_F16 = 1 << 9   /* computes ATTN_F16 too */
 };
 
 /* What is computed. Every field is set; defaults belong to the text form (src/problem_text.hpp). */
 typedef struct attn_problem {
+#if defined(__cplusplus)
+  uint32_t struct_size = sizeof(attn_problem);
+#else
+  uint32_t struct_size; /* sizeof(attn_problem) as its maker was compiled: fields beyond it are not there */
+#endif
   int64_t batch, heads, kv_heads;
   int64_t seqlen_q, seqlen_k;
   int64_t head_dim;     /* of q and k */
@@ -107,7 +115,7 @@ typedef struct attn_variant {
 } attn_variant;
 
 /* Changes when a struct above changes other than at its end. */
-#define ATTN_PLUGIN_ABI 1
+#define ATTN_PLUGIN_ABI 2
 
 /* What a plugin, a shared library loaded with `attnbench run --plugin FILE`, hands over. variants/external/plain_c.c is
  * a whole one. */

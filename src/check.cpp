@@ -40,10 +40,21 @@ std::vector<Row> sample_rows(std::int64_t batch, std::int64_t heads, std::int64_
   return rows;
 }
 
+// Half of the distance between the numbers of 16 bits around x: what rounding the result once may cost. Of f32 nothing,
+// whose rounding is in its tolerance.
+double half_ulp(const Element& element, double x) {
+  if (element.dtype == ATTN_F32 || !std::isfinite(x)) return 0;
+  const double magnitude = std::max(std::fabs(x), element.least_normal);
+  return std::ldexp(element.eps / 2, std::ilogb(magnitude));
+}
+
 // The scaled error of one element; infinite when it can never pass.
-double scaled_error(double actual, double expected, double denominator) {
+double scaled_error(const Element& element, double actual, double expected, double denominator) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (std::isnan(expected)) return std::isnan(actual) ? 0 : kInfinity;
+  // What the type has no finite number for is infinite, and may be where it nearly is.
+  if (std::fabs(expected) > element.largest * (1 - 2 * element.eps) && std::isinf(actual))
+    return (actual < 0) == (expected < 0) ? 0 : kInfinity;
   if (std::isinf(expected)) return actual == expected ? 0 : kInfinity;
   if (denominator == 0) return actual == 0 ? 0 : kInfinity;
   const double error = std::fabs(actual - expected) / denominator;
@@ -94,11 +105,11 @@ std::vector<Judged> judged_tensors(const Oracle& oracle, const Tensors& t) {
           {"dv", "k", t.dv, oracle.keys, g.dv, g.abs_dv, g.key_size}};
 }
 
-double worst_error(const std::vector<float>& actual, const std::vector<double>& expected,
+double worst_error(const Element& element, const std::vector<float>& actual, const std::vector<double>& expected,
                    const std::vector<double>& denominator) {
   double worst = 0;
   for (std::size_t e = 0; e < actual.size(); ++e)
-    worst = std::max(worst, scaled_error(actual[e], expected[e], denominator[e]));
+    worst = std::max(worst, scaled_error(element, actual[e], expected[e], denominator[e]));
   return worst;
 }
 
@@ -106,7 +117,7 @@ void add_forward(Oracle& oracle, const Tensors& inputs) {
   const Problem& p = oracle.problem;
   oracle.expected = reference<double>(p, inputs, oracle.rows);
   const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows);
-  oracle.yardstick_error = worst_error(yardstick.o, oracle.expected.o, oracle.expected.abs_value);
+  oracle.yardstick_error = worst_error(element_of(p.dtype), yardstick.o, oracle.expected.o, oracle.expected.abs_value);
   for (std::size_t r = 0; r < oracle.rows.size(); ++r)
     oracle.yardstick_lse_error = std::max(
         oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]) / (1 + lse_size(oracle, r)));
@@ -117,18 +128,20 @@ void add_backward(Oracle& oracle, const Tensors& inputs) {
   oracle.gradients = reference_gradients<double>(p, inputs, oracle.rows, oracle.keys);
   const ReferenceGradients<double>& g = oracle.gradients;
   const ReferenceGradients<float> yardstick = reference_gradients<float>(p, inputs, oracle.rows, oracle.keys);
-  oracle.yardstick_error =
-      std::max({worst_error(yardstick.dq, g.dq, g.abs_dq), worst_error(yardstick.dk, g.dk, g.abs_dk),
-                worst_error(yardstick.dv, g.dv, g.abs_dv)});
+  const auto worst = [&](const auto& actual, const auto& expected, const auto& denominator) {
+    return worst_error(element_of(p.dtype), actual, expected, denominator);
+  };
+  oracle.yardstick_error = std::max(
+      {worst(yardstick.dq, g.dq, g.abs_dq), worst(yardstick.dk, g.dk, g.abs_dk), worst(yardstick.dv, g.dv, g.abs_dv)});
 }
 
 std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
-  std::vector<float> result;
+  std::vector<float> result, row(static_cast<std::size_t>(p.value_dim));
   for (std::int64_t b = 0; b < p.batch; ++b)
     for (std::int64_t h = 0; h < p.kv_heads; ++h) {
       float largest = 0;
       for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
-        const float* row = row_of<float>(v, b, h, j);
+        read_row(v, b, h, j, row.data());
         for (std::int64_t d = 0; d < p.value_dim; ++d)
           if (std::isfinite(row[d])) largest = std::max(largest, std::fabs(row[d]));
       }
@@ -138,8 +151,16 @@ std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
 }
 
 bool is_finite(const TensorView& t, const Row& row) {
-  const float* x = row_of<float>(t, row.batch, row.head, row.query);
-  return std::all_of(x, x + t.shape[3], [](float value) { return std::isfinite(value); });
+  return with_element(t.dtype, [&]<class E>(E) {
+    const E* x = row_of<E>(t, row.batch, row.head, row.query);
+    return std::all_of(x, x + t.shape[3], [](E value) { return std::isfinite(to_float(value)); });
+  });
+}
+
+bool is_poison(const Element& element, float value) {
+  float poison = 0;
+  read_elements(element.dtype, &element.poison, 1, &poison);  // the low bytes come first on all that this is built for
+  return std::bit_cast<std::uint32_t>(value) == std::bit_cast<std::uint32_t>(poison);
 }
 
 // The rows whose query, or a key or value that it sees, holds NaN or infinity; empty when there are none.
@@ -189,12 +210,13 @@ std::string why_mistrusted(const Oracle& oracle) {
 // `bounded` tells of a row whether it is so.
 template <class Bounded>
 std::string check_unsampled(const Judged& t, const Bounded& bounded) {
+  std::vector<float> row(static_cast<std::size_t>(t.actual.shape[3]));
   for (std::int64_t b = 0; b < t.actual.shape[0]; ++b)
     for (std::int64_t h = 0; h < t.actual.shape[1]; ++h)
       for (std::int64_t i = 0; i < t.actual.shape[2]; ++i) {
-        const float* row = row_of<float>(t.actual, b, h, i);
+        read_row(t.actual, b, h, i, row.data());
         for (std::int64_t d = 0; d < t.actual.shape[3]; ++d) {
-          if (std::bit_cast<std::uint32_t>(row[d]) == kPoison) return where(t, {b, h, i}, d) + " was not written";
+          if (is_poison(element_of(t.actual.dtype), row[d])) return where(t, {b, h, i}, d) + " was not written";
           if (!std::isfinite(row[d]) && bounded(Row{b, h, i}))
             return fmt::format("{} = {} is not finite", where(t, {b, h, i}, d), row[d]);
         }
@@ -205,12 +227,14 @@ std::string check_unsampled(const Judged& t, const Bounded& bounded) {
 // Those of o must then be a convex combination of v, times the scale of dropout, too.
 std::string check_unsampled_output(const Oracle& oracle, const Tensors& t, const Judged& judged) {
   const Problem& p = oracle.problem;
-  const float kSlack = (1 + 64 * std::numeric_limits<float>::epsilon()) / static_cast<float>(1 - p.dropout);
+  const double slack = 1 + 64 * kEps + (p.dtype == ATTN_F32 ? 0 : 2 * element_of(p.dtype).eps);
+  const auto factor = static_cast<float>(slack / (1 - p.dropout));
+  std::vector<float> o(static_cast<std::size_t>(p.value_dim));
   for (const Row& row : all_rows(p)) {
-    const float bound = kSlack * oracle.max_abs_value[row.batch * p.kv_heads + kv_head_of(p, row.head)];
+    const float bound = factor * oracle.max_abs_value[row.batch * p.kv_heads + kv_head_of(p, row.head)];
     const std::int64_t r = (row.batch * p.heads + row.head) * p.seqlen_q + row.query;
     const bool bounded = oracle.unbounded.empty() || !oracle.unbounded[r];
-    const float* o = row_of<float>(t.o, row.batch, row.head, row.query);
+    read_row(t.o, row.batch, row.head, row.query, o.data());
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
       if (bounded && !(std::fabs(o[d]) <= bound))
         return fmt::format("{} = {} exceeds max|v| = {}", where(judged, row, d), o[d], bound);
@@ -268,15 +292,19 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
     return verdict;
   }
   const std::vector<Judged> tensors = judged_tensors(oracle, outputs);
+  const Element& element = element_of(p.dtype);
   double worst = -1;  // error over tolerance
-  for (const Judged& t : tensors)
+  for (const Judged& t : tensors) {
+    std::vector<float> actual(static_cast<std::size_t>(t.actual.shape[3]));
     for (std::size_t r = 0; r < t.rows.size(); ++r) {
       const Row& row = t.rows[r];
-      const double tolerance = error_multiple * tolerance_of(oracle.yardstick_error, t.size[r]);
-      const float* actual = row_of<float>(t.actual, row.batch, row.head, row.query);
+      const double of_row = error_multiple * tolerance_of(oracle.yardstick_error, t.size[r]);
+      read_row(t.actual, row.batch, row.head, row.query, actual.data());
       for (std::int64_t d = 0; d < t.actual.shape[3]; ++d) {
         const std::size_t e = r * t.actual.shape[3] + d;
-        const double error = scaled_error(actual[d], t.expected[e], t.denominator[e]);
+        const double error = scaled_error(element, actual[d], t.expected[e], t.denominator[e]);
+        const double rounding = t.denominator[e] > 0 ? half_ulp(element, t.expected[e]) / t.denominator[e] : 0;
+        const double tolerance = of_row + rounding;
         if (error / tolerance <= worst) continue;
         if (!(error <= tolerance))
           verdict.failure = fmt::format("{} = {}, expected {:.9g}, scaled error {:.3g} > {:.3g}", where(t, row, d),
@@ -286,6 +314,7 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
         verdict.tolerance = tolerance;
       }
     }
+  }
   for (std::size_t r = 0; r < oracle.rows.size() && p.lse; ++r) {
     const Row& row = oracle.rows[r];
     const double expected = oracle.expected.lse[r], size = lse_size(oracle, r);

@@ -105,7 +105,8 @@ void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint
   for (std::int64_t b = 0; b < batch; ++b)
     for (std::int64_t h = 0; h < heads; ++h)
       for (std::int64_t i = 0; i < rows; ++i) {
-        float* row = row_of<float>(t, b, h, i);
+        std::vector<float> values(static_cast<std::size_t>(dim));
+        float* row = values.data();
         const std::uint64_t first = static_cast<std::uint64_t>(((b * heads + h) * rows + i) * dim);
         const auto bits_of = [&](std::int64_t d) { return mix(stream ^ mix(first + static_cast<std::uint64_t>(d))); };
         for (std::int64_t d = 0; d < dim; ++d) row[d] = element(kind, role, bits_of(d));
@@ -121,10 +122,12 @@ void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint
             row[d] = (negative ? -1.0f : 1.0f) * (role == Role::q ? needle_gain : 1.0f);
           }
         }
-        if (!ramp) continue;
-        const double along = (kind == Fill::descending ? static_cast<double>(rows - i) : i + 1.0) / rows;
-        const double score = kind == Fill::steep ? kSteepScore * (i + 1.0) : kRampScore * along;
-        row[0] = role == Role::q ? ramp_query : static_cast<float>(score);
+        if (ramp) {
+          const double along = (kind == Fill::descending ? static_cast<double>(rows - i) : i + 1.0) / rows;
+          const double score = kind == Fill::steep ? kSteepScore * (i + 1.0) : kRampScore * along;
+          row[0] = role == Role::q ? ramp_query : static_cast<float>(score);
+        }
+        write_row(t, b, h, i, row);
       }
 }
 
@@ -134,22 +137,29 @@ void copy_rows(const TensorView& from, const TensorView& to) {
   for (std::int64_t b = 0; b < batch; ++b)
     for (std::int64_t h = 0; h < heads; ++h)
       for (std::int64_t i = 0; i < rows; ++i)
-        std::copy_n(row_of<float>(from, b, h, i), dim, row_of<float>(to, b, h, i));
+        std::copy_n(bytes_of_row(from, b, h, i), dim * element_of(to.dtype).bytes, bytes_of_row(to, b, h, i));
 }
 
 std::uint64_t hash_rows(const TensorView& t, std::uint64_t hash) {
+  constexpr std::int64_t kWordBytes = sizeof(std::uint32_t);
   const auto [batch, heads, rows, dim] = t.shape;
   for (std::int64_t b = 0; b < batch; ++b)
     for (std::int64_t h = 0; h < heads; ++h)
       for (std::int64_t i = 0; i < rows; ++i) {
-        const std::uint32_t* row = row_of<std::uint32_t>(t, b, h, i);
+        const std::byte* row = bytes_of_row(t, b, h, i);
+        const std::int64_t bytes = dim * element_of(t.dtype).bytes, words = bytes / kWordBytes;
         // FNV-1a over words, four interleaved streams so that multiplication latency overlaps.
         std::array<std::uint64_t, 4> lane = {hash, hash + 1, hash + 2, hash + 3};
-        const auto add = [&](std::int64_t d, int l) { lane[l] = (lane[l] ^ row[d]) * 0x100000001b3; };
-        std::int64_t d = 0;
-        for (; d + 4 <= dim; d += 4)
-          for (int l = 0; l < 4; ++l) add(d + l, l);
-        for (; d < dim; ++d) add(d, static_cast<int>(d % 4));
+        const auto add = [&](std::int64_t w, int l) {
+          std::uint32_t word = 0;
+          std::memcpy(&word, row + w * kWordBytes,
+                      static_cast<std::size_t>(std::min(kWordBytes, bytes - w * kWordBytes)));
+          lane[l] = (lane[l] ^ word) * 0x100000001b3;
+        };
+        std::int64_t w = 0;
+        for (; w + 4 <= words; w += 4)
+          for (int l = 0; l < 4; ++l) add(w + l, l);
+        for (; w * kWordBytes < bytes; ++w) add(w, static_cast<int>(w % 4));
         hash = mix(lane[0] ^ mix(lane[1] ^ mix(lane[2] ^ mix(lane[3]))));
       }
   return hash;
@@ -166,7 +176,9 @@ void validate(const Setup& setup, const Problem& p) {
 
 void validate_given(const Tensors& given, const Problem& p) {
   const auto demand = [&](const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape) {
-    if (t.dtype != ATTN_F32) throw std::invalid_argument(fmt::format("{} is not f32", name));
+    if (t.dtype != p.dtype)
+      throw std::invalid_argument(
+          fmt::format("{} is {}, the problem is of {}", name, element_of(t.dtype).name, element_of(p.dtype).name));
     if (t.shape != shape)
       throw std::invalid_argument(fmt::format("{} is [{}], {} needs [{}]", name, fmt::join(t.shape, ", "),
                                               to_short_string(Workload{.problem = p}), fmt::join(shape, ", ")));
@@ -187,18 +199,20 @@ void compute_forward(const Problem& p, const Tensors& t) {
   const ReferenceRows<double> expected = reference<double>(forward, t, rows);
   for (std::size_t r = 0; r < rows.size(); ++r) {
     t.lse[r] = static_cast<float>(expected.lse[r]);
-    float* o = row_of<float>(t.o, rows[r].batch, rows[r].head, rows[r].query);
-    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = static_cast<float>(expected.o[r * p.value_dim + d]);
+    write_row(t.o, rows[r].batch, rows[r].head, rows[r].query, &expected.o[r * p.value_dim]);
   }
 }
 
 // Views of a packed buffer, whose rows hold a token's heads of q, then its kv_heads of k, then of v.
-void set_packed_views(const Problem& p, float* base, TensorView& q, TensorView& k, TensorView& v) {
+void set_packed_views(const Problem& p, std::byte* base, TensorView& q, TensorView& k, TensorView& v) {
   const std::int64_t token = (p.heads + 2 * p.kv_heads) * p.head_dim;
   const std::array<std::int64_t, 4> stride = {p.seqlen_q * token, p.head_dim, token, 1};
-  q = {base, ATTN_F32, shape_q(p), stride};
-  k = {base + p.heads * p.head_dim, ATTN_F32, shape_k(p), stride};
-  v = {base + (p.heads + p.kv_heads) * p.head_dim, ATTN_F32, shape_v(p), stride};
+  const auto view = [&](std::int64_t first_head, const std::array<std::int64_t, 4>& shape) {
+    return TensorView{base + first_head * p.head_dim * element_bytes(p), dtype_of(p), shape, stride};
+  };
+  q = view(0, shape_q(p));
+  k = view(p.heads, shape_k(p));
+  v = view(p.heads + p.kv_heads, shape_v(p));
 }
 
 }  // namespace
@@ -210,17 +224,17 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : prob
   validate(setup, p);
   const bool packed = setup.layout == Layout::packed;
   const Layout unpacked = packed ? Layout::bshd : setup.layout;  // of what is never packed
-  const auto allocate = [&](std::vector<Buffer>& owner, const char* name, std::int64_t count) {
-    owner.push_back({name, AlignedBuffer(static_cast<std::size_t>(count) * sizeof(float), placement)});
-    return reinterpret_cast<float*>(owner.back().memory.data());
+  const auto allocate = [&](std::vector<Buffer>& owner, const char* name, std::int64_t bytes) {
+    owner.push_back({name, AlignedBuffer(static_cast<std::size_t>(bytes), placement)});
+    return owner.back().memory.data();
   };
   const auto dense = [&](std::vector<Buffer>& owner, const char* name, const std::array<std::int64_t, 4>& shape) {
-    return dense_view(allocate(owner, name, elements(shape)), shape, unpacked);
+    return dense_view(allocate(owner, name, elements(shape) * element_bytes(p)), shape, unpacked, dtype_of(p));
   };
   if (packed) {
-    const std::int64_t count = elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p));
-    set_packed_views(p, allocate(inputs_, "qkv", count), tensors_.q, tensors_.k, tensors_.v);
-    if (p.backward) set_packed_views(p, allocate(outputs_, "dqkv", count), tensors_.dq, tensors_.dk, tensors_.dv);
+    const std::int64_t bytes = (elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p))) * element_bytes(p);
+    set_packed_views(p, allocate(inputs_, "qkv", bytes), tensors_.q, tensors_.k, tensors_.v);
+    if (p.backward) set_packed_views(p, allocate(outputs_, "dqkv", bytes), tensors_.dq, tensors_.dk, tensors_.dv);
   } else {
     tensors_.q = dense(inputs_, "q", shape_q(p));
     tensors_.k = dense(inputs_, "k", shape_k(p));
@@ -233,7 +247,8 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : prob
   }
   std::vector<Buffer>& of_forward = p.backward ? inputs_ : outputs_;
   tensors_.o = dense(of_forward, "o", shape_o(p));
-  if (p.lse || p.backward) tensors_.lse = allocate(of_forward, "lse", p.batch * p.heads * p.seqlen_q);
+  if (p.lse || p.backward)
+    tensors_.lse = reinterpret_cast<float*>(allocate(of_forward, "lse", p.batch * p.heads * p.seqlen_q * kLseBytes));
   if (p.backward) tensors_.do_ = dense(inputs_, "do", shape_o(p));
   poison_outputs();
 }

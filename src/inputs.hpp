@@ -26,7 +26,7 @@ namespace attn {
 //   one_hot    one 1 a row, else zeros: many equal scores, and sums that many keys add nothing to
 //   constant   the features of a row are all alike, as far from independent as can be
 //   ones       v is 1 everywhere, and so is o: weights that do not add up to 1 show
-//   denormal   below 2^-126: units that flush to zero, and scores that are all 0
+//   denormal   below 2^-126 (of f16 0): units that flush to zero, and scores that are all 0
 //   bf16       normal, rounded to bf16: what 16-bit weights leave in an f32 cache
 //   f16        normal, rounded to f16
 //   file       a user's own tensors; the one fill that is not seeded
@@ -84,7 +84,7 @@ void validate_given(const Tensors& given, const Problem& problem);
 std::uint64_t hash_values(const Tensors& tensors);
 
 // The tensors of one problem with the memory behind them; outputs start poisoned. The seed is that of the dropout mask
-// too. For a backward pass o and lse are the oracle's, rounded to float: every kernel is fed the same, and an error of a
+// too. For a backward pass o and lse are the oracle's, rounded to the dtype and to float: every kernel is fed the same, and an error of a
 // forward kernel is never counted as the backward kernel's.
 class Inputs {
  public:

@@ -35,11 +35,11 @@ bool can_be_zero(Wide offset, std::span<const Steps> steps, int& searches_left) 
 
 constexpr int kSearches = 10'000;
 
-// Adds the multiples that the view's indices make, `sign` times.
+// Adds the multiples that the view's indices make, and the bytes of an element, `sign` times.
 void add_steps(const ConstTensorView& view, int sign, std::vector<Steps>& steps) {
-  for (std::size_t d = 0; d < view.shape.size(); ++d) {
-    const Wide stride = sign * Wide{view.stride[d]}, last = view.shape[d] - 1;
-    if (last == 0 || stride == 0) continue;
+  const Wide bytes = element_of(view.dtype).bytes;
+  const auto add = [&](Wide stride, Wide last) {
+    if (last == 0 || stride == 0) return;
     const Steps added = stride > 0 ? Steps{stride, 0, last} : Steps{-stride, -last, 0};
     const auto same =
         std::find_if(steps.begin(), steps.end(), [&](const Steps& s) { return s.stride == added.stride; });
@@ -49,7 +49,9 @@ void add_steps(const ConstTensorView& view, int sign, std::vector<Steps>& steps)
       same->least += added.least;
       same->most += added.most;
     }
-  }
+  };
+  for (std::size_t d = 0; d < view.shape.size(); ++d) add(sign * bytes * view.stride[d], view.shape[d] - 1);
+  add(sign, bytes - 1);
 }
 
 void sort_from_largest(std::vector<Steps>& steps) {
@@ -83,7 +85,7 @@ bool overlap(const ConstTensorView& a, const ConstTensorView& b) {
   sort_from_largest(steps);
   const Wide bytes = Wide{reinterpret_cast<std::uintptr_t>(a.data)} - reinterpret_cast<std::uintptr_t>(b.data);
   int searches_left = kSearches;
-  return can_be_zero(bytes / Wide{sizeof(float)}, steps, searches_left);
+  return can_be_zero(bytes, steps, searches_left);
 }
 
 }  // namespace attn

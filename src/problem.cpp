@@ -59,7 +59,7 @@ Wide wide_bytes(const Problem& p) {
   const Wide query_elements = saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
   const Wide key_elements = saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
   const bool has_lse = p.lse || p.backward;
-  const Wide lse_bytes = has_lse ? saturating_product({p.batch, p.heads, p.seqlen_q, sizeof(float)}) : 0;
+  const Wide lse_bytes = has_lse ? saturating_product({p.batch, p.heads, p.seqlen_q, kLseBytes}) : 0;
   const Wide tensor_bytes = (query_elements + key_elements) * element_bytes(p);
   return (p.backward ? 2 : 1) * tensor_bytes + lse_bytes;  // backward: each tensor and its gradient
 }
@@ -69,6 +69,8 @@ Wide wide_bytes(const Problem& p) {
 }  // namespace
 
 void validate(const Problem& p) {
+  if (p.struct_size != sizeof(Problem))
+    reject(fmt::format("struct_size={} is not the {} of this build", p.struct_size, sizeof(Problem)));
   for (const auto& [key, field] : kDimensions)
     if (p.*field < 1 || p.*field > kMaxDimension)
       reject(fmt::format("{}={} is not between 1 and {}", key, p.*field, kMaxDimension));
@@ -77,7 +79,8 @@ void validate(const Problem& p) {
     if (side < -1 || side > kMaxDimension)
       reject(fmt::format("window={},{}: each side is -1 (unlimited) or between 0 and {}", p.window_left, p.window_right,
                          kMaxDimension));
-  if (p.dtype != ATTN_F32) reject(fmt::format("dtype={} is not known; valid: f32", p.dtype));
+  if (p.dtype < 0 || p.dtype >= std::ssize(kElements))
+    reject(fmt::format("dtype={} is not known; valid: 0 to {}", p.dtype, kElements.size() - 1));
   if (p.lse != 0 && p.lse != 1) reject(fmt::format("lse={} is not 0 or 1", p.lse));
   if (p.backward != 0 && p.backward != 1) reject(fmt::format("backward={} is not 0 or 1", p.backward));
   if (p.backward && p.lse) reject("lse=1 asks for an output, in the backward pass lse is an input; valid: lse=0");
@@ -113,6 +116,7 @@ std::uint64_t required_features(const Problem& p) {
   if (p.lse) features |= ATTN_LSE;
   if (p.dropout > 0) features |= ATTN_DROPOUT;
   if (p.backward) features |= ATTN_BACKWARD;
+  features |= element_of(p.dtype).feature;
   return features;
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "attn_plugin.h"
+#include "element.hpp"
 
 namespace attn {
 
@@ -44,7 +44,12 @@ constexpr bool is_decode(const Problem& p) { return p.backward == 0 && p.seqlen_
 // The kv head that query head `head` reads.
 constexpr std::int64_t kv_head_of(const Problem& p, std::int64_t head) { return head / (p.heads / p.kv_heads); }
 
-constexpr std::int64_t element_bytes(const Problem&) { return sizeof(float); }
+constexpr attn_dtype dtype_of(const Problem& p) { return static_cast<attn_dtype>(p.dtype); }
+
+constexpr std::int64_t element_bytes(const Problem& p) { return element_of(p.dtype).bytes; }
+
+// Of lse, whatever the dtype.
+inline constexpr std::int64_t kLseBytes = sizeof(float);
 
 // Unmasked (query, key) pairs of one head.
 std::int64_t visible_pairs(const Problem& problem);

@@ -15,6 +15,12 @@ namespace {
 constexpr std::array kKeys = {"b",      "h",   "hkv",     "q",    "k",    "d",      "dv",    "dtype", "mask",
                               "window", "lse", "dropout", "pass", "fill", "layout", "cache", "layer", "dmodel"};
 
+constexpr auto kDtypeNames = [] {
+  std::array<const char*, kElements.size()> names{};
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kElements[i].name;
+  return names;
+}();
+
 [[noreturn]] void reject(std::string_view text, const std::string& message) {
   throw std::invalid_argument(fmt::format("problem '{}': {}", text, message));
 }
@@ -128,6 +134,8 @@ void validate_workload(const Workload& w) {
   }
   if (w.setup != Setup{}) throw std::invalid_argument("fill, layout and cache do not go together with layer");
   if (p.lse) throw std::invalid_argument("lse=1 does not go together with layer, which keeps lse for itself");
+  if (p.dtype != ATTN_F32)
+    throw std::invalid_argument(fmt::format("layer computes in f32, got dtype:{}", element_of(p.dtype).name));
   if (p.value_dim != p.head_dim)
     throw std::invalid_argument(fmt::format("layer needs dv equal to d, got d:{} dv:{}", p.head_dim, p.value_dim));
   if (w.layer.d_model < 1 || w.layer.d_model > kMaxDimension)
@@ -177,7 +185,7 @@ Workload parse_workload(std::string_view text) {
   p.seqlen_k = number("k", p.seqlen_q);
   p.head_dim = number("d", std::nullopt);
   p.value_dim = number("dv", p.head_dim);
-  p.dtype = parse_name(text, keys, "dtype", std::array{"f32"});
+  p.dtype = parse_name(text, keys, "dtype", kDtypeNames);
   p.lse = parse_name(text, keys, "lse", std::array{"0", "1"});
   p.dropout = parse_number(text, keys, "dropout");
   const std::int32_t pass = parse_name(text, keys, "pass", std::array{"fwd", "bwd", "both"});
@@ -208,8 +216,9 @@ std::string to_string(const Problem& p) { return to_string(Workload{.problem = p
 
 std::string to_string(const Workload& w) {
   const Problem& p = w.problem;
-  return fmt::format("b:{}/h:{}/hkv:{}/q:{}/k:{}/d:{}/dv:{}/dtype:f32/mask:{}{}", p.batch, p.heads, p.kv_heads,
-                     p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim, mask_name(p), further_keys(w));
+  return fmt::format("b:{}/h:{}/hkv:{}/q:{}/k:{}/d:{}/dv:{}/dtype:{}/mask:{}{}", p.batch, p.heads, p.kv_heads,
+                     p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim, element_of(p.dtype).name, mask_name(p),
+                     further_keys(w));
 }
 
 std::string to_short_string(const Workload& w) {
@@ -222,6 +231,7 @@ std::string to_short_string(const Workload& w) {
   if (p.seqlen_k != p.seqlen_q) text += fmt::format("/k:{}", p.seqlen_k);
   text += fmt::format("/d:{}", p.head_dim);
   if (p.value_dim != p.head_dim) text += fmt::format("/dv:{}", p.value_dim);
+  if (p.dtype != ATTN_F32) text += fmt::format("/dtype:{}", element_of(p.dtype).name);
   if (is_causal(p)) text += "/mask:causal";
   return text + further_keys(w);
 }

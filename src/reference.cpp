@@ -23,6 +23,16 @@ T dropout(const Problem& p, const Tensors& in, std::int64_t b, std::int64_t h, s
 // Below this f32 has no normal numbers: a weight may become 0, and a product is off by up to 2^-150, an eps of it.
 constexpr double kLeastNormal = 0x1p-126;
 
+// What plain loops in f32 keep of a number that they hand on to a product, or write: in 16 bits, 16 bits. The oracle keeps
+// all of it.
+template <class E, class T>
+T as_kept(T x) {
+  if constexpr (std::is_same_v<T, float>)
+    return to_float(round_to<E>(x));
+  else
+    return x;
+}
+
 // A weight, raised so that an eps of it covers what f32 loses of it to underflow: perhaps all of it, half an eps more than
 // kLeastNormal for its own rounding.
 template <class T>
@@ -44,11 +54,11 @@ struct Score {
   T value = 0, size = 0;
 };
 
-template <class T>
-Score<T> reference_score(const float* q, const float* k, std::int64_t head_dim, T scale) {
+template <class T, class E>
+Score<T> reference_score(const E* q, const E* k, std::int64_t head_dim, T scale) {
   Score<T> score;
   for (std::int64_t d = 0; d < head_dim; ++d) {
-    const T product = static_cast<T>(q[d]) * static_cast<T>(k[d]);
+    const T product = static_cast<T>(to_float(q[d])) * static_cast<T>(to_float(k[d]));
     score.value += product;
     score.size += std::fabs(product);
   }
@@ -58,17 +68,17 @@ Score<T> reference_score(const float* q, const float* k, std::int64_t head_dim, 
 template <class T>
 constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
-template <class T>
+template <class T, class E>
 void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T* abs_value, T* lse, T* score_size) {
   const std::int64_t kv_head = kv_head_of(p, row.head);
   const KeyRange keys = visible_keys(p, row.query);
-  const float* q = row_of<float>(in.q, row.batch, row.head, row.query);
+  const E* q = row_of<E>(in.q, row.batch, row.head, row.query);
   const T scale = static_cast<T>(softmax_scale(p, in));
 
   std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin)), sizes(probs.size());
   T row_max = kMinusInfinity<T>;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const Score<T> score = reference_score<T>(q, row_of<float>(in.k, row.batch, kv_head, j), p.head_dim, scale);
+    const Score<T> score = reference_score<T>(q, row_of<E>(in.k, row.batch, kv_head, j), p.head_dim, scale);
     probs[j - keys.begin] = score.value;
     sizes[j - keys.begin] = score.size;
     row_max = std::max(row_max, score.value);
@@ -88,16 +98,20 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   std::fill(abs_value, abs_value + p.value_dim, T{0});
   const T divisor = row_sum == 0 ? 1 : row_sum;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const float* v = row_of<float>(in.v, row.batch, kv_head, j);
+    const E* v = row_of<E>(in.v, row.batch, kv_head, j);
     const T factor = dropout<T>(p, in, row.batch, row.head, row.query, j);
-    const T prob = probs[j - keys.begin] / divisor * factor;
+    const T prob = as_kept<E>(probs[j - keys.begin] / divisor * factor);
     const T abs_prob = raised(probs[j - keys.begin]) / divisor * factor;
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
-      o[d] += prob * static_cast<T>(v[d]);
-      abs_value[d] += abs_prob * static_cast<T>(std::fabs(v[d]));
+      const T value = to_float(v[d]);
+      o[d] += prob * value;
+      abs_value[d] += abs_prob * std::fabs(value);
     }
   }
-  for (std::int64_t d = 0; d < p.value_dim; ++d) abs_value[d] = floored(abs_value[d]);
+  for (std::int64_t d = 0; d < p.value_dim; ++d) {
+    o[d] = as_kept<E>(o[d]);
+    abs_value[d] = floored(abs_value[d]);
+  }
   *lse = row_max + std::log(row_sum);
 }
 
@@ -109,40 +123,40 @@ struct Pair {
 };
 
 // Empty for a pair whose score is -inf.
-template <class T>
+template <class T, class E>
 std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const Row& query, std::int64_t j, T delta,
                                       T abs_delta) {
   const std::int64_t kv_head = kv_head_of(p, query.head);
-  const float* v = row_of<float>(in.v, query.batch, kv_head, j);
-  const float* d_o = row_of<float>(in.do_, query.batch, query.head, query.query);
-  const Score<T> score = reference_score<T>(row_of<float>(in.q, query.batch, query.head, query.query),
-                                            row_of<float>(in.k, query.batch, kv_head, j), p.head_dim,
-                                            static_cast<T>(softmax_scale(p, in)));
+  const E* v = row_of<E>(in.v, query.batch, kv_head, j);
+  const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.query);
+  const Score<T> score =
+      reference_score<T>(row_of<E>(in.q, query.batch, query.head, query.query),
+                         row_of<E>(in.k, query.batch, kv_head, j), p.head_dim, static_cast<T>(softmax_scale(p, in)));
   if (score.value == kMinusInfinity<T>) return {};
   T dp = 0, abs_dp = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
-    const T product = static_cast<T>(d_o[d]) * static_cast<T>(v[d]);
+    const T product = static_cast<T>(to_float(d_o[d])) * static_cast<T>(to_float(v[d]));
     dp += product;
     abs_dp += std::fabs(product);
   }
   const T lse = in.lse[(query.batch * p.heads + query.head) * p.seqlen_q + query.query];
   const T prob = std::exp(score.value - lse), abs_prob = raised(prob);
   const T factor = dropout<T>(p, in, query.batch, query.head, query.query, j);
-  return Pair<T>{.weight = prob * factor,
+  return Pair<T>{.weight = as_kept<E>(prob * factor),
                  .abs_weight = abs_prob * factor,
-                 .ds = prob * (factor * dp - delta),
+                 .ds = as_kept<E>(prob * (factor * dp - delta)),
                  .abs_ds = floored(abs_prob * (factor * floored(abs_dp) + floored(abs_delta))),
                  .size = prob >= static_cast<T>(kLeastNormal) ? score.size + std::fabs(lse) : 0};
 }
 
 // do . o and the sum of the products' absolute values.
-template <class T>
+template <class T, class E>
 std::pair<T, T> reference_delta(const Problem& p, const Tensors& in, const Row& query) {
-  const float* o = row_of<float>(in.o, query.batch, query.head, query.query);
-  const float* d_o = row_of<float>(in.do_, query.batch, query.head, query.query);
+  const E* o = row_of<E>(in.o, query.batch, query.head, query.query);
+  const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.query);
   T sum = 0, abs_sum = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
-    const T product = static_cast<T>(d_o[d]) * static_cast<T>(o[d]);
+    const T product = static_cast<T>(to_float(d_o[d])) * static_cast<T>(to_float(o[d]));
     sum += product;
     abs_sum += std::fabs(product);
   }
@@ -150,30 +164,40 @@ std::pair<T, T> reference_delta(const Problem& p, const Tensors& in, const Row& 
 }
 
 // sum[d] += factor * row[d] and the same in absolute values.
-template <class T>
-void accumulate(T* sum, T* abs_sum, T factor, T abs_factor, const float* row, std::int64_t n) {
+template <class T, class E>
+void accumulate(T* sum, T* abs_sum, T factor, T abs_factor, const E* row, std::int64_t n) {
   for (std::int64_t d = 0; d < n; ++d) {
-    sum[d] += factor * static_cast<T>(row[d]);
-    abs_sum[d] += abs_factor * static_cast<T>(std::fabs(row[d]));
+    const T value = to_float(row[d]);
+    sum[d] += factor * value;
+    abs_sum[d] += abs_factor * std::fabs(value);
   }
 }
 
-template <class T>
+// The end of a gradient's row.
+template <class T, class E>
+void conclude(T* sum, T* abs_sum, std::int64_t n) {
+  for (std::int64_t d = 0; d < n; ++d) {
+    sum[d] = as_kept<E>(sum[d]);
+    abs_sum[d] = floored(abs_sum[d]);
+  }
+}
+
+template <class T, class E>
 void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, T* abs_dq, T* size) {
-  const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
+  const auto [delta, abs_delta] = reference_delta<T, E>(p, in, query);
   const KeyRange keys = visible_keys(p, query.query);
   const T scale = static_cast<T>(softmax_scale(p, in));
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const auto pair = reference_pair(p, in, query, j, delta, abs_delta);
+    const auto pair = reference_pair<T, E>(p, in, query, j, delta, abs_delta);
     if (!pair) continue;
-    const float* k = row_of<float>(in.k, query.batch, kv_head_of(p, query.head), j);
+    const E* k = row_of<E>(in.k, query.batch, kv_head_of(p, query.head), j);
     accumulate(dq, abs_dq, scale * pair->ds, scale * pair->abs_ds, k, p.head_dim);
     *size = std::max(*size, pair->size);
   }
-  for (std::int64_t d = 0; d < p.head_dim; ++d) abs_dq[d] = floored(abs_dq[d]);
+  conclude<T, E>(dq, abs_dq, p.head_dim);
 }
 
-template <class T>
+template <class T, class E>
 void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk, T* abs_dk, T* dv, T* abs_dv, T* size) {
   const T scale = static_cast<T>(softmax_scale(p, in));
   const std::int64_t group = p.heads / p.kv_heads;
@@ -182,15 +206,15 @@ void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk,
       const KeyRange keys = visible_keys(p, i);
       if (key.query < keys.begin || key.query >= keys.end) continue;
       const Row query{key.batch, h, i};
-      const auto [delta, abs_delta] = reference_delta<T>(p, in, query);
-      const auto pair = reference_pair(p, in, query, key.query, delta, abs_delta);
+      const auto [delta, abs_delta] = reference_delta<T, E>(p, in, query);
+      const auto pair = reference_pair<T, E>(p, in, query, key.query, delta, abs_delta);
       if (!pair) continue;
-      accumulate(dk, abs_dk, scale * pair->ds, scale * pair->abs_ds, row_of<float>(in.q, key.batch, h, i), p.head_dim);
-      accumulate(dv, abs_dv, pair->weight, pair->abs_weight, row_of<float>(in.do_, key.batch, h, i), p.value_dim);
+      accumulate(dk, abs_dk, scale * pair->ds, scale * pair->abs_ds, row_of<E>(in.q, key.batch, h, i), p.head_dim);
+      accumulate(dv, abs_dv, pair->weight, pair->abs_weight, row_of<E>(in.do_, key.batch, h, i), p.value_dim);
       *size = std::max(*size, pair->size);
     }
-  for (std::int64_t d = 0; d < p.head_dim; ++d) abs_dk[d] = floored(abs_dk[d]);
-  for (std::int64_t d = 0; d < p.value_dim; ++d) abs_dv[d] = floored(abs_dv[d]);
+  conclude<T, E>(dk, abs_dk, p.head_dim);
+  conclude<T, E>(dv, abs_dv, p.value_dim);
 }
 
 std::vector<Row> rows_of_heads(std::int64_t batch, std::int64_t heads, std::int64_t count) {
@@ -223,8 +247,10 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
 #pragma omp parallel for schedule(dynamic, 8)
     for (std::size_t r = 0; r < rows.size(); ++r) {
       const DefaultFloatControl control;
-      reference_row(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim], &result.lse[r],
-                    &result.score_size[r]);
+      with_element(p.dtype, [&]<class E>(E) {
+        reference_row<T, E>(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim],
+                            &result.lse[r], &result.score_size[r]);
+      });
     }
   });
   return result;
@@ -244,13 +270,17 @@ ReferenceGradients<T> reference_gradients(const Problem& p, const Tensors& input
 #pragma omp parallel for schedule(dynamic, 8)
     for (std::size_t r = 0; r < queries.size(); ++r) {
       const DefaultFloatControl control;
-      reference_dq(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d], &result.query_size[r]);
+      with_element(p.dtype, [&]<class E>(E) {
+        reference_dq<T, E>(p, inputs, queries[r], &result.dq[r * d], &result.abs_dq[r * d], &result.query_size[r]);
+      });
     }
 #pragma omp parallel for schedule(dynamic, 8)
     for (std::size_t r = 0; r < keys.size(); ++r) {
       const DefaultFloatControl control;
-      reference_dk_dv(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
-                      &result.abs_dv[r * dv], &result.key_size[r]);
+      with_element(p.dtype, [&]<class E>(E) {
+        reference_dk_dv<T, E>(p, inputs, keys[r], &result.dk[r * d], &result.abs_dk[r * d], &result.dv[r * dv],
+                              &result.abs_dv[r * dv], &result.key_size[r]);
+      });
     }
   });
   return result;

@@ -55,7 +55,8 @@ double softmax_scale(const Problem& problem, const Tensors& tensors);
 std::vector<Row> all_rows(const Problem& problem);
 std::vector<Row> all_keys(const Problem& problem);
 
-// Computes the given rows from f32 inputs in T arithmetic, over all cores. Defined for float and double.
+// Computes the given rows in T arithmetic, over all cores. Defined for float and double. Inputs of 16 bits are widened, which
+// is exact; plain loops in float then keep 16 bits of the weights that they multiply with values, and of the result.
 template <class T>
 ReferenceRows<T> reference(const Problem& problem, const Tensors& inputs, const std::vector<Row>& rows);
 

@@ -19,6 +19,7 @@ constexpr std::array kFeatureNames = {
     FeatureName{ATTN_GQA, "gqa"},         FeatureName{ATTN_DV_DIFFERS, "dv_differs"},
     FeatureName{ATTN_LSE, "lse"},         FeatureName{ATTN_THREADS, "threads"},
     FeatureName{ATTN_DROPOUT, "dropout"}, FeatureName{ATTN_BACKWARD, "backward"},
+    FeatureName{ATTN_TAKES_BF16, "bf16"}, FeatureName{ATTN_TAKES_F16, "f16"},
 };
 
 }  // namespace

@@ -17,16 +17,22 @@
 namespace attn {
 namespace {
 
-void check_tensor(const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape) {
+std::string dtype_name(int dtype) {
+  return dtype >= 0 && dtype < std::ssize(kElements) ? element_of(dtype).name : std::to_string(dtype);
+}
+
+void check_tensor(const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape,
+                  const Element& element) {
   if (t.shape != shape)
     throw std::invalid_argument(fmt::format("{} has shape [{}], the problem needs [{}]", name, fmt::join(t.shape, ", "),
                                             fmt::join(shape, ", ")));
-  if (t.dtype != ATTN_F32) throw std::invalid_argument(fmt::format("{} has dtype {}; valid: f32", name, int{t.dtype}));
+  if (t.dtype != element.dtype)
+    throw std::invalid_argument(fmt::format("{} has dtype {}; valid: {}", name, dtype_name(t.dtype), element.name));
   if (t.data == nullptr) throw std::invalid_argument(fmt::format("{} has no data", name));
   if (t.shape[3] > 1 && t.stride[3] != 1)
     throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
-  if (reinterpret_cast<std::uintptr_t>(t.data) % sizeof(float) != 0)
-    throw std::invalid_argument(fmt::format("{} is not aligned to its 4-byte elements", name));
+  if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(element.bytes) != 0)
+    throw std::invalid_argument(fmt::format("{} is not aligned to its {}-byte elements", name, element.bytes));
 }
 
 attn_input input(const TensorView& t) { return {t.data, t.stride[0], t.stride[1], t.stride[2]}; }
@@ -56,10 +62,10 @@ void check_first_head(const Problem& p, std::int64_t first_head) {
 
 void check_gradients(const Problem& p, const Tensors& t) {
   if (p.backward) {
-    check_tensor("do", t.do_, shape_o(p));
-    check_tensor("dq", t.dq, shape_q(p));
-    check_tensor("dk", t.dk, shape_k(p));
-    check_tensor("dv", t.dv, shape_v(p));
+    check_tensor("do", t.do_, shape_o(p), element_of(p.dtype));
+    check_tensor("dq", t.dq, shape_q(p), element_of(p.dtype));
+    check_tensor("dk", t.dk, shape_k(p), element_of(p.dtype));
+    check_tensor("dv", t.dv, shape_v(p), element_of(p.dtype));
   } else if (t.do_.data || t.dq.data || t.dk.data || t.dv.data) {
     throw std::invalid_argument("do, dq, dk or dv is given, which only the backward pass has");
   }
@@ -116,10 +122,10 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
   if (const std::string reason = why_not(variant, p, threads); !reason.empty())
     throw std::invalid_argument(
         fmt::format("{}/{} cannot compute this problem: {}", variant.name, variant.isa, reason));
-  check_tensor("q", t.q, shape_q(p));
-  check_tensor("k", t.k, shape_k(p));
-  check_tensor("v", t.v, shape_v(p));
-  check_tensor("o", t.o, shape_o(p));
+  check_tensor("q", t.q, shape_q(p), element_of(p.dtype));
+  check_tensor("k", t.k, shape_k(p), element_of(p.dtype));
+  check_tensor("v", t.v, shape_v(p), element_of(p.dtype));
+  check_tensor("o", t.o, shape_o(p), element_of(p.dtype));
   check_lse(p, t.lse);
   check_gradients(p, t);
   check_scale(softmax_scale(p, t));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "element.hpp"
 #include "problem.hpp"
 
 namespace attn {
@@ -42,15 +43,16 @@ struct Tensors {
 enum class Layout : std::int32_t { bhsd, bshd, packed };
 
 // A dense tensor of this shape in bhsd or bshd order.
-constexpr ConstTensorView dense_view(const void* data, std::array<std::int64_t, 4> shape,
-                                     Layout layout = Layout::bhsd) {
+constexpr ConstTensorView dense_view(const void* data, std::array<std::int64_t, 4> shape, Layout layout = Layout::bhsd,
+                                     attn_dtype dtype = ATTN_F32) {
   const auto [batch, heads, rows, dim] = shape;
-  return layout == Layout::bhsd ? ConstTensorView{data, ATTN_F32, shape, {heads * rows * dim, rows * dim, dim, 1}}
-                                : ConstTensorView{data, ATTN_F32, shape, {rows * heads * dim, dim, heads * dim, 1}};
+  return layout == Layout::bhsd ? ConstTensorView{data, dtype, shape, {heads * rows * dim, rows * dim, dim, 1}}
+                                : ConstTensorView{data, dtype, shape, {rows * heads * dim, dim, heads * dim, 1}};
 }
 
-constexpr TensorView dense_view(void* data, std::array<std::int64_t, 4> shape, Layout layout = Layout::bhsd) {
-  const ConstTensorView view = dense_view(static_cast<const void*>(data), shape, layout);
+constexpr TensorView dense_view(void* data, std::array<std::int64_t, 4> shape, Layout layout = Layout::bhsd,
+                                attn_dtype dtype = ATTN_F32) {
+  const ConstTensorView view = dense_view(static_cast<const void*>(data), shape, layout, dtype);
   return {data, view.dtype, view.shape, view.stride};
 }
 
@@ -65,14 +67,46 @@ inline T* row_of(const attn_output& t, std::int64_t b, std::int64_t h, std::int6
   return static_cast<T*>(t.data) + b * t.batch_stride + h * t.head_stride + i * t.row_stride;
 }
 
+// Of a view, whatever its elements are.
+inline std::int64_t offset_of(const ConstTensorView& t, std::int64_t b, std::int64_t h, std::int64_t i) {
+  return b * t.stride[0] + h * t.stride[1] + i * t.stride[2];
+}
+
+inline const std::byte* bytes_of_row(const ConstTensorView& t, std::int64_t b, std::int64_t h, std::int64_t i) {
+  return static_cast<const std::byte*>(t.data) + offset_of(t, b, h, i) * element_of(t.dtype).bytes;
+}
+
+inline std::byte* bytes_of_row(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i) {
+  return static_cast<std::byte*>(t.data) + offset_of(t, b, h, i) * element_of(t.dtype).bytes;
+}
+
+// Throws std::logic_error where the elements of a view are no T.
+template <class T>
+void require_elements(const ConstTensorView& t) {
+  if (t.dtype != kDtypeOf<T>) throw std::logic_error("the elements of a view are of another type");
+}
+
 template <class T>
 inline const T* row_of(const ConstTensorView& t, std::int64_t b, std::int64_t h, std::int64_t i) {
-  return static_cast<const T*>(t.data) + b * t.stride[0] + h * t.stride[1] + i * t.stride[2];
+  require_elements<T>(t);
+  return static_cast<const T*>(t.data) + offset_of(t, b, h, i);
 }
 
 template <class T>
 inline T* row_of(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i) {
-  return static_cast<T*>(t.data) + b * t.stride[0] + h * t.stride[1] + i * t.stride[2];
+  require_elements<T>(t);
+  return static_cast<T*>(t.data) + offset_of(t, b, h, i);
+}
+
+// A row in T, widened; and written from T, rounded.
+template <class T>
+inline void read_row(const ConstTensorView& t, std::int64_t b, std::int64_t h, std::int64_t i, T* to) {
+  read_elements(t.dtype, bytes_of_row(t, b, h, i), t.shape[3], to);
+}
+
+template <class T>
+inline void write_row(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i, const T* from) {
+  write_elements(t.dtype, from, t.shape[3], bytes_of_row(t, b, h, i));
 }
 
 // The four shapes of a problem.

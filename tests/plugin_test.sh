@@ -30,7 +30,8 @@ END
 expect 0 out 'plain_c does not support: threads' run --plugin "$good" --problem h:2/q:33/d:8 --threads 1,2 \
   --variants plain_c "$fast"
 
-refuses wrong_abi 'speaks version 2 of the plugin ABI, this attnbench version 1'
+expect 2 err 'plain_c does not support: f16' run --plugin "$good" --variants plain_c --problem h:1/q:8/d:4/dtype:f16
+refuses wrong_abi 'speaks version 1 of the plugin ABI, this attnbench version 2; compile it with this revision'
 refuses no_entries 'its table has no entries'
 refuses null_table 'its table of entries is null'
 refuses null_entry 'entry 0 is null'

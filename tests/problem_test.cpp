@@ -72,6 +72,8 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
       {"h:1/q:3/d:4/dmodel:12/layer:single",
        "b:1/h:1/hkv:1/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/layer:single/dmodel:12"},
       {"h:2/q:3/d:4/dmodel:8/layer:per_head", "b:1/h:2/hkv:2/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/layer:per_head"},
+      {"h:1/q:1/d:1/dtype:bf16", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:bf16/mask:none"},
+      {"h:1/q:1/d:1/dtype:f16", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f16/mask:none"},
       {"h:1/q:1/d:1/pass:fwd/dropout:0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
   }));
   CHECK(canonical(text) == expected);
@@ -107,7 +109,7 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/hkv:0/q:1/d:1", "hkv=0", "between 1 and"},
       {"b:1099511627777/h:1/q:1/d:1", "b=1099511627777", "between 1 and 1099511627776"},
       {"h:1/q:1/d:1/mask:diagonal", "mask:diagonal", "valid: none, causal"},
-      {"h:1/q:1/d:1/dtype:f64", "dtype:f64", "valid: f32"},
+      {"h:1/q:1/d:1/dtype:f64", "dtype:f64", "valid: f32, bf16, f16"},
       {"h:1/q:1/d:1/lse:2", "lse:2", "valid: 0, 1"},
       {"h:1/q:1/d:1/fill:twos", "fill:twos", "valid: normal, uniform, peaked, ascending, descending"},
       {"h:1/q:1/d:1/layout:sbhd", "layout:sbhd", "valid: bhsd, bshd, packed"},
@@ -282,6 +284,7 @@ TEST_CASE("validate refuses fields that no text can express", "[problem]") {
     return rejection([&] { validate(p); });
   };
   CHECK(contains(with([](Problem& p) { p.dtype = 7; }), "dtype=7"));
+  CHECK(contains(with([](Problem& p) { p.struct_size -= 8; }), "struct_size="));
   CHECK(contains(with([](Problem& p) { p.lse = -1; }), "lse=-1"));
   CHECK(contains(with([](Problem& p) { p.heads = std::numeric_limits<std::int64_t>::min(); }), "h=-"));
   CHECK(contains(with([](Problem& p) { p.window_right = kMaxDimension + 1; }), "window=-1,"));

@@ -5,7 +5,7 @@
 namespace attn::bench {
 namespace {
 
-constexpr std::int64_t kColumns = 16;  // a cache line of floats
+constexpr std::int64_t kColumns = 16;  // a cache line of floats, or half of one
 
 std::int64_t below(std::int64_t n, std::mt19937_64& random) {
   return std::uniform_int_distribution<std::int64_t>(0, n - 1)(random);
@@ -57,10 +57,12 @@ void SignFlips::turn_columns(const TensorView& t, bool of_queries, const Place& 
   const std::int64_t group = of_queries ? problem_.heads / problem_.kv_heads : 1;
   const std::int64_t columns = std::min(place.first_column + kColumns, t.shape[3]) - place.first_column;
   for (std::int64_t head = place.kv_head * group; head < (place.kv_head + 1) * group; ++head)
-    for (std::int64_t i = 0; i < t.shape[2]; ++i) {
-      float* x = row_of<float>(t, place.batch, head, i) + place.first_column;
-      for (std::int64_t c = 0; c < columns; ++c) x[c] = x[c] < 0 || x[c] > 0 ? -x[c] : x[c];
-    }
+    for (std::int64_t i = 0; i < t.shape[2]; ++i)
+      with_element(t.dtype, [&]<class E>(E) {
+        E* x = row_of<E>(t, place.batch, head, i) + place.first_column;
+        for (std::int64_t c = 0; c < columns; ++c)
+          if (const float value = to_float(x[c]); value < 0 || value > 0) x[c] = round_to<E>(-value);
+      });
 }
 
 }  // namespace attn::bench

@@ -155,7 +155,7 @@ static const attn_variant kFaulty = {
     .finish = FAULT == WORKS_IN_FINISH ? finish : 0,
 };
 static const attn_variant* const kVariants[] = {FAULT == NULL_ENTRY ? 0 : &kFaulty};
-static const attn_plugin kPlugin = {.abi = ATTN_PLUGIN_ABI + (FAULT == WRONG_ABI),
+static const attn_plugin kPlugin = {.abi = ATTN_PLUGIN_ABI - (FAULT == WRONG_ABI),
                                     .count = FAULT == NO_ENTRIES ? 0 : 1,
                                     .variants = FAULT == NULL_TABLE ? 0 : kVariants};
 

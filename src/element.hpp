@@ -1,0 +1,139 @@
+// Element types: what q, k, v, o and their gradients may consist of; one row per dtype. lse is f32 whatever they are.
+// A 16-bit type holds its bits; arithmetic is done in float or double, to which every value converts exactly. Conversions
+// to 16 bits round to nearest, ties to even, overflow to infinity and keep NaN; they do no more than rounding to nearest
+// asks of the floating-point control, and nothing of its flushing bits where the result is normal.
+//
+// Source: bf16: Intel, "BFLOAT16 - Hardware Numerics Definition" (2018), without the flushing of denormals; f16: IEEE 754.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <type_traits>
+
+#include "attn_plugin.h"
+
+namespace attn {
+
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+struct F16 {
+  std::uint16_t bits;
+};
+
+struct Element {
+  attn_dtype dtype;
+  const char* name;  // in text
+  std::int64_t bytes;
+  double eps;             // distance from 1 to the next number
+  double largest;         // finite number
+  double least_normal;    // positive number
+  std::uint32_t poison;   // what outputs hold before a kernel runs: a NaN that no computation produces; its low bits
+  std::uint64_t feature;  // that a kernel must declare; f32 is what every kernel computes that does not refuse it
+};
+
+// By dtype. The poison of 16 bits, twice, is that of 32: a word of it is NaN in whatever type it is read.
+inline constexpr std::array kElements = {
+    Element{ATTN_F32, "f32", 4, 0x1p-23, 0x1.fffffep127, 0x1p-126, 0x7fd57fd5, 0},
+    Element{ATTN_BF16, "bf16", 2, 0x1p-7, 0x1.fep127, 0x1p-126, 0x7fd5, ATTN_TAKES_BF16},
+    Element{ATTN_F16, "f16", 2, 0x1p-10, 65504, 0x1p-14, 0x7fd5, ATTN_TAKES_F16},
+};
+
+// Of a valid problem's dtype.
+constexpr const Element& element_of(std::int32_t dtype) { return kElements[static_cast<std::size_t>(dtype)]; }
+
+template <class E>
+inline constexpr attn_dtype kDtypeOf = std::is_same_v<std::remove_const_t<E>, Bf16>  ? ATTN_BF16
+                                       : std::is_same_v<std::remove_const_t<E>, F16> ? ATTN_F16
+                                                                                     : ATTN_F32;
+
+// f(E{}) for the E of a valid dtype.
+template <class F>
+constexpr decltype(auto) with_element(std::int32_t dtype, F&& f) {
+  switch (dtype) {
+    case ATTN_BF16:
+      return f(Bf16{});
+    case ATTN_F16:
+      return f(F16{});
+    default:
+      return f(float{});
+  }
+}
+
+constexpr float to_float(float x) { return x; }
+
+constexpr float to_float(Bf16 x) { return std::bit_cast<float>(std::uint32_t{x.bits} << 16); }
+
+constexpr float to_float(F16 x) {
+  const std::uint32_t sign = std::uint32_t{x.bits} >> 15 << 31, magnitude = x.bits & 0x7fff;
+  if (magnitude < 0x0400) {  // 0 and subnormal
+    const float value = static_cast<float>(magnitude) * 0x1p-24f;
+    return sign == 0 ? value : -value;
+  }
+  const std::uint32_t exponent = magnitude >= 0x7c00 ? 0x70000000 : 0x38000000;  // infinity and NaN; normal
+  return std::bit_cast<float>(sign | ((magnitude << 13) + exponent));
+}
+
+template <class E>
+constexpr E round_to(float x);
+
+template <>
+constexpr float round_to<float>(float x) {
+  return x;
+}
+
+template <>
+constexpr Bf16 round_to<Bf16>(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  if ((bits & 0x7fffffff) > 0x7f800000) return {static_cast<std::uint16_t>(bits >> 16 | 0x40)};
+  return {static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+template <>
+constexpr F16 round_to<F16>(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t sign = bits >> 31 << 15, magnitude = bits & 0x7fffffff;
+  const auto with_sign = [&](std::uint32_t half) { return F16{static_cast<std::uint16_t>(sign | half)}; };
+  if (magnitude > 0x7f800000) return with_sign(0x7e00 | (magnitude >> 13 & 0x3ff));
+  if (magnitude >= 0x477ff000) return with_sign(0x7c00);  // 65520 and more
+  if (magnitude < 0x38800000)  // subnormal: the sum's last bit is worth 2^-24, the quantum of the result
+    return with_sign(std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000);
+  return with_sign((magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13);
+}
+
+// Rounds once: first to a float whose last bit tells of what was cut off ("to odd"), which has bits to spare.
+template <class E>
+constexpr E round_to(double x) {
+  auto f = static_cast<float>(x);
+  if constexpr (!std::is_same_v<E, float>) {
+    const double back = f;
+    if (back != x && x == x) {
+      auto bits = std::bit_cast<std::uint32_t>(f);
+      if ((back < 0 ? -back : back) > (x < 0 ? -x : x)) --bits;  // towards zero; infinity becomes the largest number
+      f = std::bit_cast<float>(bits | 1);
+    }
+  }
+  return round_to<E>(f);
+}
+
+// n elements of this type, widened or rounded.
+template <class T>
+void read_elements(std::int32_t dtype, const void* from, std::int64_t n, T* to) {
+  with_element(dtype, [&]<class E>(E) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to_float(static_cast<const E*>(from)[i]));
+  });
+}
+
+template <class T>
+void write_elements(std::int32_t dtype, const T* from, std::int64_t n, void* to) {
+  with_element(dtype, [&]<class E>(E) {
+    for (std::int64_t i = 0; i < n; ++i) static_cast<E*>(to)[i] = round_to<E>(from[i]);
+  });
+}
+
+}  // namespace attn
