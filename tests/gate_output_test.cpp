@@ -316,11 +316,12 @@ TEST_CASE("workers whose inputs do not fit into memory are not started", "[gate_
 
 TEST_CASE("command lines are split as a shell does, and worker is added once", "[gate_output]") {
   using Words = std::vector<std::string>;
-  CHECK(worker_command("BASE", "build/attnbench") == Words{"build/attnbench", "worker"});
-  CHECK(worker_command("BASE", "ssh 'my host' attnbench") == Words{"ssh", "my host", "attnbench", "worker"});
-  CHECK(worker_command("BASE", "x worker --plugin p.so") == Words{"x", "worker", "--plugin", "p.so"});
+  CHECK(parse_worker_command("BASE", "build/attnbench").words == Words{"build/attnbench", "worker"});
+  CHECK(parse_worker_command("BASE", "ssh 'my host' attnbench").words ==
+        Words{"ssh", "my host", "attnbench", "worker"});
+  CHECK(parse_worker_command("BASE", "x worker --plugin p.so").words == Words{"x", "worker", "--plugin", "p.so"});
   for (const char* bad : {"", "  ", "a 'b", "a; b", "a | b", "$(rm)", "$not_set_anywhere/x"})
-    CHECK_THROWS_AS(worker_command("BASE", bad), UsageError);
+    CHECK_THROWS_AS(parse_worker_command("BASE", bad), UsageError);
 }
 
 TEST_CASE("a trace of a run replays: equal builds stay equal, a scaled side is found", "[gate_output]") {

@@ -24,7 +24,7 @@
 #include "gate/contenders.hpp"
 #include "gate/duel.hpp"
 #include "gate/text.hpp"
-#include "registry.hpp"
+#include "machine/machine.hpp"
 #include "results/table.hpp"
 #include "workers/kernels.hpp"
 
@@ -144,54 +144,33 @@ struct Contenders {
   std::unique_ptr<WorkerSide> a, b;
 };
 
-// Asks the workers of the built-in variants and of each plugin what there is to choose from.
-Contenders introduce(const Options& options, const Workload& workload) {
-  struct Home {
-    std::vector<std::string> command;
-    WorkerOptions options;
-    WorkerSide worker;  // owns the rows of its table
-    std::vector<const Variant*> table;
-  };
-  std::vector<std::unique_ptr<Home>> homes;
-  std::vector<const Variant*> table;
-  const auto open = [&](const std::string& name, const std::string& plugin) {
-    const WorkerCommands commands = worker_commands(plugin);
-    const std::vector<std::string>& command = workload.is_layer() ? commands.layers : commands.attention;
-    WorkerOptions worker = options.worker;
-    worker.is_of_plugin = &command == &commands.attention && !plugin.empty();
-    Home& home = *homes.emplace_back(new Home{command, worker, WorkerSide(name, command, worker), {}});
-    const Facts facts = home.worker.launch(0);
-    require_alike(facts, facts);  // that is: no debug build
-    home.table = plugin.empty() ? home.worker.table() : home.worker.plugin_table();
-    const std::vector<std::string> taken = variant_names(table);
-    for (const Variant* row : home.table)
-      if (std::ranges::find(taken, row->name) != taken.end())
-        throw UsageError(
-            fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", plugin, row->name));
-    table.insert(table.end(), home.table.begin(), home.table.end());
-  };
-  open("worker of the built-in variants", "");
-  for (const std::string& plugin : options.plugins) open("worker of " + plugin, plugin);
-
-  Cases both{.run = {contender("A", options.a, options, workload, table),
-                     contender("B", options.b, options, workload, table)}};
-  Contenders contenders{{"", case_name(both.run[0]), case_name(both.run[1])}, nullptr, nullptr};
+// Chooses from the built-in variants and those of each plugin.
+Contenders introduce(const Options& options, const Workload& workload, std::span<const Variant* const> built_in) {
+  const Facts facts = machine_facts();
+  require_alike(facts, facts);  // that is: no debug build
+  const Feed feed(InputOptions{.seed = options.worker.seed, .tensors = {}});
+  const Kernels kernels(
+      built_in, {.plugins = options.plugins, .isolate = true, .hang_seconds = options.worker.hang_seconds}, feed);
+  const Case a = contender("A", options.a, options, workload, kernels.table()),
+             b = contender("B", options.b, options, workload, kernels.table());
+  Contenders contenders{{"", case_name(a), case_name(b)}, nullptr, nullptr};
   const Pairing& pairing = contenders.pairing;
   if (pairing.base_case == pairing.candidate_case)
     throw UsageError(fmt::format("A and B are the same case, {}", short_name(pairing.base_case)));
   require_memory({pairing.base_case, pairing.candidate_case}, 2);
   const auto settle = [&](const char* which, const Case& c) {
-    Home& home = **std::ranges::find_if(homes, [&](const std::unique_ptr<Home>& one) {
-      return std::ranges::find(one->table, c.variant) != one->table.end();
-    });
-    Cases alone{.run = {c}};
-    home.worker.plan(alone, options.max_seconds / (kLeastRounds * kLeastCalls));
-    if (alone.run.empty())
-      throw UsageError(fmt::format("{} cannot be compared:{}", which, format_skipped(alone.skipped)));
-    return std::make_unique<WorkerSide>(fmt::format("worker of {}", which), home.command, home.options);
+    const Worker::Prediction told = kernels.predict(c);
+    throw_if_interrupted();
+    if (!told.failure.empty()) throw EnvironmentError(fmt::format("{} cannot be compared: {}", which, told.failure));
+    const std::string reason = why_not_in_turns(told, workload, options.max_seconds / (kLeastRounds * kLeastCalls));
+    if (!reason.empty())
+      throw UsageError(fmt::format("{} cannot be compared:{}", which, format_skipped({{case_name(c), reason}})));
+    return std::make_unique<WorkerSide>(fmt::format("worker of {}", which),
+                                        worker_command(kernels.plugin_of(*c.variant), workload.is_layer()),
+                                        options.worker);
   };
-  contenders.a = settle("A", both.run[0]);
-  contenders.b = settle("B", both.run[1]);
+  contenders.a = settle("A", a);
+  contenders.b = settle("B", b);
   return contenders;
 }
 
@@ -229,7 +208,7 @@ int compare(const Options& options, const Context& context) {
   DuelReport report;
   std::string failure;
   try {
-    const Contenders contenders = introduce(options, workload);
+    const Contenders contenders = introduce(options, workload, context.table);
     pairing = contenders.pairing;
     const Arena arena{*contenders.a, *contenders.b, *contenders.a, seconds, interrupted};
     Line line;

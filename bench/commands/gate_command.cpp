@@ -127,9 +127,9 @@ double steady_seconds() {
 
 // A broken environment ends in a report too: continuous integration shows that rather than a log.
 Report measure(const Options& options, const Settings& settings, Observer& observer) {
-  WorkerSide base("base", worker_command("BASE", options.base), options.worker);
-  WorkerSide candidate("candidate", worker_command("CAND", options.candidate), options.worker);
-  WorkerSide copy("copy of the base", worker_command("BASE", options.base), options.worker);
+  WorkerSide base("base", parse_worker_command("BASE", options.base), options.worker);
+  WorkerSide candidate("candidate", parse_worker_command("CAND", options.candidate), options.worker);
+  WorkerSide copy("copy of the base", parse_worker_command("BASE", options.base), options.worker);
   Report report;
   std::vector<Pairing> pairings;
   std::vector<Skipped> skipped;

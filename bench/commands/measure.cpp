@@ -39,15 +39,15 @@ Measure in_this_process(const PlannedCase& planned, Workbench& workbench, Watchd
   };
 }
 
-Measure in_a_worker(const PlannedCase& planned, Station& station) {
-  return [planned, &station, checked = false](std::int64_t calls) mutable {
+Measure in_a_worker(const PlannedCase& planned, Worker& worker) {
+  return [planned, name = case_name(planned.c), &worker, checked = false](std::int64_t calls) mutable {
     try {
       if (!checked) {
-        const Verdict verdict = station.prepare(planned.c, planned.iteration_seconds);
+        const Verdict verdict = worker.prepare(name, planned.iteration_seconds).verdict;
         if (!verdict.passed) throw CaseFailed(verdict.failure, is_wrong_result(verdict.failure));
         checked = true;
       }
-      return station.measure(planned.c, calls, planned.iteration_seconds);
+      return worker.measure_with_ceilings(name, calls, planned.iteration_seconds);
     } catch (const WorkerError& error) {
       throw CaseFailed(std::string("its worker ") + error.what(), false);
     }
@@ -73,10 +73,10 @@ Measure warmed_up(Measure measure, double seconds) {
 std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& session) {
   std::vector<Entrant> entrants;
   for (const PlannedCase& planned : group) {
-    Station* station = session.kernels.station_of(*planned.c.variant);
+    Worker* worker = session.kernels.worker_of(planned.c);
     Measure measure = !planned.failure.empty() ? fails(planned.failure)
-                      : station == nullptr     ? in_this_process(planned, session.workbench, session.watchdog)
-                                               : in_a_worker(planned, *station);
+                      : worker == nullptr      ? in_this_process(planned, session.workbench, session.watchdog)
+                                               : in_a_worker(planned, *worker);
     if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
     entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
   }
@@ -204,7 +204,7 @@ void report(std::span<const PlannedCase> group, std::span<const Series> all, con
     session.reporter.expect(
         case_name(group[e].c),
         {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
-         .in_worker = session.kernels.station_of(*group[e].c.variant) != nullptr});
+         .in_worker = session.kernels.worker_of(group[e].c) != nullptr});
     outcomes.push_back(std::move(outcome));
   }
   replay(outcomes, session);

@@ -100,9 +100,8 @@ Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels,
   for (const Case& c : cases.run) {
     throw_if_interrupted();
     const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
-    const bool elsewhere = kernels != nullptr && kernels->station_of(*c.variant) != nullptr;
-    const Station::Prediction told =
-        kernels == nullptr ? Station::Prediction{} : kernels->place_of(*c.variant).predict(c);
+    const bool elsewhere = kernels != nullptr && kernels->worker_of(c) != nullptr;
+    const Worker::Prediction told = kernels == nullptr ? Worker::Prediction{} : kernels->predict(c);
     const std::string reason =
         told.refused.empty() ? why_not_here(c, limits, elsewhere ? told.workspace_bytes : 0) : told.refused;
     if (!reason.empty()) {

@@ -123,8 +123,10 @@ class Steps {
 
 // A kernel that ends its worker has failed.
 Verdict judge(const PlannedCase& planned, const Kernels& kernels) {
+  const std::string name = case_name(planned.c);
+  set_current_activity(name);
   try {
-    return kernels.station_of(*planned.c.variant)->prepare(planned.c, planned.iteration_seconds);
+    return kernels.worker_of(planned.c)->prepare(name, planned.iteration_seconds).verdict;
   } catch (const WorkerError& error) {
     return {.tolerance = 1, .failure = std::string("its worker ") + error.what()};
   }

@@ -37,11 +37,23 @@ std::vector<const Variant*> unite(std::vector<const Variant*> rows, const std::v
 // Of all cases those that this side has and can run.
 Cases cases_of(WorkerSide& side, const std::vector<const Variant*>& table, Cases cases, double most_seconds) {
   std::erase_if(cases.run, [&](const Case& c) { return !has(table, *c.variant); });
-  side.plan(cases, most_seconds);
+  std::erase_if(cases.run, [&](const Case& c) {
+    const std::string reason = why_not_in_turns(side.predict(c), c.workload, most_seconds);
+    if (!reason.empty()) cases.skipped.push_back({case_name(c), reason});
+    return !reason.empty();
+  });
   return cases;
 }
 
 }  // namespace
+
+std::string why_not_in_turns(const Worker::Prediction& told, const Workload& w, double most_seconds) {
+  if (!told.refused.empty()) return told.refused;
+  const double seconds = told.flops_per_second > 0 ? static_cast<double>(flops(w)) / told.flops_per_second : 0;
+  if (!(seconds > most_seconds)) return {};
+  return fmt::format("one iteration is predicted to take {:.2g} s; turns are taken with those of at most {:.3g} s",
+                     seconds, most_seconds);
+}
 
 std::vector<Pairing> introduce(WorkerSide& base, WorkerSide& candidate, const CaseOptions& options, bool common,
                                Facts& base_facts, Facts& candidate_facts, std::vector<Skipped>& skipped) {

@@ -20,7 +20,6 @@ constexpr double kExpectedSeconds = 0.1;
 
 std::string FirstContact::failure_of(const Case& c) {
   using Clock = std::chrono::steady_clock;
-  Station& station = kernels_.place_of(*c.variant);
   const Problem asked = core_problem(c.workload);
   double& spent = spent_[{c.variant, c.threads}];
   for (const char* text : kVerifyProblems) {
@@ -36,7 +35,7 @@ std::string FirstContact::failure_of(const Case& c) {
     const auto [met, is_new] = met_.try_emplace({c.variant, c.threads, name});
     if (is_new && spent < kMostSeconds) {
       const auto begin = Clock::now();
-      met->second = failure_on(name, {c.variant, small, c.threads}, station);
+      met->second = failure_on(name, {c.variant, small, c.threads});
       spent += std::chrono::duration<double>(Clock::now() - begin).count();
     }
     if (!met->second.empty()) return met->second;
@@ -44,11 +43,12 @@ std::string FirstContact::failure_of(const Case& c) {
   return {};
 }
 
-std::string FirstContact::failure_on(const std::string& problem, const Case& c, Station& station) {
-  const Station::Prediction told = station.predict(c);  // limits are known where the kernel is
+std::string FirstContact::failure_on(const std::string& problem, const Case& c) {
+  const Worker::Prediction told = kernels_.predict(c);  // limits are known where the kernel is
   if (!told.refused.empty() || !told.failure.empty()) return told.failure;
   try {
-    const Verdict verdict = station.prepare(c, kExpectedSeconds);
+    set_current_activity(case_name(c));
+    const Verdict verdict = kernels_.trial_worker_of(c).prepare(case_name(c), kExpectedSeconds).verdict;
     if (verdict.passed || interrupted()) return {};
     return failure_on_problem(problem, verdict.failure);
   } catch (const WorkerError& error) {

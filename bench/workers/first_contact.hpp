@@ -21,7 +21,7 @@ class FirstContact {
   std::string failure_of(const Case& c);
 
  private:
-  std::string failure_on(const std::string& problem, const Case& c, Station& station);
+  std::string failure_on(const std::string& problem, const Case& c);
 
   const Kernels& kernels_;
   std::map<std::tuple<const Variant*, int>, double> spent_;                  // seconds

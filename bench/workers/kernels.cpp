@@ -4,46 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "base/errors.hpp"
-#include "base/json.hpp"
 #include "base/option_checks.hpp"
 #include "base/printable.hpp"
 #include "base/shell_word.hpp"
 #include "base/stop.hpp"
-#include "measure/calibration.hpp"
-#include "measure/watchdog.hpp"
 #include "registry.hpp"
-#include "workers/worker.hpp"
 
 namespace attn::bench {
-namespace {
-
-// Loading a plugin, which may bring a large library with it.
-constexpr double kLaunchSeconds = 60;
-
-std::unique_ptr<Station> open_station(const std::string& plugin, const Feed& feed, double hang_seconds) {
-  try {
-    return std::make_unique<Station>(worker_commands(plugin), feed, hang_seconds);
-  } catch (const WorkerError& error) {
-    const std::string what = error.what();
-    if (what.rfind("--plugin ", 0) == 0 || what.rfind("--tensors ", 0) == 0) throw UsageError(what);
-    throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", what)
-                                    : fmt::format("--plugin {}: it {} while it was loaded", plugin, what));
-  }
-}
-
-}  // namespace
-
-WorkerCommands worker_commands(const std::string& plugin) {
-  std::vector<std::string> whole = own_command();
-  whole.emplace_back("worker");
-  if (plugin.empty()) return {whole, whole};
-  std::vector<std::string> alone = command_of(plugin_worker());
-  for (std::vector<std::string>* command : {&whole, &alone}) command->insert(command->end(), {"--plugin", plugin});
-  return {alone, whole};
-}
 
 void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels) {
   command.add_option("--plugin", options.plugins,
@@ -62,65 +31,11 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
       ->capture_default_str();
 }
 
-Station::Station(const WorkerCommands& commands, const Feed& feed, double hang_seconds)
-    : process_(commands.attention), inputs_(feed.to_json()), hang_seconds_(hang_seconds) {
-  if (commands.layers != commands.attention) layers_.emplace(commands.layers);
-  hello_ = launch(process_);
-}
-
-Json Station::launch(WorkerProcess& process) const {
-  const double patience = std::max(kLaunchSeconds, hang_seconds_);
-  Json hello = process.launch(patience);
-  if (const int protocol = hello.value("protocol", 0); protocol != kWorkerProtocol)
-    throw WorkerError(
-        fmt::format("speaks version {} of the worker protocol, this attnbench version {}", protocol, kWorkerProtocol));
-  process.request("inputs " + json_line(inputs_), patience);
-  return hello;
-}
-
-Json Station::request(const std::string& verb, const Case& c, const std::string& rest, double expected_seconds) {
-  WorkerProcess& process = process_of(c);
-  if (!process.running()) launch(process);
-  return process.request(fmt::format("{} {}{}", verb, case_name(c), rest),
-                         patience_seconds(hang_seconds_, expected_seconds));
-}
-
-Station::Prediction Station::predict(const Case& c) {
-  if (const auto known = failed_.find(c.variant); known != failed_.end()) return {.failure = known->second};
-  try {
-    const Json answer = request("plan", c, "", 0);
-    return {.refused = printable(answer.at("refused").get<std::string>(), kMostToldBytes),
-            .failure = {},
-            .workspace_bytes = answer.at("workspace_bytes"),
-            .flops_per_second = answer.at("flops_per_second")};
-  } catch (const WorkerError& error) {
-    Prediction prediction;
-    if (!process_of(c).running() && !interrupted())
-      prediction.failure = failed_[c.variant] =
-          fmt::format("its worker {}, when {}/{} was calibrated", error.what(), c.variant->name, c.variant->isa);
-    return prediction;
-  }
-}
-
-Verdict Station::prepare(const Case& c, double expected_seconds) {
-  set_current_activity(case_name(c));
-  // The worker of a plugin has one thread for the oracle.
-  const double cores = layers_ && !c.workload.is_layer() ? std::max(1U, std::thread::hardware_concurrency()) : 1;
-  const double seconds = cores * oracle_seconds(c.workload) + expected_seconds;
-  return verdict_from(request("prep", c, "", seconds).at("verdict"));
-}
-
-Measurement Station::measure(const Case& c, std::int64_t calls, double expected_seconds) {
-  set_current_activity(case_name(c));
-  return measurement_from(
-      request("measure", c, fmt::format(" {}", calls), static_cast<double>(calls) * expected_seconds));
-}
-
 Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed)
     : feed_(feed), hang_seconds_(options.hang_seconds), table_(built_in.begin(), built_in.end()) {
   if (options.isolate) {
-    stations_.push_back(open_station("", feed, options.hang_seconds));
-    for (const Variant* row : built_in) of_[row] = stations_.back().get();
+    workers_.push_back(std::make_unique<Workers>("", feed, options.hang_seconds));
+    for (const Variant* row : built_in) of_[row] = workers_.back().get();
   }
   for (const std::string& file : options.plugins) add_plugin(file, feed, options.hang_seconds);
   if (!options.peers) return;
@@ -137,37 +52,70 @@ Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& 
   }
 }
 
+Kernels::Workers::Workers(const std::string& file, const Feed& feed, double hang_seconds)
+    : plugin(file), attention(worker_command(file, false), feed, hang_seconds) {
+  if (!plugin.empty()) layers.emplace(worker_command(plugin, true), feed, hang_seconds);
+  try {
+    attention.launch();
+  } catch (const WorkerError& error) {
+    const std::string what = error.what();
+    if (what.rfind("--plugin ", 0) == 0 || what.rfind("--tensors ", 0) == 0) throw UsageError(what);
+    throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", what)
+                                    : fmt::format("--plugin {}: it {} while it was loaded", plugin, what));
+  }
+}
+
 void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_seconds) {
-  std::unique_ptr<Station> station = open_station(file, feed, hang_seconds);
-  const Json library = station->hello().at("plugins").at(0);
+  auto workers = std::make_unique<Workers>(file, feed, hang_seconds);
+  const Worker::PluginRows plugin = workers->attention.plugins().at(0);
   const std::vector<std::string> taken = variant_names(table_);
-  for (const Json& entry : library.at("variants"))
-    if (const auto name = entry.at("name").get<std::string>(); std::ranges::find(taken, name) != taken.end())
+  for (const Variant* row : plugin.variants)
+    if (std::ranges::find(taken, row->name) != taken.end())
       throw UsageError(
-          fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", file, name));
-  stations_.push_back(std::move(station));
+          fmt::format("--plugin {}: a variant {} is there already; give it a name of its own", file, row->name));
   std::vector<std::string> rows;
-  for (const Variant* row : told_.add(library.at("variants"))) {
+  for (const Variant* row : plugin.variants) {
     table_.push_back(row);
-    of_[row] = stations_.back().get();
+    of_[row] = workers.get();
     rows.push_back(fmt::format("{}/{}", row->name, row->isa));
   }
-  const std::string path = path_from_json(library.at("path"));
-  const std::string version = printable(library.at("version").get<std::string>(), kMostToldBytes);
-  plugins_.push_back(
-      fmt::format("{}{}: {}", printable(path), version.empty() ? "" : " (" + version + ")", fmt::join(rows, ", ")));
-  arguments_ += " --plugin " + shell_word(path);
+  workers_.push_back(std::move(workers));
+  plugins_.push_back(fmt::format("{}{}: {}", printable(plugin.path),
+                                 plugin.version.empty() ? "" : " (" + plugin.version + ")", fmt::join(rows, ", ")));
+  arguments_ += " --plugin " + shell_word(plugin.path);
 }
 
-Station* Kernels::station_of(const Variant& variant) const {
-  const auto found = of_.find(&variant);
-  return found == of_.end() ? nullptr : found->second;
+Worker* Kernels::worker_of(const Case& c) const {
+  const auto found = of_.find(c.variant);
+  if (found == of_.end()) return nullptr;
+  return c.workload.is_layer() && found->second->layers ? &*found->second->layers : &found->second->attention;
 }
 
-Station& Kernels::place_of(const Variant& variant) const {
-  if (Station* station = station_of(variant)) return *station;
-  if (trial_ == nullptr) trial_ = std::make_unique<Station>(worker_commands(""), feed_, hang_seconds_);
+Worker& Kernels::trial_worker_of(const Case& c) const {
+  if (Worker* worker = worker_of(c)) return *worker;
+  if (trial_ == nullptr) {
+    auto trial = std::make_unique<Worker>(worker_command("", false), feed_, hang_seconds_);
+    trial->launch();
+    trial_ = std::move(trial);
+  }
   return *trial_;
+}
+
+Worker::Prediction Kernels::predict(const Case& c) const {
+  if (const auto known = failed_.find(c.variant); known != failed_.end()) return {.failure = known->second};
+  Worker& worker = trial_worker_of(c);
+  try {
+    return worker.predict(case_name(c));
+  } catch (const WorkerError& error) {
+    if (worker.running() || interrupted()) return {};
+    return {.failure = failed_[c.variant] =
+                fmt::format("its worker {}, when {}/{} was calibrated", error.what(), c.variant->name, c.variant->isa)};
+  }
+}
+
+std::string Kernels::plugin_of(const Variant& variant) const {
+  const auto found = of_.find(&variant);
+  return found == of_.end() ? "" : found->second->plugin;
 }
 
 }  // namespace attn::bench

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,9 +14,7 @@
 #include "cases/case.hpp"
 #include "cases/feed.hpp"
 #include "cases/peers.hpp"
-#include "measure/measurement.hpp"
-#include "workers/told_variants.hpp"
-#include "workers/worker_process.hpp"
+#include "workers/worker.hpp"
 
 namespace attn::bench {
 
@@ -30,49 +27,6 @@ struct KernelOptions {
 // --plugin and --peers; for commands that call kernels also --isolate and --hang-seconds.
 void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_kernels);
 
-// The commands of a worker: for cases of attention alone, and for layers around the same kernels, which need more in the
-// process. Where both are the same, one process does both.
-struct WorkerCommands {
-  std::vector<std::string> attention, layers;
-};
-// Of a plugin; of the built-in variants where `plugin` is empty.
-WorkerCommands worker_commands(const std::string& plugin);
-
-// Built-in variants, or a plugin, in a worker of their own. A process that ended is started again by the next request.
-class Station {
- public:
-  // Throws WorkerError when the plugin cannot be loaded, or its kernels take the process down.
-  Station(const WorkerCommands& commands, const Feed& feed, double hang_seconds);
-
-  const Json& hello() const { return hello_; }
-
-  struct Prediction {
-    std::string refused;  // why the kernel cannot compute the case; empty when it can
-    std::string
-        failure;  // what became of a kernel that did not survive its calibration: "its worker crashed (SIGSEGV), ..."
-    std::int64_t workspace_bytes = 0;
-    double flops_per_second = 0;  // 0: not known
-  };
-  // Never throws WorkerError.
-  Prediction predict(const Case& c);
-
-  // `expected_seconds`, of a call, lengthens the patience. Throw WorkerError.
-  Verdict prepare(const Case& c, double expected_seconds);
-  Measurement measure(const Case& c, std::int64_t calls, double expected_seconds);
-
- private:
-  Json launch(WorkerProcess& process) const;
-  WorkerProcess& process_of(const Case& c) { return layers_ && c.workload.is_layer() ? *layers_ : process_; }
-  Json request(const std::string& verb, const Case& c, const std::string& rest, double expected_seconds);
-
-  WorkerProcess process_;
-  std::optional<WorkerProcess> layers_;  // started by the first layer case
-  Json inputs_;                          // of a Feed
-  double hang_seconds_;
-  Json hello_;
-  std::map<const Variant*, std::string> failed_;  // those that ended the process when they were calibrated
-};
-
 class Kernels {
  public:
   // Starts the workers. `feed` must outlive it. Throws UsageError.
@@ -81,26 +35,41 @@ class Kernels {
   std::span<const Variant* const> table() const { return table_; }
   // Peers that were asked for and cannot be had here.
   const AbsentPeers& absent() const { return absent_; }
-  // Where this variant runs; null: in this process.
-  Station* station_of(const Variant& variant) const;
-  // Where it may be tried before anybody knows what it does to its process: there, or in a worker of the built-in variants.
-  // Throws WorkerError.
-  Station& place_of(const Variant& variant) const;
+  // Where this case runs; null: in this process.
+  Worker* worker_of(const Case& c) const;
+  // Where it may be tried before anybody knows what its kernel does to its process: there, or in a worker of the built-in
+  // variants. Throws WorkerError.
+  Worker& trial_worker_of(const Case& c) const;
+  // What is known beforehand. A kernel that does not survive its calibration has a `failure`: "its worker crashed (SIGSEGV),
+  // ...". Of a worker that cannot answer nothing is known. Throws WorkerError where none can be started.
+  Worker::Prediction predict(const Case& c) const;
+  // The file of the plugin that a variant is of; empty for the built-in ones.
+  std::string plugin_of(const Variant& variant) const;
   // A line for each plugin, for the result file: "/path/libmine.so (mine 1.2): flash/avx2, flash/avx512".
   const std::vector<std::string>& plugins() const { return plugins_; }
   // " --plugin FILE" for each, for commands that reproduce a row.
   const std::string& arguments() const { return arguments_; }
 
  private:
+  // The processes that one plugin, or the built-in variants, can be run in. Starts the first, so that what cannot be loaded
+  // is known before anything else is done. Throws UsageError.
+  struct Workers {
+    Workers(const std::string& plugin, const Feed& feed, double hang_seconds);
+
+    std::string plugin;
+    Worker attention;
+    std::optional<Worker> layers;  // of a plugin; else one process does both
+  };
+
   void add_plugin(const std::string& file, const Feed& feed, double hang_seconds);
 
   const Feed& feed_;
   double hang_seconds_;
-  mutable std::unique_ptr<Station> trial_;  // of built-in variants that run in this process; opened when first needed
+  mutable std::unique_ptr<Worker> trial_;  // of built-in variants that run in this process; opened when first needed
+  mutable std::map<const Variant*, std::string> failed_;  // those that ended a worker when they were calibrated
   std::vector<const Variant*> table_;
-  ToldVariants told_;  // of plugins
-  std::vector<std::unique_ptr<Station>> stations_;
-  std::map<const Variant*, Station*> of_;
+  std::vector<std::unique_ptr<Workers>> workers_;
+  std::map<const Variant*, Workers*> of_;
   AbsentPeers absent_;
   std::vector<std::string> plugins_;
   std::string arguments_;

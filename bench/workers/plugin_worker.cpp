@@ -1,7 +1,7 @@
 // attnbench_plugin_worker: the worker of one plugin, a peer or a user's, and nothing that could stand in for its
 // libraries: no BLAS, no OpenMP runtime, no layers, none of our variants. The first library that a process loads under a
 // name serves everybody who calls that name: beside attnbench's own, PyTorch ran on the wrong BLAS and in a team of
-// another runtime. Speaks the protocol of worker.cpp.
+// another runtime. Speaks the protocol of worker_server.cpp.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -13,7 +13,7 @@
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "workers/plugin_team.hpp"
-#include "workers/worker.hpp"
+#include "workers/worker_server.hpp"
 
 int main(int argc, char** argv) {
   using namespace attn::bench;

@@ -70,14 +70,13 @@ void make_printable(Json& json) {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(std::vector<std::string> command, std::vector<std::string> environment)
-    : command_(std::move(command)), environment_(std::move(environment)) {}
+WorkerProcess::WorkerProcess(std::vector<std::string> command) : command_(std::move(command)) {}
 
 WorkerProcess::~WorkerProcess() { end(); }
 
-Json WorkerProcess::launch(double seconds) {
+Json WorkerProcess::launch(const std::vector<std::string>& environment, double seconds) {
   end();
-  std::vector<std::string> words = command_, variables = environment_;
+  std::vector<std::string> words = command_, variables = environment;
   for (char** entry = environ; *entry != nullptr; ++entry) variables.emplace_back(*entry);
   const std::vector<char*> argv = pointers(words), envp = pointers(variables);
   const std::array<int, 2> to = open_pipe(), from = open_pipe();

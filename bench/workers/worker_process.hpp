@@ -1,5 +1,5 @@
-// WorkerProcess: the parent's end of an `attnbench worker` (worker.cpp has the protocol). It starts the process, talks with
-// it, and notices when it crashes or hangs: what happens there costs the parent nothing but an exception.
+// WorkerProcess: a process that answers lines with lines of JSON. It starts the process, talks with it, and notices when it
+// crashes or hangs: what happens there costs the parent nothing but an exception. What is asked is known to Worker.
 #pragma once
 
 #include <sys/types.h>
@@ -19,15 +19,16 @@ struct WorkerError : std::runtime_error {
 
 class WorkerProcess {
  public:
-  // `command`: program and arguments. `environment`: NAME=VALUE entries on top of this process's. Starts nothing yet.
-  explicit WorkerProcess(std::vector<std::string> command, std::vector<std::string> environment = {});
+  // `command`: program and arguments. Starts nothing yet.
+  explicit WorkerProcess(std::vector<std::string> command);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
   // Starts a process, after the end of one that runs, and returns what it says of itself. A process that answers with
-  // an error object instead of a hello throws WorkerError with its text.
-  Json launch(double seconds);
+  // an error object instead of a hello throws WorkerError with its text. `environment`: NAME=VALUE entries on top of this
+  // process's.
+  Json launch(const std::vector<std::string>& environment, double seconds);
   bool running() const { return pid_ > 0; }
 
   // Sends a line and waits for the answer, at most so many seconds. Between requests the process and all its threads are
@@ -44,7 +45,7 @@ class WorkerProcess {
   [[noreturn]] void fail(const std::string& what);
   std::string how_it_ended();
 
-  std::vector<std::string> command_, environment_;
+  std::vector<std::string> command_;
   pid_t pid_ = 0;
   int to_ = -1, from_ = -1;
   std::string received_;  // beyond the last line
