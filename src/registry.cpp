@@ -22,6 +22,14 @@ constexpr std::array kFeatureNames = {
     FeatureName{ATTN_TAKES_BF16, "bf16"}, FeatureName{ATTN_TAKES_F16, "f16"},
 };
 
+bool is_of_the_other_pass(const Variant& variant, const Problem& problem) {
+  return (variant.features & ATTN_BACKWARD) && !problem.backward;
+}
+
+std::uint64_t lacking_features(const Variant& variant, const Problem& problem, int threads) {
+  return (required_features(problem) | (threads > 1 ? std::uint64_t{ATTN_THREADS} : 0)) & ~variant.features;
+}
+
 }  // namespace
 
 std::string feature_names(std::uint64_t features) {
@@ -39,14 +47,16 @@ Isa isa_of(const Variant& variant) {
 
 std::string why_not(const Variant& variant, const Problem& problem, int threads) {
   if (const std::string& missing = missing_for(isa_of(variant)); !missing.empty()) return missing;
-  if ((variant.features & ATTN_BACKWARD) && !problem.backward)
-    return fmt::format("{} computes the backward pass only", variant.name);
-  const std::uint64_t needed = required_features(problem) | (threads > 1 ? std::uint64_t{ATTN_THREADS} : 0);
-  if (const std::uint64_t lacking = needed & ~variant.features; lacking != 0)
+  if (is_of_the_other_pass(variant, problem)) return fmt::format("{} computes the backward pass only", variant.name);
+  if (const std::uint64_t lacking = lacking_features(variant, problem, threads); lacking != 0)
     return fmt::format("{} does not support: {}", variant.name, feature_names(lacking));
   if (variant.limits != nullptr)
     if (const char* reason = variant.limits(&problem)) return reason;
   return {};
+}
+
+bool lacks_features(const Variant& variant, const Problem& problem, int threads) {
+  return is_of_the_other_pass(variant, problem) || lacking_features(variant, problem, threads) != 0;
 }
 
 std::vector<const Variant*> runnable(std::span<const Variant* const> table) {

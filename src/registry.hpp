@@ -19,6 +19,9 @@ std::string feature_names(std::uint64_t features);
 // Feature bits unknown to this build are ignored in a kernel and never needed by a problem.
 std::string why_not(const Variant& variant, const Problem& problem, int threads);
 
+// Whether that reason, or one of several, is that the kernel declares less than the problem and the team need.
+bool lacks_features(const Variant& variant, const Problem& problem, int threads);
+
 // The ISA of a row. Throws std::logic_error for a name that src/isa.hpp does not know.
 Isa isa_of(const Variant& variant);
 

@@ -127,7 +127,7 @@ TEST_CASE("best takes a measured choice, and a problem that nothing can compute 
   const Cases none = select_cases({.variants = "best", .threads = "2"}, {workload}, only_naive);
   CHECK(none.run.empty());
   REQUIRE(none.skipped.size() == 1);
-  CHECK(none.skipped[0].reason.find("no variant can compute") != std::string::npos);
+  CHECK(none.skipped[0].text.find("no variant can compute") != std::string::npos);
 }
 
 TEST_CASE("a peer that is absent is a skipped case with the reason, and one that was not asked for a hint", "[bench]") {
@@ -139,7 +139,7 @@ TEST_CASE("a peer that is absent is a skipped case with the reason, and one that
   REQUIRE(cases.skipped.size() == 2);
   for (const Skipped& s : cases.skipped) {
     CHECK(parse_case_name(s.name).variant == "torch");
-    CHECK(s.reason == "not found; get it");
+    CHECK(s.text == "not found; get it");
   }
   CHECK(select_cases({.variants = "naive", .absent = absent}, workloads, variant_table()).skipped.empty());
   const std::string name = known_peers().at(0).name;
@@ -175,7 +175,7 @@ TEST_CASE("a team is refused to a variant that knows no threads, with the reason
       select_cases({.variants = "naive", .threads = "1,2"}, {parse_workload("h:2/q:8/d:4")}, variant_table());
   CHECK(cases.run.size() == 1);
   REQUIRE(cases.skipped.size() == 1);
-  CHECK(cases.skipped[0].reason == "naive does not support: threads");
+  CHECK(cases.skipped[0].text == "naive does not support: threads");
 }
 
 TEST_CASE("the plan leaves out the dearest cases until the budget is kept", "[bench]") {
@@ -190,7 +190,7 @@ TEST_CASE("the plan leaves out the dearest cases until the budget is kept", "[be
   CHECK(cut.cases.size() < 4);
   CHECK(cut.total_seconds <= limits.budget_seconds);
   REQUIRE(cut.skipped.size() == 4 - cut.cases.size());
-  CHECK(cut.skipped[0].reason.find("over the time budget") != std::string::npos);
+  CHECK(cut.skipped[0].text.find("over the time budget") != std::string::npos);
 }
 
 TEST_CASE("a sweep of very many shapes is planned, grouped and cut to its budget", "[bench]") {
@@ -214,10 +214,10 @@ TEST_CASE("a case beyond memory or the case limit is skipped with its figures", 
   const Cases cases = select_cases({.variants = "naive"}, {parse_workload("h:1/q:256/d:64")}, variant_table());
   const Plan small = make_plan(cases, {.memory_bytes = 1000});
   REQUIRE(small.skipped.size() == 1);
-  CHECK(small.skipped[0].reason.find("GiB is available") != std::string::npos);
+  CHECK(small.skipped[0].text.find("GiB is available") != std::string::npos);
   const Plan quick = make_plan(cases, {.max_case_seconds = 1e-9, .memory_bytes = std::int64_t{1} << 40});
   REQUIRE(quick.skipped.size() == 1);
-  CHECK(quick.skipped[0].reason.find("--max-case-seconds") != std::string::npos);
+  CHECK(quick.skipped[0].text.find("--max-case-seconds") != std::string::npos);
 }
 
 TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]") {

@@ -106,7 +106,7 @@ TEST_CASE("what cannot be cold here is skipped with the reason and its figures",
   const auto reason = [&](Limits limits) {
     limits.max_case_seconds = 1000;
     const Plan plan = make_plan(cases, limits);
-    return plan.skipped.empty() ? "" : plan.skipped[0].reason;
+    return plan.skipped.empty() ? "" : plan.skipped[0].text;
   };
   constexpr std::int64_t kMuch = std::int64_t{1} << 40;
   CHECK(reason({.memory_bytes = kMuch, .last_level_bytes = kCache}) == "");

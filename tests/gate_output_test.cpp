@@ -241,7 +241,7 @@ TEST_CASE("the output folder is checked before anything is timed, and holds all 
   OutputFolder out(path);
   CHECK(std::filesystem::file_size(path + "/trace.jsonl") == 8);  // until something is measured
   Report report = mixed_report();
-  report.skipped = {{"attention/of/another/build", "only the base has it"}};
+  report.skipped = {{"attention/of/another/build", Reason::left_out, "only the base has it"}};
   out.progressed(
       report, {.phase = Phase::screen, .round = 1, .rounds = 7, .cases = 1, .elapsed_seconds = 1, .left_seconds = 1});
   CHECK(Json::parse(std::ifstream(path + "/gate.json")).at("cases").size() == 4);

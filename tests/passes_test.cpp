@@ -39,7 +39,7 @@ Result measure(const Factors& factors, const gate::Noise& noise, std::uint64_t s
   for (const std::string& name : names) {
     side->prep(name);
     entrants.push_back({name, 2.5e-3 * factors.at(name), [&side = *side, name](std::int64_t calls) {
-                          Measurement m{.verdict = {.passed = true}};
+                          Measurement m{.verdict = Verdict{.passed = true}};
                           m.wall_seconds = side.run(name, calls).wall_ns * 1e-9;
                           return m;
                         }});
@@ -61,7 +61,7 @@ Result measure(const Factors& factors, const gate::Noise& noise, std::uint64_t s
 Entrant steady(const std::string& name, double call_seconds, int& turns) {
   return {name, call_seconds, [call_seconds, &turns](std::int64_t calls) {
             ++turns;
-            Measurement m{.verdict = {.passed = true}};
+            Measurement m{.verdict = Verdict{.passed = true}};
             m.wall_seconds = call_seconds * static_cast<double>(calls);
             return m;
           }};
@@ -170,33 +170,33 @@ TEST_CASE("so many repetitions as were asked for are so many turns of everyone",
 
 TEST_CASE("a failed case has no turns any more, the others go on", "[passes]") {
   int turns = 0, calls = 0;
-  const std::vector<Entrant> entrants = {steady("good", 0.05, turns), {"bad", 0.05, [&](std::int64_t) {
-                                                                         if (++calls == 3)
-                                                                           throw CaseFailed("o is wrong", true);
-                                                                         Measurement m{.verdict = {.passed = true}};
-                                                                         m.wall_seconds = 0.05;
-                                                                         return m;
-                                                                       }}};
+  const std::vector<Entrant> entrants = {steady("good", 0.05, turns),
+                                         {"bad", 0.05, [&](std::int64_t) {
+                                            if (++calls == 3) throw CaseFailed({Reason::wrong, "o is wrong"});
+                                            Measurement m{.verdict = Verdict{.passed = true}};
+                                            m.wall_seconds = 0.05;
+                                            return m;
+                                          }}};
   const auto all = take(entrants);
   CHECK(turns_taken(all[0]) == 10);
   REQUIRE(all[1].failed);
-  CHECK(all[1].failed->wrong);
+  CHECK(all[1].failed.reason == Reason::wrong);
   CHECK(calls == 3);
 }
 
 TEST_CASE("a verdict that did not pass fails its case", "[passes]") {
   const std::vector<Entrant> entrants = {
-      {"bad", 1, [](std::int64_t) { return Measurement{.verdict = {.failure = "o[0] is wrong"}}; }}};
+      {"bad", 1, [](std::int64_t) { return Measurement{.verdict = Verdict{.failure = "o[0] is wrong"}}; }}};
   const auto all = take(entrants);
   REQUIRE(all[0].failed);
-  CHECK(std::string(all[0].failed->what()) == "o[0] is wrong");
+  CHECK(all[0].failed.text == "o[0] is wrong");
 }
 
 TEST_CASE("a pass that was interrupted counts for nobody", "[passes]") {
   int left = 2 * 4 + 1;
   const auto counted = [&](std::int64_t) {
     --left;
-    Measurement m{.verdict = {.passed = true}};
+    Measurement m{.verdict = Verdict{.passed = true}};
     m.wall_seconds = 0.05;
     return m;
   };
@@ -239,7 +239,7 @@ TEST_CASE("a stall in one turn drops nobody", "[passes]") {
   int leader = 0, turn = 0;
   const std::vector<Entrant> entrants = {steady("leader", 0.01, leader),
                                          {"stalled", 0.1, [&](std::int64_t calls) {
-                                            Measurement m{.verdict = {.passed = true}};
+                                            Measurement m{.verdict = Verdict{.passed = true}};
                                             m.wall_seconds = (turn++ == 0 ? 0.3 : 0.011) * static_cast<double>(calls);
                                             return m;
                                           }}};

@@ -1,7 +1,7 @@
 // What threads do, judged: which use of CPUs is that of the team that a row names.
 #include <thread>
 
-#include "base/failures.hpp"
+#include "base/reason.hpp"
 #include "catch.hpp"
 #include "machine/openmp_team.hpp"
 #include "machine/team.hpp"
@@ -76,20 +76,21 @@ TEST_CASE("a team of another size than asked for is told, with its reason", "[te
   CHECK(team.cpus >= 1);
 }
 
-TEST_CASE("failures of outputs are told apart from kernels that could not be measured", "[team]") {
-  for (const char* wrong : {"o[b=0, h=0, i=0, d=0] = 1", "it wrote to an input", "after timing: o[b=0"})
-    CHECK(is_wrong_result(wrong));
-  for (const char* unmeasured : {"its worker crashed (SIGSEGV)", "could not prepare itself: x/avx2", "crashed",
-                                 "a team of 1 where 2 threads were asked for", "hung: no answer for 60 s"})
-    CHECK(!is_wrong_result(unmeasured));
+TEST_CASE("a failure on a smaller problem than the row's names it, and keeps its reason", "[team]") {
+  const std::string small = "b:1/h:2/q:128/d:64";
+  const Failure wrong = on_problem({Reason::wrong, "o[b=0, h=0, i=0, d=0] = 1"}, small),
+                crashed = on_problem({Reason::crashed, "its worker crashed (SIGSEGV)"}, small);
+  CHECK(wrong.text == "on " + small + ": o[b=0, h=0, i=0, d=0] = 1");
+  CHECK(crashed.text == "its worker crashed (SIGSEGV), on " + small);
+  CHECK((wrong.problem == small && crashed.problem == small));
+  CHECK((wrong.reason == Reason::wrong && crashed.reason == Reason::crashed));
 }
 
-TEST_CASE("a failure on a smaller problem than the row's names it", "[team]") {
-  const std::string small = "b:1/h:2/q:128/d:64";
-  for (const char* failure : {"o[b=0, h=0, i=0, d=0] = 1", "it wrote to an input", "its worker crashed (SIGSEGV)"}) {
-    CHECK(problem_of_failure(failure) == "");
-    CHECK(problem_of_failure(failure_on_problem(small, failure)) == small);
-    CHECK(is_wrong_result(failure) == is_wrong_result(failure_on_problem(small, failure)));
+TEST_CASE("reasons have names that are read back", "[team]") {
+  for (std::size_t i = 0; i < kReasonNames.size(); ++i) {
+    const auto reason = static_cast<Reason>(i);
+    CHECK(parse_reason(to_string(reason), Reason::none) == reason);
   }
-  CHECK(problem_of_failure("could not prepare itself: no memory, on any node") == "");
+  CHECK(to_string(Reason::not_run) == "not_run");
+  CHECK(parse_reason("a word of a later build", Reason::wrong) == Reason::wrong);
 }

@@ -152,7 +152,7 @@ TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as
   std::mt19937_64 random(1);
   Watchdog watchdog(60);
   const ContestResult result = hold_contest(match.entrants, workload, 0.01, naive, random, watchdog);
-  CHECK(result.wrong.empty());
+  CHECK(result.failed.empty());
   REQUIRE(result.ranking.size() == match.entrants.size());
   CHECK(result.ranking.front().level);
   for (const Rank& rank : result.ranking) {
@@ -174,12 +174,12 @@ TEST_CASE("a contest has no rank for a wrong kernel, nor for anyone after the in
     return hold_contest(entrants, workload, 1e-3, nullptr, random, watchdog);
   };
   const ContestResult result = contest({"missing_scale", "control", "first_call_only"});
-  CHECK(result.wrong.size() == 2);
+  CHECK(result.failed.size() == 2);
   REQUIRE(result.ranking.size() == 1);
   CHECK(std::string(result.ranking[0].variant->name) == "control");
   const ContestResult spoiled = contest({"control", "writes_input", "control"});
   CHECK(spoiled.ranking.empty());
-  CHECK(spoiled.wrong.size() == 1);
+  CHECK(spoiled.failed.size() == 1);
 }
 
 }  // namespace attn::test

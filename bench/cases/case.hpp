@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/reason.hpp"
 #include "cases/peers.hpp"
 #include "isa.hpp"
 #include "problem_text.hpp"
@@ -40,7 +41,8 @@ CaseName parse_case_name(std::string_view name);
 // A case that was asked for and is not run.
 struct Skipped {
   std::string name;
-  std::string reason;
+  Reason reason;
+  std::string text;
 };
 
 struct Selection {

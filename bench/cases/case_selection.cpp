@@ -60,14 +60,15 @@ class Collector {
     const std::string name = case_name(c);
     if (!seen_.insert(name).second) return;
     const std::string reason = why_not(variant, core_problem(workload), threads);
+    const bool unsupported = runs_here(isa_of(variant)) && lacks_features(variant, core_problem(workload), threads);
     if (reason.empty())
       cases.run.push_back(c);
     else
-      cases.skipped.push_back({name, reason});
+      cases.skipped.push_back({name, unsupported ? Reason::unsupported : Reason::left_out, reason});
   }
 
-  void skip(std::string name, std::string reason) {
-    if (seen_.insert(name).second) cases.skipped.push_back({std::move(name), std::move(reason)});
+  void skip(std::string name, std::string text) {
+    if (seen_.insert(name).second) cases.skipped.push_back({std::move(name), Reason::left_out, std::move(text)});
   }
 
   Cases cases;

@@ -161,10 +161,10 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
   const auto settle = [&](const char* which, const Case& c) {
     const Worker::Prediction told = kernels.predict(c);
     throw_if_interrupted();
-    if (!told.failure.empty()) throw EnvironmentError(fmt::format("{} cannot be compared: {}", which, told.failure));
-    const std::string reason = why_not_in_turns(told, workload, options.max_seconds / (kLeastRounds * kLeastCalls));
-    if (!reason.empty())
-      throw UsageError(fmt::format("{} cannot be compared:{}", which, format_skipped({{case_name(c), reason}})));
+    if (told.failure) throw EnvironmentError(fmt::format("{} cannot be compared: {}", which, told.failure.text));
+    if (const Failure why = why_not_in_turns(told, workload, options.max_seconds / (kLeastRounds * kLeastCalls)))
+      throw UsageError(
+          fmt::format("{} cannot be compared:{}", which, format_skipped({{case_name(c), why.reason, why.text}})));
     return std::make_unique<WorkerSide>(fmt::format("worker of {}", which),
                                         worker_command(kernels.plugin_of(*c.variant), workload.is_layer()),
                                         options.worker);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/failures.hpp"
 #include "base/slices.hpp"
 #include "base/stop.hpp"
 #include "measure/calibration.hpp"
@@ -18,10 +17,10 @@ Entrant entrant_of(const PlannedCase& planned, PreparedWorkload& workload) {
   const auto prepared = std::make_shared<std::unique_ptr<PreparedCase>>();
   return {case_name(planned.c), planned.iteration_seconds,
           [c = planned.c, failure = planned.failure, &workload, prepared](std::int64_t calls) {
-            if (!failure.empty()) throw CaseFailed(failure, is_wrong_result(failure));
+            if (failure) throw CaseFailed(failure);
             if (*prepared == nullptr) {
               *prepared = std::make_unique<PreparedCase>(c, workload);
-              if (!(*prepared)->verdict().passed) throw CaseFailed((*prepared)->verdict().failure, true);
+              if (!(*prepared)->verdict().passed) throw CaseFailed((*prepared)->verdict().why());
             }
             return measure_plainly(**prepared, calls);
           }};
@@ -57,7 +56,7 @@ ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorklo
       const Watched watched(&watchdog, name, oracle + static_cast<double>(calls + 4) * call_seconds);
       try {
         Measurement m = measure(calls);
-        if (!m.verdict.passed) throw CaseFailed(m.verdict.failure, true);
+        if (!m.verdict.passed) throw CaseFailed(m.verdict.why());
         return m;
       } catch (const CaseFailed&) {
         spoiled = !workload.inputs_are_intact();
@@ -70,7 +69,7 @@ ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorklo
   std::vector<PassTimes> times;
   for (std::size_t e = 0; e < all.size(); ++e) {
     times.push_back(all[e].times());
-    if (all[e].failed) result.wrong.push_back({entrants[e].name, all[e].failed->what()});
+    if (all[e].failed) result.failed.push_back({entrants[e].name, all[e].failed.reason, all[e].failed.text});
   }
   if (spoiled) return result;  // nobody's inputs are right any more
   const std::vector<std::size_t> quiet = quiet_passes(times);

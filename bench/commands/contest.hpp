@@ -22,8 +22,8 @@ struct Rank {
 };
 
 struct ContestResult {
-  std::vector<Rank> ranking;   // fastest first; those that dropped out at the end
-  std::vector<Skipped> wrong;  // case and failure; these have no rank
+  std::vector<Rank> ranking;    // fastest first; those that dropped out at the end
+  std::vector<Skipped> failed;  // these have no rank
 };
 
 // Lets the cases of one workload and team compete for about `seconds`. Who is far slower than the leader in two turns

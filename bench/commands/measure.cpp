@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/errors.hpp"
-#include "base/failures.hpp"
 #include "base/slices.hpp"
 #include "base/stop.hpp"
 #include "measure/calibration.hpp"
@@ -29,9 +28,9 @@ Measure in_this_process(const PlannedCase& planned, Workbench& workbench, Watchd
                           oracle_seconds(c.workload) + (static_cast<double>(calls) + kFurtherCalls) * call_seconds);
     PreparedCase& prepared = workbench.prepare(c);
     if (!prepared.verdict().passed) {
-      const std::string failure = prepared.verdict().failure;
+      const Failure why = prepared.verdict().why();
       workbench.renew_if_written(c.workload);
-      throw CaseFailed(failure, is_wrong_result(failure));
+      throw CaseFailed(why);
     }
     Measurement m = measure_with_ceilings(c, prepared, calls);
     if (!m.verdict.passed) workbench.renew_if_written(c.workload);
@@ -43,19 +42,19 @@ Measure in_a_worker(const PlannedCase& planned, Worker& worker) {
   return [planned, name = case_name(planned.c), &worker, checked = false](std::int64_t calls) mutable {
     try {
       if (!checked) {
-        const Verdict verdict = worker.prepare(name, planned.iteration_seconds).verdict;
-        if (!verdict.passed) throw CaseFailed(verdict.failure, is_wrong_result(verdict.failure));
+        const CaseVerdict verdict = worker.prepare(name, planned.iteration_seconds).verdict;
+        if (!verdict.passed) throw CaseFailed(verdict.why());
         checked = true;
       }
       return worker.measure_with_ceilings(name, calls, planned.iteration_seconds);
     } catch (const WorkerError& error) {
-      throw CaseFailed(std::string("its worker ") + error.what(), false);
+      throw CaseFailed(error.of_its_kernel());
     }
   };
 }
 
-Measure fails(const std::string& failure) {
-  return [failure](std::int64_t) -> Measurement { throw CaseFailed(failure, is_wrong_result(failure)); };
+Measure fails(const Failure& failure) {
+  return [failure](std::int64_t) -> Measurement { throw CaseFailed(failure); };
 }
 
 // Calls for so long before anything counts.
@@ -74,9 +73,9 @@ std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& se
   std::vector<Entrant> entrants;
   for (const PlannedCase& planned : group) {
     Worker* worker = session.kernels.worker_of(planned.c);
-    Measure measure = !planned.failure.empty() ? fails(planned.failure)
-                      : worker == nullptr      ? in_this_process(planned, session.workbench, session.watchdog)
-                                               : in_a_worker(planned, *worker);
+    Measure measure = planned.failure     ? fails(planned.failure)
+                      : worker == nullptr ? in_this_process(planned, session.workbench, session.watchdog)
+                                          : in_a_worker(planned, *worker);
     if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
     entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
   }
@@ -151,7 +150,9 @@ Marks marks_of(const Series& series, int threads) {
 Json extras_of(const Series& series, int threads, std::size_t kept, Standing standing, bool cut_short) {
   Json extras = Json::object();
   if (series.failed) {
-    extras["failure"] = series.failed->wrong ? "wrong" : "failed";
+    extras["failure"] = series.failed.reason == Reason::wrong ? "wrong" : "failed";
+    extras["reason"] = to_string(series.failed.reason);
+    if (!series.failed.problem.empty()) extras["failed_on"] = series.failed.problem;
     return extras;
   }
   if (standing != Standing::unknown) extras["standing"] = to_string(standing);
@@ -196,18 +197,20 @@ void report(std::span<const PlannedCase> group, std::span<const Series> all, con
   for (std::size_t e = 0; e < group.size(); ++e) {
     Outcome outcome{.planned = group[e], .calls = std::max<std::int64_t>(all[e].calls, 1)};
     outcome.turns = turns_of_row(all[e], quiet, session.passes.repetitions > 0);
-    if (all[e].failed)
-      outcome.error = all[e].failed->what();
-    else if (outcome.turns.empty())
-      outcome.error = kNotRun + (cut_short.empty() ? "it had no turn" : cut_short);
-    if (all[e].failed) outcome.turns.clear();
+    if (all[e].failed) {
+      outcome.error = all[e].failed.text;
+      outcome.turns.clear();
+    } else if (outcome.turns.empty()) {
+      session.reporter.skip({case_name(group[e].c), Reason::not_run, cut_short.empty() ? "it had no turn" : cut_short});
+      continue;
+    }
     session.reporter.expect(
         case_name(group[e].c),
         {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
          .in_worker = session.kernels.worker_of(group[e].c) != nullptr});
     outcomes.push_back(std::move(outcome));
   }
-  replay(outcomes, session);
+  if (!outcomes.empty()) replay(outcomes, session);  // Google Benchmark complains of nothing to do
 }
 
 // Saves what the finished passes gave, for the case that this process is killed; rarely enough to cost a twentieth of the

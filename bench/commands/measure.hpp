@@ -37,8 +37,8 @@ struct Session {
 // The cases of each problem and team, in order of appearance.
 std::vector<std::vector<PlannedCase>> groups_of(const std::vector<PlannedCase>& cases);
 
-// Measures and reports a group. A wrong kernel gets an error instead of a number; a case that is not reached an error
-// beginning with kNotRun. Interrupted, or out of time, it reports the passes that were finished.
+// Measures and reports a group. A wrong kernel gets an error instead of a number; a case that is not reached is skipped.
+// Interrupted, or out of time, it reports the passes that were finished.
 void measure_group(std::span<const PlannedCase> group, Session& session);
 
 }  // namespace attn::bench

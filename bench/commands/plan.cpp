@@ -78,9 +78,9 @@ void keep_budget(Plan& plan, double budget, SharedOracles& oracles) {
   for (const std::size_t i : dearest_first) {
     if (budget <= 0 || seconds <= budget) break;
     const PlannedCase& dearest = plan.cases[i];
-    plan.skipped.push_back(
-        {case_name(dearest.c), fmt::format("over the time budget of {:g} s (predicted {:.1f} s for this case)", budget,
-                                           dearest.total_seconds)});
+    plan.skipped.push_back({case_name(dearest.c), Reason::left_out,
+                            fmt::format("over the time budget of {:g} s (predicted {:.1f} s for this case)", budget,
+                                        dearest.total_seconds)});
     left_out[i] = true;
     seconds -= dearest.total_seconds;
     SharedOracle& oracle = oracles.at(to_string(dearest.c.workload));
@@ -99,28 +99,30 @@ Plan make_plan(const Cases& cases, const Limits& limits, const Kernels* kernels,
   SharedOracles oracles;
   for (const Case& c : cases.run) {
     throw_if_interrupted();
-    const auto skip = [&](const std::string& reason) { plan.skipped.push_back({case_name(c), reason}); };
+    const auto skip = [&](Reason reason, const std::string& text) {
+      plan.skipped.push_back({case_name(c), reason, text});
+    };
     const bool elsewhere = kernels != nullptr && kernels->worker_of(c) != nullptr;
     const Worker::Prediction told = kernels == nullptr ? Worker::Prediction{} : kernels->predict(c);
     const std::string reason =
         told.refused.empty() ? why_not_here(c, limits, elsewhere ? told.workspace_bytes : 0) : told.refused;
     if (!reason.empty()) {
-      skip(reason);
+      skip(Reason::left_out, reason);
       continue;
     }
-    std::string failure = told.failure;
-    if (failure.empty() && contact != nullptr) failure = contact->failure_of(c);
+    Failure failure = told.failure;
+    if (!failure && contact != nullptr) failure = contact->failure_of(c);
     const double speed = kernels == nullptr          ? calibration.flops_per_second(c)
                          : told.flops_per_second > 0 ? told.flops_per_second
                                                      : kUnknownFlops;
-    const double iteration = failure.empty() ? static_cast<double>(flops(c.workload)) / speed : 0;
+    const double iteration = failure ? 0 : static_cast<double>(flops(c.workload)) / speed;
     if (iteration > limits.max_case_seconds) {
-      skip(fmt::format("one iteration is predicted to take {:.1f} s; --max-case-seconds is {:g}", iteration,
-                       limits.max_case_seconds));
+      skip(Reason::too_slow, fmt::format("one iteration is predicted to take {:.1f} s; --max-case-seconds is {:g}",
+                                         iteration, limits.max_case_seconds));
       continue;
     }
     ++oracles.try_emplace(to_string(c.workload), SharedOracle{oracle_seconds(c.workload)}).first->second.cases;
-    plan.cases.push_back({c, iteration, failure.empty() ? case_seconds(c.workload, iteration, limits) : 0, failure});
+    plan.cases.push_back({c, iteration, failure ? 0 : case_seconds(c.workload, iteration, limits), failure});
   }
   keep_budget(plan, limits.budget_seconds, oracles);
   return plan;

@@ -29,8 +29,8 @@ struct Limits {
 struct PlannedCase {
   Case c;
   double iteration_seconds;
-  double total_seconds;   // with oracle, checks, warm-up and probes
-  std::string failure{};  // why it is not to be called (first_contact.hpp); mostly empty
+  double total_seconds;  // with oracle, checks, warm-up and probes
+  Failure failure{};     // why it is not to be called (first_contact.hpp); mostly none
 };
 
 struct Plan {

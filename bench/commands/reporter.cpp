@@ -177,13 +177,17 @@ void RunReporter::begin(const std::vector<PlannedCase>& cases) {
 
 void RunReporter::write_context() {
   std::string text;
-  for (const Skipped& s : skipped_) text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", s.name, s.reason);
+  for (const Skipped& s : skipped_) text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", s.name, s.text);
   context_["skipped"] = text;
   try {
     file_.set_context(context_);
   } catch (const EnvironmentError& error) {
     file_error_ = error.what();
   }
+}
+
+void RunReporter::skip(Skipped skipped) {
+  if (!draft_) skipped_.push_back(std::move(skipped));
 }
 
 void RunReporter::forward(const std::vector<Run>& runs, bool aggregates_only) {
@@ -209,10 +213,6 @@ void RunReporter::write(const std::vector<Run>& runs, const RowExtras& extras) {
 void RunReporter::ReportRuns(const std::vector<Run>& reported) {
   std::vector<Run> runs = reported;
   const std::string name = runs.front().run_name.function_name;
-  if (const std::string failure = failure_of(runs.front()); failure.starts_with(kNotRun)) {
-    if (!draft_) skipped_.push_back({name, failure.substr(std::string_view(kNotRun).size())});
-    return;
-  }
   const RowExtras& extras = extras_[name];
   for (Run& run : runs) {
     name_row(run, extras.in_worker, places_[name]);

@@ -18,9 +18,6 @@
 
 namespace attn::bench {
 
-// Errors that begin so mean that a case was never measured: it becomes a skipped case, not a failed row.
-inline constexpr const char* kNotRun = "not run: ";
-
 // Counter with the CPU seconds of a call in a worker; the reporter makes it the row's cpu_time.
 inline constexpr const char* kWorkerCpuSeconds = "worker_cpu_seconds";
 
@@ -69,6 +66,8 @@ class RunReporter : public benchmark::BenchmarkReporter {
   void begin(const std::vector<PlannedCase>& cases);
   // For the rows of a case that are to come.
   void expect(const std::string& case_name, RowExtras extras) { extras_[case_name] = std::move(extras); }
+  // A case of the plan that was not reached: it has no row.
+  void skip(Skipped skipped);
   void end();
 
   // What `report` reports goes into the file as unfinished, and nowhere else.

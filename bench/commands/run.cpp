@@ -96,7 +96,7 @@ Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
 void print_plan(const Plan& plan, const Limits& limits) {
   for (const PlannedCase& planned : plan.cases)
     put("{:8.2f} s  {}{}\n", planned.total_seconds, case_name(planned.c),
-        planned.failure.empty() ? "" : "  FAILED " + planned.failure);
+        planned.failure ? "  FAILED " + planned.failure.text : "");
   put("\n{} cases, {:.0f} s predicted{}\n", plan.cases.size(), plan.total_seconds,
       limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
   put("{}", format_skipped(plan.skipped));

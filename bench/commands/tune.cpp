@@ -61,7 +61,7 @@ void refuse_setups(const Cases& cases) {
 void leave_out_inexact(Cases& cases) {
   std::erase_if(cases.run, [&](const Case& c) {
     if (c.variant->error_multiple <= 1) return false;
-    cases.skipped.push_back({case_name(c), "trades accuracy by design: never chosen"});
+    cases.skipped.push_back({case_name(c), Reason::left_out, "trades accuracy by design: never chosen"});
     return true;
   });
 }
@@ -113,8 +113,8 @@ void play(const std::vector<Match>& matches, const Options& options, Watchdog& w
     const ContestResult result =
         hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected, random, watchdog);
     if (interrupted()) return progress.clear_line();
-    for (const Skipped& wrong : result.wrong) file.wrong.push_back(fmt::format("{}: {}", wrong.name, wrong.reason));
-    if (!result.wrong.empty()) workload.reset();
+    for (const Skipped& failed : result.failed) file.wrong.push_back(fmt::format("{}: {}", failed.name, failed.text));
+    if (!result.failed.empty()) workload.reset();
     if (result.ranking.empty()) {
       progress.finish(match_name(match), "FAILED: no choice");
       continue;

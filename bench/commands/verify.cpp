@@ -52,7 +52,7 @@ class Findings {
   // Before any work is done. Throws UsageError.
   void write_to(const std::string& file) { json_.emplace(file); }
 
-  void add(const Case& c, const Verdict& verdict) {
+  void add(const Case& c, const CaseVerdict& verdict) {
     Tally& tally = tallies_[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
     ++(verdict.passed ? tally.passed : tally.failed);
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
@@ -122,13 +122,13 @@ class Steps {
 };
 
 // A kernel that ends its worker has failed.
-Verdict judge(const PlannedCase& planned, const Kernels& kernels) {
+CaseVerdict judge(const PlannedCase& planned, const Kernels& kernels) {
   const std::string name = case_name(planned.c);
   set_current_activity(name);
   try {
     return kernels.worker_of(planned.c)->prepare(name, planned.iteration_seconds).verdict;
   } catch (const WorkerError& error) {
-    return {.tolerance = 1, .failure = std::string("its worker ") + error.what()};
+    return CaseVerdict(error.of_its_kernel());
   }
 }
 
@@ -140,10 +140,7 @@ Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& k
     std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
   // So were the problems: `list` tells what a variant does not support.
   if (options.cases.sweeps.empty() && options.cases.problems.empty())
-    std::erase_if(plan.skipped, [](const Skipped& s) {
-      return s.reason.find(" does not support: ") != std::string::npos ||
-             s.reason.find(" computes the backward pass only") != std::string::npos;
-    });
+    std::erase_if(plan.skipped, [](const Skipped& s) { return s.reason == Reason::unsupported; });
   if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
   return plan;
 }
@@ -172,7 +169,7 @@ int verify(const Options& options, const Context& context) {
   for (const PlannedCase& planned : plan.cases) {
     if (interrupted()) break;
     steps.begin(case_name(planned.c));
-    const Verdict verdict = judge(planned, kernels);
+    const CaseVerdict verdict = judge(planned, kernels);
     if (interrupted()) break;
     if (!verdict.passed) steps.clear_line();
     findings.add(planned.c, verdict);

@@ -38,21 +38,22 @@ std::vector<const Variant*> unite(std::vector<const Variant*> rows, const std::v
 Cases cases_of(WorkerSide& side, const std::vector<const Variant*>& table, Cases cases, double most_seconds) {
   std::erase_if(cases.run, [&](const Case& c) { return !has(table, *c.variant); });
   std::erase_if(cases.run, [&](const Case& c) {
-    const std::string reason = why_not_in_turns(side.predict(c), c.workload, most_seconds);
-    if (!reason.empty()) cases.skipped.push_back({case_name(c), reason});
-    return !reason.empty();
+    const Failure why = why_not_in_turns(side.predict(c), c.workload, most_seconds);
+    if (why) cases.skipped.push_back({case_name(c), why.reason, why.text});
+    return static_cast<bool>(why);
   });
   return cases;
 }
 
 }  // namespace
 
-std::string why_not_in_turns(const Worker::Prediction& told, const Workload& w, double most_seconds) {
-  if (!told.refused.empty()) return told.refused;
+Failure why_not_in_turns(const Worker::Prediction& told, const Workload& w, double most_seconds) {
+  if (!told.refused.empty()) return {Reason::left_out, told.refused};
   const double seconds = told.flops_per_second > 0 ? static_cast<double>(flops(w)) / told.flops_per_second : 0;
   if (!(seconds > most_seconds)) return {};
-  return fmt::format("one iteration is predicted to take {:.2g} s; turns are taken with those of at most {:.3g} s",
-                     seconds, most_seconds);
+  return {Reason::too_slow,
+          fmt::format("one iteration is predicted to take {:.2g} s; turns are taken with those of at most {:.3g} s",
+                      seconds, most_seconds)};
 }
 
 std::vector<Pairing> introduce(WorkerSide& base, WorkerSide& candidate, const CaseOptions& options, bool common,
@@ -71,13 +72,14 @@ std::vector<Pairing> introduce(WorkerSide& base, WorkerSide& candidate, const Ca
       skipped.push_back(s);
   Pairings pairings = pair_up(names_of(of_base), names_of(of_candidate));
   std::erase_if(pairings.only_candidate, [&](const std::string& name) {
-    return std::any_of(of_base.skipped.begin(), of_base.skipped.end(), [&](const Skipped& s) {
-      return s.name == name && s.reason.rfind("one iteration is predicted", 0) == 0;
-    });
+    return std::any_of(of_base.skipped.begin(), of_base.skipped.end(),
+                       [&](const Skipped& s) { return s.name == name && s.reason == Reason::too_slow; });
   });
   if (!common) require_same_cases(pairings);
-  for (const std::string& name : pairings.only_base) skipped.push_back({name, "only the base has it"});
-  for (const std::string& name : pairings.only_candidate) skipped.push_back({name, "only the candidate has it"});
+  for (const std::string& name : pairings.only_base)
+    skipped.push_back({name, Reason::left_out, "only the base has it"});
+  for (const std::string& name : pairings.only_candidate)
+    skipped.push_back({name, Reason::left_out, "only the candidate has it"});
   if (pairings.both.empty()) throw UsageError("there is nothing to compare:" + format_skipped(skipped));
   return pairings.both;
 }

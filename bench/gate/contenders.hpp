@@ -13,8 +13,8 @@ namespace attn::bench::gate {
 // An iteration beyond it makes chunks so long that bursts fall into most blocks.
 inline constexpr double kMostIterationSeconds = 0.5;
 
-// Why a case cannot be measured in turns with another, going by what its worker said; empty when it can.
-std::string why_not_in_turns(const Worker::Prediction& told, const Workload& workload, double most_seconds);
+// Why a case cannot be measured in turns with another, going by what its worker said.
+Failure why_not_in_turns(const Worker::Prediction& told, const Workload& workload, double most_seconds);
 
 // Launches both sides and pairs up the cases of a selection. Throws UsageError when there is none, EnvironmentError when
 // the sides differ in more than their code or, unless `common`, in their cases. Fills `skipped` with what is left out.

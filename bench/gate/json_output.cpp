@@ -74,7 +74,7 @@ Json to_json(const Report& report) {
   json["null_arm"]["rounds"] = ratios(report.null);
   json["null_arm"]["min_effect"] = ratio(report.criteria.suite_effect());
   json["skipped"] = Json::array();
-  for (const Skipped& s : report.skipped) json["skipped"].push_back({{"name", s.name}, {"reason", s.reason}});
+  for (const Skipped& s : report.skipped) json["skipped"].push_back({{"name", s.name}, {"reason", s.text}});
   json["cases"] = Json::array();
   for (const CaseReport& c : report.cases) json["cases"].push_back(to_json(c));
   return json;

@@ -154,7 +154,7 @@ std::vector<std::string> remarks(const Report& report) {
                   dropped == 1 ? "" : "s"));
   if (const std::size_t skipped = report.skipped.size(); skipped > 0)
     lines.push_back(fmt::format("{} case{} of the selection not compared, such as {}: {}.", skipped, plural(skipped),
-                                report.skipped.front().name, report.skipped.front().reason));
+                                report.skipped.front().name, report.skipped.front().text));
   return lines;
 }
 

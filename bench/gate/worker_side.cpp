@@ -50,7 +50,6 @@ Facts WorkerSide::launch(std::uint64_t seed) {
   try {
     worker_.launch({"ATTN_GATE_PADDING=" + padding});
   } catch (const WorkerError& error) {
-    if (std::string_view(error.what()).starts_with("--plugin ")) throw UsageError(error.what());
     fail(fmt::format("{} (is '{}' an attnbench that knows the command worker?)", error.what(), program_));
   }
   return ask([&] { return worker_.facts(); });

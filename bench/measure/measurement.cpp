@@ -105,22 +105,6 @@ bool is_fault(std::optional<double> percent) { return percent && is_ruler_fault(
 
 }  // namespace
 
-Json to_json(const Verdict& v) {
-  return {{"passed", v.passed},         {"max_scaled_err", v.max_scaled_err},
-          {"tolerance", v.tolerance},   {"rows_checked", v.rows_checked},
-          {"mistrusted", v.mistrusted}, {"failure", v.failure}};
-}
-
-// What came later is left out by the workers of older builds, which the gate compares with.
-Verdict verdict_from(const Json& json) {
-  return {.passed = json.at("passed"),
-          .max_scaled_err = json.at("max_scaled_err"),
-          .tolerance = json.at("tolerance"),
-          .rows_checked = json.at("rows_checked"),
-          .mistrusted = json.value("mistrusted", ""),
-          .failure = json.at("failure")};
-}
-
 Json to_json(const Measurement& m) {
   Json json = {{"verdict", to_json(m.verdict)},
                {"wall_seconds", m.wall_seconds},
@@ -210,7 +194,7 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
   m.threads_used = threads_used;
   m.surplus_cpu = surplus_cpu;
   if (const std::string reason = why_impossible(c, m, made); m.verdict.passed && !reason.empty())
-    m.verdict = {.tolerance = m.verdict.tolerance, .failure = reason};
+    m.verdict = Verdict{.tolerance = m.verdict.tolerance, .failure = reason};
   return m;
 }
 

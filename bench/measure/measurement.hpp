@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/json.hpp"
-#include "check.hpp"
+#include "measure/case_verdict.hpp"
 #include "measure/ruler.hpp"
 #include "measure/workbench.hpp"
 
@@ -24,7 +24,7 @@ using Marks = std::map<std::string, std::string>;
 inline constexpr double kSuspectSurplus = 0.06;
 
 struct Measurement {
-  Verdict verdict;  // after the calls; where it failed, nothing else counts
+  CaseVerdict verdict;  // after the calls; where it failed, nothing else counts
   double wall_seconds = 0, cpu_seconds = 0;
   std::int64_t involuntary_switches = 0, page_faults = 0;
   std::uint64_t checksum = 0;                     // of the outputs
@@ -42,10 +42,8 @@ struct Measurement {
 };
 
 Json to_json(const Measurement& m);
-Json to_json(const Verdict& verdict);
-// Throw Json::exception when it is none.
+// Throws Json::exception when it is none.
 Measurement measurement_from(const Json& json);
-Verdict verdict_from(const Json& json);
 
 // Calls the kernel for as long as `more` says, in slices between which ceilings are measured and inputs changed; `pause` and
 // `resume` hold whatever clock is running meanwhile. ruler.finish() is the caller's, once that clock stands still.

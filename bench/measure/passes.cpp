@@ -5,7 +5,6 @@
 #include <limits>
 #include <numeric>
 
-#include "base/failures.hpp"
 #include "base/slices.hpp"
 
 namespace attn::bench {
@@ -59,11 +58,12 @@ class Passes {
     try {
       Measurement m = entrants_[e].measure(calls);
       if (hooks_.stop()) return stopped_ = true, std::nullopt;  // it may have ended early
-      if (!m.verdict.passed) throw CaseFailed(m.verdict.failure, is_wrong_result(m.verdict.failure));
+      if (!m.verdict.passed) throw CaseFailed(m.verdict.why());
       return m;
     } catch (const CaseFailed& failed) {
-      if (!failed.wrong && hooks_.stop()) return stopped_ = true, std::nullopt;  // an interruption ends a worker, too
-      series_[e].failed = failed;
+      if (failed.failure.reason != Reason::wrong && hooks_.stop())
+        return stopped_ = true, std::nullopt;  // an interruption ends a worker, too
+      series_[e].failed = failed.failure;
       return std::nullopt;
     }
   }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/reason.hpp"
 #include "measure/measurement.hpp"
 #include "measure/standing.hpp"
 
@@ -22,8 +23,8 @@ inline constexpr int kMostPasses = 15, kLeastPasses = 3;
 
 // A case that has no figure: its result is wrong, or it could not be measured.
 struct CaseFailed : std::runtime_error {
-  CaseFailed(const std::string& text, bool wrong) : std::runtime_error(text), wrong(wrong) {}
-  bool wrong;
+  explicit CaseFailed(Failure why) : std::runtime_error(why.text), failure(std::move(why)) {}
+  Failure failure;
 };
 
 struct Entrant {
@@ -52,7 +53,7 @@ struct PassSettings {
 struct Series {
   std::int64_t calls = 0;                         // of each of its turns
   std::vector<std::optional<Measurement>> turns;  // by pass; empty where it sat out
-  std::optional<CaseFailed> failed;               // then nothing else counts
+  Failure failed;                                 // then nothing else counts
   bool dropped = false;
 
   PassTimes times() const;

@@ -117,12 +117,13 @@ PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optio
 }
 
 bool PreparedCase::get_ready() {
-  const auto refuse = [&](std::string failure) {
-    verdict_ = {.tolerance = 1, .failure = std::move(failure)};
+  const auto refuse = [&](Reason reason, std::string text) {
+    verdict_ = CaseVerdict({reason, std::move(text)});
     return false;
   };
   const FormedTeam team = form_team(case_.threads);
-  if (std::string reason = why_not_team(team, case_.threads); !reason.empty()) return refuse(std::move(reason));
+  if (std::string reason = why_not_team(team, case_.threads); !reason.empty())
+    return refuse(Reason::no_team, std::move(reason));
   Cpus cpus = usable_cpus({});
   cpus.allowed = team.cpus;  // the runtime may have bound its threads
   if (const std::string reason = oversubscription(case_.threads, cpus); !reason.empty())
@@ -142,7 +143,7 @@ bool PreparedCase::get_ready() {
   } catch (const EnvironmentError&) {
     throw;
   } catch (const std::runtime_error& error) {
-    return refuse(error.what());
+    return refuse(Reason::unprepared, error.what());
   }
   return true;
 }
@@ -274,6 +275,7 @@ void PreparedCase::look_for_untimed_work() {
 
 void PreparedCase::fail(std::string failure) {
   verdict_.passed = false;
+  verdict_.reason = Reason::wrong;
   verdict_.failure = std::move(failure);
 }
 

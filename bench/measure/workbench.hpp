@@ -16,6 +16,7 @@
 #include "machine/caches.hpp"
 #include "machine/plant.hpp"
 #include "measure/caller_state.hpp"
+#include "measure/case_verdict.hpp"
 #include "measure/layer_case.hpp"
 #include "measure/sign_flips.hpp"
 #include "run.hpp"
@@ -58,12 +59,12 @@ std::string why_not_cold(const Workload& workload, std::int64_t last_level_bytes
 class PreparedCase {
  public:
   // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote. Where it cannot be called, since it
-  // does not get its team or cannot prepare itself, the verdict says so (failures.hpp), and nothing but the verdict may be
+  // does not get its team or cannot prepare itself, the verdict says so, and nothing but the verdict may be
   // asked for. Throws EnvironmentError when the threads of its team cannot be started. `checked_before`: the checksum of outputs of this case that passed in another
   // process; the same outputs are not taken to the oracle again, which takes longer than a short measurement.
   PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before = std::nullopt);
 
-  const Verdict& verdict() const { return verdict_; }
+  const CaseVerdict& verdict() const { return verdict_; }
   // Of the outputs that were checked.
   std::uint64_t checksum() const { return checksum_; }
   std::size_t workspace_bytes() const { return workspace_.size(); }
@@ -150,7 +151,7 @@ class PreparedCase {
   double first_call_seconds_ = 0, prepare_seconds_ = 0, finish_seconds_ = 0;
   std::vector<std::byte> checked_;
   std::uint64_t checksum_ = 0;  // of checked_
-  Verdict verdict_;
+  CaseVerdict verdict_;
 };
 
 class Workbench {

@@ -12,6 +12,7 @@
 #include "base/json.hpp"
 #include "base/printable.hpp"
 #include "base/read_text.hpp"
+#include "base/reason.hpp"
 #include "base/say.hpp"
 #include "base/split.hpp"
 #include "cases/case.hpp"
@@ -49,6 +50,8 @@ Json crashed_row(const std::string& name) {
           {"threads", 1},
           {"error_occurred", true},
           {"error_message", "crashed"},
+          {"failure", "failed"},
+          {"reason", to_string(Reason::crashed)},
           {"iterations", 0},
           {"real_time", 0.0},
           {"cpu_time", 0.0},

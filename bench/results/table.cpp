@@ -13,7 +13,7 @@
 #include <span>
 #include <tuple>
 
-#include "base/failures.hpp"
+#include "base/reason.hpp"
 #include "base/slices.hpp"
 #include "cases/feed.hpp"
 
@@ -21,8 +21,8 @@ namespace attn::bench {
 namespace {
 
 struct Cell {
-  std::string error;   // of a failed case
-  bool wrong = false;  // its result was, else it could not be measured
+  std::string error;  // of a failed case
+  Reason reason = Reason::none;
   double gflops = 0, scaled_error = 0;
   double low = 0, high = 0;   // GFLOP/s of the slowest and fastest turn; 0 of a single one
   std::string standing;       // among those of its problem
@@ -60,9 +60,8 @@ std::size_t index_of(std::vector<T>& list, const T& item) {
   return list.size() - 1;
 }
 
-// `context` of the run: its inputs and plugins.
-std::string reproducer(const CaseName& name, const std::string& failure, Json context) {
-  std::string problem(problem_of_failure(failure));
+// `problem`: that it failed on, where that is not its own. `context` of the run: its inputs and plugins.
+std::string reproducer(const CaseName& name, std::string problem, Json context) {
   if (problem.empty())
     problem = to_string(name.workload);
   else
@@ -176,7 +175,7 @@ Table collect(const Json& document) {
         row_per_isa || !common.empty() ? name.variant : fmt::format("{}/{}", name.variant, name.isa);
     index_of(table.variants, column);
     Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : "",
-              .wrong = row.value("failure", "wrong") == "wrong"};
+              .reason = parse_reason(row.value("reason", ""), Reason::failed)};
     if (cell.error.empty()) {
       cell.gflops = row.value("flops", 0.0) / 1e9;
       cell.of_bandwidth = row.contains("pct_bandwidth");
@@ -199,7 +198,7 @@ Table collect(const Json& document) {
       }
     } else {
       table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error,
-                                           reproducer(name, cell.error, document.at("context"))));
+                                           reproducer(name, row.value("failed_on", ""), document.at("context"))));
     }
     table.rows[{index_of(table.workloads, name.workload), row_per_isa ? name.isa : common, name.threads}][column] =
         cell;
@@ -226,7 +225,8 @@ constexpr std::size_t kNamesShown = 3;  // of skipped cases per reason; the resu
 
 std::string speed_text(const Cell* cell) {
   if (cell == nullptr) return "-";
-  if (!cell->error.empty()) return cell->error == "crashed" ? "CRASHED" : cell->wrong ? "WRONG" : "FAILED";
+  if (!cell->error.empty())
+    return cell->reason == Reason::crashed ? "CRASHED" : cell->reason == Reason::wrong ? "WRONG" : "FAILED";
   return fmt::format("{:.1f} {:4.1f}%{}{}{}{}", cell->gflops, cell->percent, cell->of_bandwidth ? "b" : "",
                      is_ruler_fault(cell->percent) ? "!" : "", cell->marked ? "~" : "",
                      cell->standing == "fastest" ? "*"
@@ -277,7 +277,7 @@ std::string disturbance_text(const Disturbance& d) {
 
 std::string format_skipped(const std::vector<Skipped>& skipped) {
   std::map<std::string, std::vector<std::string>> by_reason;
-  for (const Skipped& s : skipped) by_reason[s.reason].push_back(s.name);
+  for (const Skipped& s : skipped) by_reason[s.text].push_back(s.name);
   std::string text;
   for (const auto& [reason, names] : by_reason) {
     text += fmt::format("  {}\n", reason);

@@ -4,7 +4,6 @@
 
 #include <chrono>
 
-#include "base/failures.hpp"
 #include "base/stop.hpp"
 #include "cases/verify_problems.hpp"
 #include "registry.hpp"
@@ -18,7 +17,7 @@ constexpr double kExpectedSeconds = 0.1;
 
 }  // namespace
 
-std::string FirstContact::failure_of(const Case& c) {
+Failure FirstContact::failure_of(const Case& c) {
   using Clock = std::chrono::steady_clock;
   const Problem asked = core_problem(c.workload);
   double& spent = spent_[{c.variant, c.threads}];
@@ -38,21 +37,21 @@ std::string FirstContact::failure_of(const Case& c) {
       met->second = failure_on(name, {c.variant, small, c.threads});
       spent += std::chrono::duration<double>(Clock::now() - begin).count();
     }
-    if (!met->second.empty()) return met->second;
+    if (met->second) return met->second;
   }
   return {};
 }
 
-std::string FirstContact::failure_on(const std::string& problem, const Case& c) {
+Failure FirstContact::failure_on(const std::string& problem, const Case& c) {
   const Worker::Prediction told = kernels_.predict(c);  // limits are known where the kernel is
-  if (!told.refused.empty() || !told.failure.empty()) return told.failure;
+  if (!told.refused.empty() || told.failure) return told.failure;
   try {
     set_current_activity(case_name(c));
-    const Verdict verdict = kernels_.trial_worker_of(c).prepare(case_name(c), kExpectedSeconds).verdict;
+    const CaseVerdict verdict = kernels_.trial_worker_of(c).prepare(case_name(c), kExpectedSeconds).verdict;
     if (verdict.passed || interrupted()) return {};
-    return failure_on_problem(problem, verdict.failure);
+    return on_problem(verdict.why(), problem);
   } catch (const WorkerError& error) {
-    return interrupted() ? "" : failure_on_problem(problem, fmt::format("its worker {}", error.what()));
+    return interrupted() ? Failure{} : on_problem(error.of_its_kernel(), problem);
   }
 }
 

@@ -16,16 +16,16 @@ class FirstContact {
  public:
   explicit FirstContact(const Kernels& kernels) : kernels_(kernels) {}
 
-  // Why the case is not to be timed, such as "on h:2/q:130/d:80/mask:causal: o[...] ..."; empty when it may be. For each
+  // Why the case is not to be timed, such as "on h:2/q:130/d:80/mask:causal: o[...] ..."; none when it may be. For each
   // kernel and team about a second at most, and each problem once.
-  std::string failure_of(const Case& c);
+  Failure failure_of(const Case& c);
 
  private:
-  std::string failure_on(const std::string& problem, const Case& c);
+  Failure failure_on(const std::string& problem, const Case& c);
 
   const Kernels& kernels_;
-  std::map<std::tuple<const Variant*, int>, double> spent_;                  // seconds
-  std::map<std::tuple<const Variant*, int, std::string>, std::string> met_;  // failures by problem
+  std::map<std::tuple<const Variant*, int>, double> spent_;              // seconds
+  std::map<std::tuple<const Variant*, int, std::string>, Failure> met_;  // failures by problem
 };
 
 }  // namespace attn::bench

@@ -58,10 +58,8 @@ Kernels::Workers::Workers(const std::string& file, const Feed& feed, double hang
   try {
     attention.launch();
   } catch (const WorkerError& error) {
-    const std::string what = error.what();
-    if (what.rfind("--plugin ", 0) == 0 || what.rfind("--tensors ", 0) == 0) throw UsageError(what);
-    throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", what)
-                                    : fmt::format("--plugin {}: it {} while it was loaded", plugin, what));
+    throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", error.what())
+                                    : fmt::format("--plugin {}: it {} while it was loaded", plugin, error.what()));
   }
 }
 
@@ -108,8 +106,9 @@ Worker::Prediction Kernels::predict(const Case& c) const {
     return worker.predict(case_name(c));
   } catch (const WorkerError& error) {
     if (worker.running() || interrupted()) return {};
-    return {.failure = failed_[c.variant] =
-                fmt::format("its worker {}, when {}/{} was calibrated", error.what(), c.variant->name, c.variant->isa)};
+    Failure failure = error.of_its_kernel();
+    failure.text += fmt::format(", when {}/{} was calibrated", c.variant->name, c.variant->isa);
+    return {.failure = failed_[c.variant] = failure};
   }
 }
 

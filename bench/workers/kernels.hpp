@@ -66,7 +66,7 @@ class Kernels {
   const Feed& feed_;
   double hang_seconds_;
   mutable std::unique_ptr<Worker> trial_;  // of built-in variants that run in this process; opened when first needed
-  mutable std::map<const Variant*, std::string> failed_;  // those that ended a worker when they were calibrated
+  mutable std::map<const Variant*, Failure> failed_;  // those that ended a worker when they were calibrated
   std::vector<const Variant*> table_;
   std::vector<std::unique_ptr<Workers>> workers_;
   std::map<const Variant*, Workers*> of_;

@@ -36,8 +36,8 @@ void Worker::launch(const std::vector<std::string>& environment) {
   const double patience = std::max(kLaunchSeconds, hang_seconds_);
   hello_ = process_.launch(environment, patience);
   if (const int protocol = hello_.value("protocol", 0); protocol != kWorkerProtocol)
-    throw WorkerError(
-        fmt::format("speaks version {} of the worker protocol, this attnbench version {}", protocol, kWorkerProtocol));
+    throw WorkerError(Reason::failed, fmt::format("speaks version {} of the worker protocol, this attnbench version {}",
+                                                  protocol, kWorkerProtocol));
   process_.request("inputs " + json_line(inputs_), patience);
 }
 
@@ -45,7 +45,7 @@ std::map<std::string, std::string> Worker::facts() const {
   try {
     return hello_.at("facts").get<std::map<std::string, std::string>>();
   } catch (const Json::exception& error) {
-    throw WorkerError(fmt::format("says nothing usable of itself: {}", json_fault(error)));
+    throw WorkerError(Reason::failed, fmt::format("says nothing usable of itself: {}", json_fault(error)));
   }
 }
 
@@ -57,7 +57,7 @@ std::vector<Worker::PluginRows> Worker::plugins() {
     for (const Json& library : hello_.at("plugins"))
       plugins.push_back({path_from_json(library.at("path")), told(library.at("version")), add_rows(library)});
   } catch (const Json::exception& error) {
-    throw WorkerError(fmt::format("does not tell its plugins: {}", json_fault(error)));
+    throw WorkerError(Reason::failed, fmt::format("does not tell its plugins: {}", json_fault(error)));
   }
   return plugins;
 }
@@ -74,7 +74,7 @@ std::vector<const Variant*> Worker::add_rows(const Json& owner) {
                                                   .features = entry.at("features"),
                                                   .error_multiple = entry.at("error_multiple")}));
   } catch (const Json::exception& error) {
-    throw WorkerError(fmt::format("does not tell its variants: {}", json_fault(error)));
+    throw WorkerError(Reason::failed, fmt::format("does not tell its variants: {}", json_fault(error)));
   }
   return added;
 }

@@ -29,12 +29,12 @@ class Worker {
   // What a worker says of a case that nobody has computed yet.
   struct Prediction {
     std::string refused;  // why the kernel cannot compute it; empty when it can
-    std::string failure;  // what became of a kernel that did not survive it: only Kernels::predict() knows
+    Failure failure;      // what became of a kernel that did not survive it: only Kernels::predict() knows
     std::int64_t workspace_bytes = 0;
     double flops_per_second = 0;  // 0: not known
   };
   struct Prepared {
-    Verdict verdict;
+    CaseVerdict verdict;
     std::uint64_t checksum = 0;
   };
   // Rows can only be run where they live, and stay as long as the Worker does.

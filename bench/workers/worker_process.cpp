@@ -97,32 +97,35 @@ Json WorkerProcess::launch(const std::vector<std::string>& environment, double s
   pid_ = child;
   Json hello = Json::parse(read_line(seconds), nullptr, false);
   make_printable(hello);
-  if (hello.is_discarded() || !hello.is_object()) fail("answered with something else than a worker's hello");
+  if (hello.is_discarded() || !hello.is_object())
+    fail(Reason::failed, "answered with something else than a worker's hello");
   if (hello.contains("error")) {
     end();
-    throw WorkerError(hello["error"].get<std::string>());
+    throw UsageError(hello["error"].get<std::string>());
   }
-  if (hello.value("hello", "") != "attnbench worker") fail("is no attnbench worker");
+  if (hello.value("hello", "") != "attnbench worker") fail(Reason::failed, "is no attnbench worker");
   kill(-pid_, SIGSTOP);
   return hello;
 }
 
 Json WorkerProcess::request(const std::string& line, double seconds) {
-  if (!running()) throw WorkerError("is not running");
+  if (!running()) throw WorkerError(Reason::failed, "is not running");
   kill(-pid_, SIGCONT);
   const std::string text = line + "\n";
   for (std::size_t sent = 0; sent < text.size();) {
     const ssize_t n = write(to_, text.data() + sent, text.size() - sent);
-    if (n < 0 && errno != EINTR) fail(how_it_ended());
+    if (n < 0 && errno != EINTR) fail_as_it_ended();
     if (n > 0) sent += static_cast<std::size_t>(n);
   }
   Json answer = Json::parse(read_line(seconds), nullptr, false);
   make_printable(answer);
   if (answer.is_discarded() || !answer.is_object() || !answer.contains("ok"))
-    fail("answered with something else than JSON");
+    fail(Reason::failed, "answered with something else than JSON");
   kill(-pid_, SIGSTOP);
-  if (!answer.value("ok", false)) throw WorkerError(answer.value("error", "failed without a reason"));
-  return answer;
+  if (answer.value("ok", false)) return answer;
+  const std::string error = answer.value("error", "failed without a reason");
+  if (answer.value("usage", false)) throw UsageError(error);
+  throw WorkerError(Reason::failed, error);
 }
 
 std::string WorkerProcess::read_line(double seconds) {
@@ -134,39 +137,39 @@ std::string WorkerProcess::read_line(double seconds) {
       received_.erase(0, end + 1);
       return line;
     }
-    if (received_.size() > kLongestLine) fail("answered with a line without end");
-    if (interrupted()) fail("interrupted");
+    if (received_.size() > kLongestLine) fail(Reason::failed, "answered with a line without end");
+    if (interrupted()) fail(Reason::not_run, "interrupted");
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) fail(fmt::format("hung: no answer for {:.0f} s; it was ended", seconds));
+    if (left <= 0) fail(Reason::hung, fmt::format("hung: no answer for {:.0f} s; it was ended", seconds));
     pollfd waiting{from_, POLLIN, 0};
     if (poll(&waiting, 1, static_cast<int>(std::min<long>(left, 200))) <= 0) continue;
     std::array<char, 65536> chunk;
     const ssize_t n = read(from_, chunk.data(), chunk.size());
     if (n > 0) received_.append(chunk.data(), static_cast<std::size_t>(n));
-    if (n == 0) fail(how_it_ended());
+    if (n == 0) fail_as_it_ended();
   }
 }
 
 // Waits for the end of a process that closed its pipe or no longer reads.
-std::string WorkerProcess::how_it_ended() {
+void WorkerProcess::fail_as_it_ended() {
   using namespace std::chrono_literals;
   int status = 0;
   for (const auto deadline = Clock::now() + 2s; Clock::now() < deadline; usleep(1000)) {
     if (waitpid(pid_, &status, WNOHANG) != pid_) continue;
     pid_ = 0;
     if (WIFSIGNALED(status))
-      return fmt::format("crashed ({})", sigabbrev_np(WTERMSIG(status))
-                                             ? fmt::format("SIG{}", sigabbrev_np(WTERMSIG(status)))
-                                             : std::to_string(WTERMSIG(status)));
-    if (WEXITSTATUS(status) == 127) return fmt::format("'{}' cannot be started", command_[0]);
-    return fmt::format("ended with exit code {}", WEXITSTATUS(status));
+      fail(Reason::crashed, fmt::format("crashed ({})", sigabbrev_np(WTERMSIG(status))
+                                                            ? fmt::format("SIG{}", sigabbrev_np(WTERMSIG(status)))
+                                                            : std::to_string(WTERMSIG(status))));
+    if (WEXITSTATUS(status) == 127) fail(Reason::failed, fmt::format("'{}' cannot be started", command_[0]));
+    fail(Reason::crashed, fmt::format("ended with exit code {}", WEXITSTATUS(status)));
   }
-  return "closed its output";
+  fail(Reason::failed, "closed its output");
 }
 
-void WorkerProcess::fail(const std::string& what) {
+void WorkerProcess::fail(Reason reason, const std::string& what) {
   end();
-  throw WorkerError(what);
+  throw WorkerError(reason, what);
 }
 
 void WorkerProcess::end() {
@@ -193,7 +196,7 @@ std::vector<std::string> command_of(const std::string& program) {
 std::vector<std::string> own_command() {
   std::error_code error;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  if (error) throw WorkerError("cannot find this program's own file: " + error.message());
+  if (error) throw WorkerError(Reason::failed, "cannot find this program's own file: " + error.message());
   return command_of(program);
 }
 

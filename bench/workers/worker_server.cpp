@@ -12,7 +12,8 @@
 //   quit                        ends, as the end of stdin does
 //
 // `attnbench worker` has the built-in variants, attnbench_plugin_worker (plugin_worker.cpp) a plugin alone.
-// CASE is a row name. A request that cannot be met answers {"ok": false, "error": "..."}.
+// CASE is a row name. A request that cannot be met answers {"ok": false, "error": "..."}, with "usage": true where it is
+// the user's to mend.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -140,7 +141,7 @@ class Server {
   }
 
   // Right or wrong, it is not what its name says.
-  static Verdict foreign_verdict(const Bindings& bindings) { return {.passed = false, .failure = bindings.foreign}; }
+  static CaseVerdict foreign_verdict(const Bindings& bindings) { return Verdict{.failure = bindings.foreign}; }
 
   std::vector<const Variant*> table_;
   std::map<const Variant*, Bindings> bindings_;  // of plugins
@@ -191,6 +192,8 @@ int serve_worker(const std::vector<std::string>& plugin_files, std::span<const V
       answer = server.answer(line);
     } catch (const std::bad_alloc&) {
       answer = {{"ok", false}, {"error", "out of memory"}};
+    } catch (const UsageError& error) {
+      answer = {{"ok", false}, {"usage", true}, {"error", error.what()}};
     } catch (const std::exception& error) {
       answer = {{"ok", false}, {"error", error.what()}};
     }
