@@ -13,11 +13,10 @@
 #include "base/errors.hpp"
 #include "base/file_kind.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 
 namespace attn::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = std::chrono::seconds(10);  // with a writer that writes nothing
 

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "base/option_checks.hpp"
 #include "base/say.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "commands/commands.hpp"
 #include "gate/contenders.hpp"
 #include "gate/duel.hpp"
@@ -201,16 +201,13 @@ int compare(const Options& options, const Context& context) {
       .max_seconds = options.max_seconds, .fixed_rounds = options.rounds, .seed = std::random_device{}()};
   settings.criteria.alpha = options.alpha;
   settings.criteria.limit = std::log1p(options.limit_percent / 100);
-  const auto seconds = [] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  };
   Pairing pairing;
   DuelReport report;
   std::string failure;
   try {
     const Contenders contenders = introduce(options, workload, context.table);
     pairing = contenders.pairing;
-    const Arena arena{*contenders.a, *contenders.b, *contenders.a, seconds, interrupted};
+    const Arena arena{*contenders.a, *contenders.b, *contenders.a, clock_seconds, interrupted};
     Line line;
     report = hold_duel(arena, pairing, settings, [&](const DuelReport& so_far) {
       report = so_far;  // kept when a worker ends

@@ -16,6 +16,7 @@
 #include "base/read_text.hpp"
 #include "base/say.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "cases/case_options.hpp"
 #include "commands/commands.hpp"
 #include "gate/ci_output.hpp"
@@ -121,10 +122,6 @@ void mark_same_code(Report& report, const std::set<std::string>& rows) {
   }
 }
 
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // A broken environment ends in a report too: continuous integration shows that rather than a log.
 Report measure(const Options& options, const Settings& settings, Observer& observer) {
   WorkerSide base("base", parse_worker_command("BASE", options.base), options.worker);
@@ -148,7 +145,7 @@ Report measure(const Options& options, const Settings& settings, Observer& obser
   for (const Pairing& pairing : pairings) names.push_back(pairing.label);
   require_memory(names, 3);
   const Arena arena{
-      .base = base, .candidate = candidate, .copy = copy, .seconds = steady_seconds, .interrupted = interrupted};
+      .base = base, .candidate = candidate, .copy = copy, .seconds = clock_seconds, .interrupted = interrupted};
   report = run_gate(arena, pairings, settings, observer);
   report.skipped = std::move(skipped);
   return report;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <utility>
@@ -10,13 +9,13 @@
 #include "base/errors.hpp"
 #include "base/slices.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "measure/calibration.hpp"
 #include "measure/measurement.hpp"
 
 namespace attn::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Measure = std::function<Measurement(std::int64_t calls)>;
 
 // Checks and the untimed calls around the timed ones, at the most.
@@ -61,7 +60,7 @@ Measure fails(const Failure& failure) {
 Measure warmed_up(Measure measure, double seconds) {
   return [measure = std::move(measure), seconds, warm = false](std::int64_t calls) mutable {
     for (const auto begin = Clock::now(); !warm && !interrupted();)
-      if (std::chrono::duration<double>(Clock::now() - begin).count() >= seconds)
+      if (seconds_since(begin) >= seconds)
         warm = true;
       else
         measure(calls);

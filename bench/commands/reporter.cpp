@@ -13,6 +13,7 @@
 #include "base/errors.hpp"
 #include "base/say.hpp"
 #include "base/slices.hpp"
+#include "base/timing.hpp"
 #include "measure/passes.hpp"
 
 namespace attn::bench {
@@ -101,19 +102,14 @@ void take_shares_of_median(Run& median, std::vector<Run> turns) {
 Progress::Progress(const std::vector<PlannedCase>& cases) : Progress(steps_of(cases)) {}
 
 Progress::Progress(const std::vector<std::pair<std::string, double>>& steps)
-    : terminal_(isatty(STDERR_FILENO)),
-      total_(steps.size()),
-      told_(std::chrono::steady_clock::now()),
-      begin_(std::chrono::steady_clock::now()) {
+    : terminal_(isatty(STDERR_FILENO)), total_(steps.size()), told_(Clock::now()), begin_(Clock::now()) {
   for (const auto& [name, seconds] : steps) {
     steps_[name].predicted = seconds;
     predicted_total_ += seconds;
   }
 }
 
-double Progress::elapsed_seconds() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-}
+double Progress::elapsed_seconds() const { return seconds_since(begin_); }
 
 // The prediction for what is left, corrected by how the prediction fared so far.
 double Progress::remaining_seconds() const {
@@ -134,7 +130,7 @@ void Progress::begin(const std::string& name, int turns) {
   current_ = name;
   current_turns_ = turns > 0 ? turns : kMostPasses;
   constexpr auto kTell = std::chrono::seconds(15);  // in a pipe, where nothing can be rewritten
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   if (terminal_)
     say("\r\033[K[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), name);
   else if (turns != 1 && now - told_ >= kTell)  // others tell when they finish

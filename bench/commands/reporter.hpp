@@ -4,7 +4,6 @@
 
 #include <benchmark/benchmark.h>
 
-#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/timing.hpp"
 #include "commands/benchmark_flags.hpp"
 #include "commands/plan.hpp"
 #include "results/result_file.hpp"
@@ -44,10 +44,10 @@ class Progress {
   std::string current_;
   int current_turns_ = 1;
   std::size_t total_, done_ = 0;
-  std::chrono::steady_clock::time_point told_;
+  Clock::time_point told_;
   std::map<std::string, Step> steps_;
   double predicted_total_ = 0, predicted_done_ = 0;
-  std::chrono::steady_clock::time_point begin_;
+  Clock::time_point begin_;
 };
 
 // What a case's rows have beside what Google Benchmark writes.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/say.hpp"
+#include "base/timing.hpp"
 #include "gate/text.hpp"
 
 namespace attn::bench::gate {
@@ -73,7 +74,7 @@ void LiveView::progressed(const Report& report, const Progress& progress) {
   ++measured_;
   const bool round_is_over = measured_ >= progress.cases;
   if (round_is_over) measured_ = 0;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   if (!terminal_) {
     const std::size_t decided = report.cases.size() - count(report, Verdict::inconclusive);
     if (!round_is_over || (now - drawn_ < kLineEvery && decided == decided_)) return;

@@ -2,9 +2,9 @@
 // pipe a line for every few seconds, and for every round that decided something.
 #pragma once
 
-#include <chrono>
 #include <string>
 
+#include "base/timing.hpp"
 #include "gate/gate.hpp"
 
 namespace attn::bench::gate {
@@ -23,7 +23,7 @@ class LiveView : public Observer {
   bool terminal_, color_;
   int lines_ = 0;  // drawn, above the cursor
   std::size_t measured_ = 0, decided_ = 0;
-  std::chrono::steady_clock::time_point drawn_{};
+  Clock::time_point drawn_{};
 };
 
 // The lines of the table, no wider than `columns`; at most `rows` cases.

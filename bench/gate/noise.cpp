@@ -3,10 +3,10 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "base/slices.hpp"
+#include "base/timing.hpp"
 #include "gate/round.hpp"
 #include "machine/ceiling.hpp"
 
@@ -18,9 +18,7 @@ constexpr int kBlocks = 7;  // of a short round
 constexpr std::size_t kLeastRounds = 8;
 
 double run_seconds(const Probe& probe, std::int64_t rounds) {
-  const auto begin = std::chrono::steady_clock::now();
-  benchmark::DoNotOptimize(probe.run(rounds));
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return seconds_of([&] { benchmark::DoNotOptimize(probe.run(rounds)); });
 }
 
 // The loop of the baseline: every machine has it, and it warms no wide units.
@@ -42,9 +40,8 @@ MachineNoise measure_noise(double seconds) {
     rounds = calls_for(kChunkSeconds, rounds, taken);
   }
   std::vector<double> values, chunks;
-  const auto begin = std::chrono::steady_clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
-  while (values.size() < kLeastRounds || elapsed() < seconds) {
+  const auto begin = Clock::now();
+  while (values.size() < kLeastRounds || seconds_since(begin) < seconds) {
     Round round{};
     for (int i = 0; i < kBlocks; ++i) {
       Block block{.base_first = i % 2 == 0, .chunks = {}};

@@ -5,19 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <thread>
 
 #include "base/slices.hpp"
+#include "base/timing.hpp"
 #include "machine/clock.hpp"
 #include "machine/run_team.hpp"
 
 namespace attn::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 // Short enough that most chunks meet no interruption, long enough that a team's start (about 1 us) does not count.
 constexpr double kChunkSeconds = 50e-6;

@@ -1,12 +1,12 @@
 #include "machine/clock.hpp"
 
-#include <chrono>
 #include <cstdint>
+
+#include "base/timing.hpp"
 
 namespace attn::bench {
 
 double measure_clock_hz() {
-  using Clock = std::chrono::steady_clock;
   constexpr int kRounds = 4'000, kAdditions = 16;
   std::uint64_t value = 1;
   // In a register, since some cores fold additions of immediates away.
@@ -19,7 +19,7 @@ double measure_clock_hz() {
     asm volatile(".rept 16\n\tadd %0, %0, %1\n\t.endr" : "+r"(value) : "r"(step));
 #endif
   }
-  return kRounds * kAdditions / std::chrono::duration<double>(Clock::now() - begin).count();
+  return kRounds * kAdditions / seconds_since(begin);
 }
 
 }  // namespace attn::bench

@@ -20,20 +20,18 @@
 namespace attn::bench {
 namespace {
 
+// 0 where there is no such clock (any more).
+std::int64_t nanoseconds(clockid_t clock) {
+  timespec time{};
+  if (clock_gettime(clock, &time) != 0) return 0;
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 // The CPU clock of a thread, which is right at any moment; what /proc tells is as old as the last tick. The clock's
 // number is the kernel's ABI: MAKE_THREAD_CPUCLOCK in linux/posix-timers.h.
 std::int64_t core_nanoseconds(int thread) {
   constexpr unsigned kOfThread = 4, kScheduled = 2;
-  timespec time{};
-  if (clock_gettime(static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | kOfThread | kScheduled), &time) != 0)
-    return 0;
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-std::int64_t nanoseconds(clockid_t clock) {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  return nanoseconds(static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | kOfThread | kScheduled));
 }
 
 std::int64_t waiting_nanoseconds(const std::filesystem::path& task) {

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <thread>
 
 #include "base/errors.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "check.hpp"
 #include "inputs.hpp"
 #include "machine/openmp_team.hpp"
@@ -34,11 +34,7 @@ double measure(const Case& c, bool decode) {
   const PreparedArgs prepared(*c.variant, prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes()));
   CallerState caller(c.threads);
   double fastest = 1e9;
-  for (int i = 0; i < kCalls; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    prepared.run();
-    fastest = std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  }
+  for (int i = 0; i < kCalls; ++i) fastest = std::min(fastest, seconds_of([&] { prepared.run(); }));
   caller.mend_changes();  // told of when the kernel makes them again, where it is checked
   return static_cast<double>(flops(p)) / fastest;
 }

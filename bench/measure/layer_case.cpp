@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -12,6 +11,7 @@
 
 #include "aligned_buffer.hpp"
 #include "attention.hpp"
+#include "base/timing.hpp"
 #include "layers/head.hpp"
 
 namespace attn::bench {
@@ -34,13 +34,6 @@ MultiHeadConfig config_of(const Workload& w) {
           .causal = is_causal(p),
           .dropout = p.dropout,
           .form = w.layer.form == LayerForm::per_head ? Form::per_head : Form::fused};
-}
-
-template <class F>
-double seconds_of(const F& call) {
-  const auto begin = std::chrono::steady_clock::now();
-  call();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 bool has_forward(const Workload& w) { return !w.problem.backward || w.layer.both; }

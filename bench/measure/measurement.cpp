@@ -5,19 +5,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 
 #include "base/printable.hpp"
 #include "base/slices.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "machine/ceiling.hpp"
 #include "machine/team.hpp"
 
 namespace attn::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // What the process used: all its threads together.
 struct Usage {
@@ -32,7 +30,7 @@ struct Usage {
     const auto seconds = [](const timeval& t) {
       return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
     };
-    return {.wall_seconds = std::chrono::duration<double>(Clock::now().time_since_epoch()).count(),
+    return {.wall_seconds = clock_seconds(),
             .cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime),
             .involuntary_switches = usage.ru_nivcsw,
             .page_faults = usage.ru_minflt + usage.ru_majflt};

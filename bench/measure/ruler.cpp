@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/timing.hpp"
 #include "registry.hpp"
 
 namespace attn::bench {
@@ -42,11 +43,11 @@ Ruler::Ruler(const Case& c, const PreparedCase& prepared)
 void Ruler::begin_slice() {
   between_slices_ = false;
   calls_left_ = calls_;
-  begin_ = std::chrono::steady_clock::now();
+  begin_ = Clock::now();
 }
 
 bool Ruler::end_slice() {
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  const double seconds = seconds_since(begin_);
   const std::int64_t calls = calls_ - calls_left_;
   if (calls == 0) return false;
   calls_ = calls_for(kSliceSeconds, calls, seconds);

@@ -5,12 +5,12 @@
 //     left as the kernel leaves them; of cold cases the next copy. Last, so that the kernel finds what it would find.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "base/slices.hpp"
+#include "base/timing.hpp"
 #include "machine/ceiling.hpp"
 #include "measure/workbench.hpp"
 
@@ -53,7 +53,7 @@ class Ruler {
   std::int64_t short_calls_ = 0;             // of slices that were too short to count
   double short_seconds_ = 0;
   bool between_slices_ = false;  // the last one counts
-  std::chrono::steady_clock::time_point begin_;
+  Clock::time_point begin_;
 };
 
 }  // namespace attn::bench

@@ -11,6 +11,7 @@
 #include "base/errors.hpp"
 #include "base/say.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "machine/thread_limits.hpp"
 
 namespace attn::bench {
@@ -78,10 +79,10 @@ void Watchdog::watch() {
       changed_.wait(lock);
       continue;
     }
-    const auto before = std::chrono::steady_clock::now();
+    const auto before = Clock::now();
     changed_.wait_for(lock, Seconds(tick));
     if (closing_ || !busy_) continue;
-    waited_ += std::min(Seconds(std::chrono::steady_clock::now() - before).count(), 2 * tick);
+    waited_ += std::min(Seconds(Clock::now() - before).count(), 2 * tick);
     if (waited_ >= patience_) {
       on_hang_(name_, waited_);
       busy_ = false;

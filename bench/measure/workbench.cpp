@@ -11,6 +11,7 @@
 
 #include "base/errors.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "machine/cpus.hpp"
 #include "machine/openmp_team.hpp"
 #include "machine/team.hpp"
@@ -31,10 +32,6 @@ constexpr double kFurtherTeamSeconds = 0.02;
 
 // A call so long that a team which spun on from before it, for 15 ms with GCC's runtime, is below the 5 % of TeamClock.
 constexpr auto kLongCall = std::chrono::milliseconds(300);
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 std::int64_t saturated(double bytes) {
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
@@ -192,9 +189,7 @@ void PreparedCase::call_again_by_a_team() {
 void PreparedCase::finish(std::size_t copy) {
   if (layer_ != nullptr) return;
   if (case_.variant->finish == nullptr) return;
-  const auto begin = Clock::now();
-  args_[copy].finish();
-  finish_seconds_ = seconds_since(begin);
+  finish_seconds_ = seconds_of([&] { args_[copy].finish(); });
 }
 
 void PreparedCase::poison() const {
@@ -265,9 +260,7 @@ void PreparedCase::look_for_untimed_work() {
   double output_bytes = 0;
   for (const std::span<std::byte> output : inputs(0).outputs()) output_bytes += static_cast<double>(output.size());
   if (case_.variant->prepare != nullptr) {
-    const auto begin = Clock::now();
-    args_[0].prepare_again();
-    look("prepare", seconds_since(begin),
+    look("prepare", seconds_of([&] { args_[0].prepare_again(); }),
          static_cast<double>(minimal_bytes(workload_.workload.problem)) - output_bytes);
   }
   if (case_.variant->finish != nullptr) look("finish", finish_seconds_, output_bytes);

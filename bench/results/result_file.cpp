@@ -15,6 +15,7 @@
 #include "base/reason.hpp"
 #include "base/say.hpp"
 #include "base/split.hpp"
+#include "base/timing.hpp"
 #include "cases/case.hpp"
 
 namespace attn::bench {
@@ -179,7 +180,7 @@ void ResultFile::save() {
   if (!is_kept()) return;
   constexpr std::size_t kSmall = std::size_t{1} << 20;
   is_behind_ = true;
-  if (written_bytes_ < kSmall || std::chrono::steady_clock::now() - written_ >= kShare * cost_) write();
+  if (written_bytes_ < kSmall || Clock::now() - written_ >= kShare * cost_) write();
 }
 
 void ResultFile::catch_up(double expected_seconds) {
@@ -187,7 +188,7 @@ void ResultFile::catch_up(double expected_seconds) {
 }
 
 void ResultFile::write() {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   is_behind_ = false;  // also where it cannot be written: whoever hears of that does not try again
   const std::size_t finished = document_["benchmarks"].size();
   Json& rows = document_["benchmarks"];
@@ -196,7 +197,7 @@ void ResultFile::write() {
   rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(finished), rows.end());
   out_->write(text);
   written_bytes_ = text.size();
-  written_ = std::chrono::steady_clock::now();
+  written_ = Clock::now();
   cost_ = written_ - begin;
 }
 

@@ -4,7 +4,6 @@
 // document once, at the end.
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,6 +11,7 @@
 
 #include "base/durable_file.hpp"
 #include "base/json.hpp"
+#include "base/timing.hpp"
 #include "results/journal.hpp"
 
 namespace attn::bench {
@@ -70,8 +70,8 @@ class ResultFile {
   std::set<std::string> finished_, crashed_once_;
   bool is_behind_ = false;  // the file, of the document
   std::size_t written_bytes_ = 0;
-  std::chrono::steady_clock::time_point written_;
-  std::chrono::steady_clock::duration cost_{};
+  Clock::time_point written_;
+  Clock::duration cost_{};
 };
 
 }  // namespace attn::bench

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "cases/verify_problems.hpp"
 #include "registry.hpp"
 
@@ -18,7 +17,6 @@ constexpr double kExpectedSeconds = 0.1;
 }  // namespace
 
 Failure FirstContact::failure_of(const Case& c) {
-  using Clock = std::chrono::steady_clock;
   const Problem asked = core_problem(c.workload);
   double& spent = spent_[{c.variant, c.threads}];
   for (const char* text : kVerifyProblems) {
@@ -35,7 +33,7 @@ Failure FirstContact::failure_of(const Case& c) {
     if (is_new && spent < kMostSeconds) {
       const auto begin = Clock::now();
       met->second = failure_on(name, {c.variant, small, c.threads});
-      spent += std::chrono::duration<double>(Clock::now() - begin).count();
+      spent += seconds_since(begin);
     }
     if (met->second) return met->second;
   }

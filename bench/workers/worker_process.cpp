@@ -22,14 +22,13 @@
 #include "base/errors.hpp"
 #include "base/printable.hpp"
 #include "base/stop.hpp"
+#include "base/timing.hpp"
 #include "machine/thread_limits.hpp"
 
 extern char** environ;
 
 namespace attn::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestLine = std::size_t{16} << 20;
 
