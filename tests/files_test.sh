@@ -41,7 +41,7 @@ while read -r key; do
 done <keys
 [ "$(wc -l <keys)" -gt 25 ] || fail 'a run writes more keys than that'
 rejects 'the key seed is reserved' "${small[@]}" --benchmark_context=seed=99
-rejects 'the key plant is reserved' "${small[@]}" --benchmark_context=plant=naive
+rejects 'the key slowdown is reserved' "${small[@]}" --benchmark_context=slowdown=naive
 rejects 'is no KEY=VALUE' "${small[@]}" --benchmark_context=commit
 BENCHMARK_CONTEXT=seed=99 rejects 'BENCHMARK_CONTEXT is set: unset it' "${small[@]}"
 expect 0 err '' run "${small[@]}" "$fast" --benchmark_out=bytes.json --benchmark_context=$'no\xffte\x01=\033[31mred\xc2\x9b \xf0\x9f\x98\x80'

@@ -12,7 +12,7 @@
 namespace attn::bench::gate {
 
 // Facts that belong to the code, and may differ.
-inline constexpr std::string_view kCodeFacts[] = {"revision", "plant"};
+inline constexpr std::string_view kCodeFacts[] = {"revision", "slowdown"};
 
 // Throws EnvironmentError naming every fact that differs, or the side that is no optimised build.
 void require_alike(const Facts& base, const Facts& candidate);

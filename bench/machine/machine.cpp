@@ -12,7 +12,7 @@
 #include "machine/caches.hpp"
 #include "machine/cgroups.hpp"
 #include "machine/cpus.hpp"
-#include "machine/plant.hpp"
+#include "machine/slowdown.hpp"
 #include "revision.hpp"
 
 namespace attn::bench {
@@ -87,7 +87,7 @@ std::map<std::string, std::string> machine_facts() {
       {"libraries",
        fmt::format("benchmark {}, xsimd {}, fmt {}", ATTN_BENCHMARK_VERSION, ATTN_XSIMD_VERSION, FMT_VERSION)},
   };
-  if (const std::string plant = plant_text(); !plant.empty()) facts["plant"] = plant;
+  if (const std::string slowdown = slowdown_text(); !slowdown.empty()) facts["slowdown"] = slowdown;
   return facts;
 }
 

@@ -8,7 +8,7 @@
 namespace attn::bench {
 
 // cpu, stepping, cores, caches, microcode, hypervisor, smt, governor, thp, cgroup_quota, affinity, compiler, flags,
-// revision, library versions; plant where there is one. "unknown" where the system does not tell.
+// revision, library versions; slowdown where there is one. "unknown" where the system does not tell.
 std::map<std::string, std::string> machine_facts();
 
 // Git revision of the build, with "-dirty" when the tree had changes; "unknown" outside a checkout.

@@ -14,6 +14,7 @@
 #include "base/timing.hpp"
 #include "machine/cpus.hpp"
 #include "machine/openmp_team.hpp"
+#include "machine/slowdown.hpp"
 #include "machine/team.hpp"
 #include "measure/input_watch.hpp"
 
@@ -129,12 +130,12 @@ bool PreparedCase::get_ready() {
     marks_["loose_tolerance"] =
         fmt::format("its author asks for {:g} times the tolerance of others", case_.variant->error_multiple);
   try {
+    const Variant& variant = with_slowdown(*case_.variant, case_name(case_));
     if (workload_.layer) layer_ = std::make_unique<LayerCase>(case_, *workload_.layer);
     for (std::size_t copy = 0; copy < workload_.copies() && layer_ == nullptr; ++copy) {
       const auto begin = Clock::now();
-      args_.emplace_back(*case_.variant,
-                         attn::prepare(*case_.variant, workload_.workload.problem, workload_.copy(copy).tensors(),
-                                       case_.threads, workspace_.bytes()));
+      args_.emplace_back(variant, attn::prepare(variant, workload_.workload.problem, workload_.copy(copy).tensors(),
+                                                case_.threads, workspace_.bytes()));
       if (case_.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
     }
   } catch (const EnvironmentError&) {

@@ -14,7 +14,6 @@
 #include "check.hpp"
 #include "inputs.hpp"
 #include "machine/caches.hpp"
-#include "machine/plant.hpp"
 #include "measure/caller_state.hpp"
 #include "measure/case_verdict.hpp"
 #include "measure/layer_case.hpp"
@@ -83,12 +82,7 @@ class PreparedCase {
     const std::size_t copy = next_;
     next_ = copy + 1 == args_.size() ? 0 : copy + 1;
     written_[copy] = 1;
-    if (planted_) {
-      const PlantedCall longer(inputs(copy));
-      args_[copy].run();
-    } else {
-      args_[copy].run();
-    }
+    args_[copy].run();
   }
   // Of the call that was checked.
   double first_call_seconds() const { return first_call_seconds_; }
@@ -145,7 +139,6 @@ class PreparedCase {
   int grown_in_a_row_ = 0;
   mutable std::size_t next_ = 0;
   mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
-  bool planted_ = is_planted(case_name(case_));
   std::map<std::string, std::string> marks_;
   int threads_used_ = 0;
   double first_call_seconds_ = 0, prepare_seconds_ = 0, finish_seconds_ = 0;
