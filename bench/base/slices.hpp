@@ -36,6 +36,24 @@ inline bool is_ruler_fault(double percent) { return percent > 100; }
 // as before, since a first short measurement may be far off.
 std::int64_t calls_for(double slice_seconds, std::int64_t calls, double seconds);
 
+// The same found out: calls that fill `slice_seconds`, and what one takes, from calls that are made for it. `take` makes so
+// many and says how long they took; nothing where it cannot, which ends it.
+struct SettledCalls {
+  std::int64_t calls;
+  double call_seconds;
+};
+template <class Take>
+std::optional<SettledCalls> settle_calls(double slice_seconds, std::int64_t first, const Take& take) {
+  for (std::int64_t tried = first;;) {
+    const std::optional<double> seconds = take(tried);
+    if (!seconds) return std::nullopt;
+    const std::int64_t calls = calls_for(slice_seconds, tried, *seconds);
+    if (*seconds >= slice_seconds / 4 || calls <= tried)
+      return SettledCalls{calls, *seconds / static_cast<double>(tried)};
+    tried = calls;
+  }
+}
+
 // The value below which a share of them lies; `values` is not empty.
 double quantile_of(std::vector<double> values, double share);
 

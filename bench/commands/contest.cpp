@@ -1,30 +1,15 @@
 #include "commands/contest.hpp"
 
 #include <algorithm>
-#include <memory>
 
 #include "base/slices.hpp"
 #include "base/stop.hpp"
-#include "measure/calibration.hpp"
-#include "measure/passes.hpp"
+#include "measure/turns_here.hpp"
 
 namespace attn::bench {
 namespace {
 
 constexpr double kDropAbove = 2.5;
-
-Entrant entrant_of(const PlannedCase& planned, PreparedWorkload& workload) {
-  const auto prepared = std::make_shared<std::unique_ptr<PreparedCase>>();
-  return {case_name(planned.c), planned.iteration_seconds,
-          [c = planned.c, failure = planned.failure, &workload, prepared](std::int64_t calls) {
-            if (failure) throw CaseFailed(failure);
-            if (*prepared == nullptr) {
-              *prepared = std::make_unique<PreparedCase>(c, workload);
-              if (!(*prepared)->verdict().passed) throw CaseFailed((*prepared)->verdict().why());
-            }
-            return measure_plainly(**prepared, calls);
-          }};
-}
 
 int taken(const PassTimes& times) {
   return static_cast<int>(std::count_if(times.begin(), times.end(), [](double t) { return t > 0; }));
@@ -38,31 +23,22 @@ std::vector<double> turns_of(const PassTimes& times) {
 
 }  // namespace
 
-ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorkload& workload, double seconds,
+ContestResult hold_contest(const std::vector<PlannedCase>& cases, Workbench& workbench, double seconds,
                            const Variant* keep, std::mt19937_64& random, Watchdog& watchdog) {
   PassSettings settings{.seconds = seconds / static_cast<double>(cases.size()), .drop_above = kDropAbove};
   std::vector<Entrant> entrants;
+  const auto measure = [](const Case&, PreparedCase& prepared, std::int64_t calls) {
+    return measure_plainly(prepared, calls);
+  };
   for (const PlannedCase& planned : cases) {
     if (planned.c.variant == keep) settings.keep = entrants.size();
-    entrants.push_back(entrant_of(planned, workload));
+    entrants.push_back({case_name(planned.c), planned.iteration_seconds,
+                        planned.failure
+                            ? no_turns(planned.failure)
+                            : turns_here(planned.c, planned.iteration_seconds, measure, workbench, watchdog)});
   }
-  bool spoiled = false;
   const PassHooks hooks{.begin_turn = [&](std::size_t e, int, int) { set_current_activity(entrants[e].name); },
-                        .stop = [&] { return spoiled || interrupted(); }};
-  const double oracle = oracle_seconds(workload.workload);
-  for (Entrant& entrant : entrants)
-    entrant.measure = [&, name = entrant.name, call_seconds = entrant.call_seconds,
-                       measure = entrant.measure](std::int64_t calls) {
-      const Watched watched(&watchdog, name, oracle + static_cast<double>(calls + 4) * call_seconds);
-      try {
-        Measurement m = measure(calls);
-        if (!m.verdict.passed) throw CaseFailed(m.verdict.why());
-        return m;
-      } catch (const CaseFailed&) {
-        spoiled = !workload.inputs_are_intact();
-        throw;
-      }
-    };
+                        .stop = interrupted};
   const std::vector<Series> all = take_passes(entrants, settings, random, hooks);
 
   ContestResult result;
@@ -71,7 +47,6 @@ ContestResult hold_contest(const std::vector<PlannedCase>& cases, PreparedWorklo
     times.push_back(all[e].times());
     if (all[e].failed) result.failed.push_back({entrants[e].name, all[e].failed.reason, all[e].failed.text});
   }
-  if (spoiled) return result;  // nobody's inputs are right any more
   const std::vector<std::size_t> quiet = quiet_passes(times);
   std::vector<std::size_t> order;
   for (std::size_t e = 0; e < all.size(); ++e)

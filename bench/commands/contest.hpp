@@ -28,8 +28,8 @@ struct ContestResult {
 
 // Lets the cases of one workload and team compete for about `seconds`. Who is far slower than the leader in two turns
 // drops out, so that `naive` does not cost minutes, except for `keep` (may be null). Ends early, with what there is, when
-// interrupted; without ranks when a variant wrote to the inputs, which spoils `workload`.
-ContestResult hold_contest(const std::vector<PlannedCase>& entrants, PreparedWorkload& workload, double seconds,
+// interrupted.
+ContestResult hold_contest(const std::vector<PlannedCase>& entrants, Workbench& workbench, double seconds,
                            const Variant* keep, std::mt19937_64& random, Watchdog& watchdog);
 
 }  // namespace attn::bench

@@ -10,32 +10,13 @@
 #include "base/slices.hpp"
 #include "base/stop.hpp"
 #include "base/timing.hpp"
-#include "measure/calibration.hpp"
 #include "measure/measurement.hpp"
+#include "measure/turns_here.hpp"
 
 namespace attn::bench {
 namespace {
 
 using Measure = std::function<Measurement(std::int64_t calls)>;
-
-// Checks and the untimed calls around the timed ones, at the most.
-constexpr double kFurtherCalls = 4;
-
-Measure in_this_process(const PlannedCase& planned, Workbench& workbench, Watchdog& watchdog) {
-  return [c = planned.c, call_seconds = planned.iteration_seconds, &workbench, &watchdog](std::int64_t calls) {
-    const Watched watched(&watchdog, case_name(c),
-                          oracle_seconds(c.workload) + (static_cast<double>(calls) + kFurtherCalls) * call_seconds);
-    PreparedCase& prepared = workbench.prepare(c);
-    if (!prepared.verdict().passed) {
-      const Failure why = prepared.verdict().why();
-      workbench.renew_if_written(c.workload);
-      throw CaseFailed(why);
-    }
-    Measurement m = measure_with_ceilings(c, prepared, calls);
-    if (!m.verdict.passed) workbench.renew_if_written(c.workload);
-    return m;
-  };
-}
 
 Measure in_a_worker(const PlannedCase& planned, Worker& worker) {
   return [planned, name = case_name(planned.c), &worker, checked = false](std::int64_t calls) mutable {
@@ -50,10 +31,6 @@ Measure in_a_worker(const PlannedCase& planned, Worker& worker) {
       throw CaseFailed(error.of_its_kernel());
     }
   };
-}
-
-Measure fails(const Failure& failure) {
-  return [failure](std::int64_t) -> Measurement { throw CaseFailed(failure); };
 }
 
 // Calls for so long before anything counts.
@@ -72,9 +49,10 @@ std::vector<Entrant> entrants_of(std::span<const PlannedCase> group, Session& se
   std::vector<Entrant> entrants;
   for (const PlannedCase& planned : group) {
     Worker* worker = session.kernels.worker_of(planned.c);
-    Measure measure = planned.failure     ? fails(planned.failure)
-                      : worker == nullptr ? in_this_process(planned, session.workbench, session.watchdog)
-                                          : in_a_worker(planned, *worker);
+    Measure measure = planned.failure     ? no_turns(planned.failure)
+                      : worker != nullptr ? in_a_worker(planned, *worker)
+                                          : turns_here(planned.c, planned.iteration_seconds, measure_with_ceilings,
+                                                       session.workbench, session.watchdog);
     if (session.warmup_seconds > 0) measure = warmed_up(std::move(measure), session.warmup_seconds);
     entrants.push_back({case_name(planned.c), planned.iteration_seconds, std::move(measure)});
   }

@@ -102,19 +102,14 @@ void play(const std::vector<Match>& matches, const Options& options, Watchdog& w
   for (const Match& match : matches)
     steps.emplace_back(match_name(match), options.seconds_per_problem + overhead_seconds(match));
   Progress progress(steps);
-  std::unique_ptr<PreparedWorkload> workload;
+  Workbench workbench(options.seed);
   std::mt19937_64 random(std::random_device{}());
   for (const Match& match : matches) {
     progress.begin(match_name(match));
-    if (workload == nullptr || workload->workload != match.workload) {
-      workload.reset();  // before the next one is allocated
-      workload = std::make_unique<PreparedWorkload>(match.workload, options.seed);
-    }
     const ContestResult result =
-        hold_contest(match.entrants, *workload, options.seconds_per_problem, match.selected, random, watchdog);
+        hold_contest(match.entrants, workbench, options.seconds_per_problem, match.selected, random, watchdog);
     if (interrupted()) return progress.clear_line();
     for (const Skipped& failed : result.failed) file.wrong.push_back(fmt::format("{}: {}", failed.name, failed.text));
-    if (!result.failed.empty()) workload.reset();
     if (result.ranking.empty()) {
       progress.finish(match_name(match), "FAILED: no choice");
       continue;

@@ -33,12 +33,10 @@ DuelReport hold_duel(const Arena& arena, const Pairing& pairing, const DuelSetti
         (report.winner != Winner::unknown || round_begin - begin + round_seconds > settings.max_seconds))
       break;
     if ((report.interrupted = arena.interrupted())) break;
-    // In random order, to launch and to prepare: who is first may get the better memory.
-    std::array<Side*, 2> sides = {&arena.base, &arena.candidate};
-    std::shuffle(sides.begin(), sides.end(), random);
-    for (Side* side : sides) side->launch(random());
-    std::shuffle(sides.begin(), sides.end(), random);
-    for (Side* side : sides) side->prep(side == &arena.base ? pairing.base_case : pairing.candidate_case);
+    const std::array<Side*, 2> sides = {&arena.base, &arena.candidate};
+    in_random_order(sides, random, [&](Side* side) { side->launch(random()); });
+    in_random_order(sides, random,
+                    [&](Side* side) { side->prep(side == &arena.base ? pairing.base_case : pairing.candidate_case); });
     if (turn.iterations == 0)
       turn = slower_turn(calibrate(arena.base, pairing.base_case, settings.chunk_ns),
                          calibrate(arena.candidate, pairing.candidate_case, settings.chunk_ns));

@@ -92,26 +92,22 @@ class Run {
 
   // Fresh processes, in random order: who starts first may get the better memory.
   void launch_all() {
-    std::vector<Side*> sides = {&arena_.base, &arena_.candidate, &arena_.copy};
-    std::shuffle(sides.begin(), sides.end(), random_);
-    for (Side* side : sides) {
+    in_random_order(std::array{&arena_.base, &arena_.candidate, &arena_.copy}, random_, [&](Side* side) {
       const Facts facts = side->launch(random_());
       if (side == &arena_.base) report_.base_facts = facts;
       if (side == &arena_.candidate) report_.candidate_facts = facts;
-    }
+    });
   }
 
   int blocks_of(const CaseReport& c, Phase phase) const {
     return blocks_for(phase == Phase::confirm ? settings_.confirm_ns : settings_.screen_ns, c.turn);
   }
 
-  // In random order: who asks first may get the better memory.
   void prepare(const Pairing& pairing, bool null_arm) {
     std::vector<std::pair<Side*, const std::string*>> sides = {{&arena_.base, &pairing.base_case},
                                                                {&arena_.candidate, &pairing.candidate_case}};
     if (null_arm) sides.emplace_back(&arena_.copy, &pairing.base_case);
-    std::shuffle(sides.begin(), sides.end(), random_);
-    for (const auto& [side, name] : sides) side->prep(*name);
+    in_random_order(sides, random_, [](const auto& side) { side.first->prep(*side.second); });
   }
 
   void measure(CaseReport& c, Phase phase, int number) {

@@ -34,11 +34,9 @@ const Probe& probe_of_this_machine() {
 
 MachineNoise measure_noise(double seconds) {
   const Probe& probe = probe_of_this_machine();
-  std::int64_t rounds = probe.rounds_per_call;
-  for (double taken = 0; taken < kChunkSeconds / 4;) {
-    taken = run_seconds(probe, rounds);
-    rounds = calls_for(kChunkSeconds, rounds, taken);
-  }
+  const std::int64_t rounds = settle_calls(kChunkSeconds, probe.rounds_per_call, [&](std::int64_t tried) {
+                                return std::optional(run_seconds(probe, tried));
+                              })->calls;
   std::vector<double> values, chunks;
   const auto begin = Clock::now();
   while (values.size() < kLeastRounds || seconds_since(begin) < seconds) {

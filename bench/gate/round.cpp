@@ -66,14 +66,9 @@ Round measure_round(Side& base, Side& candidate, const Pairing& pairing, std::in
 }
 
 Turn calibrate(Side& side, const std::string& name, double chunk_ns) {
-  std::int64_t iterations = 1;
-  for (;;) {
-    const double wall_ns = side.run(name, iterations).wall_ns;
-    const std::int64_t wanted = calls_for(chunk_ns, iterations, wall_ns);
-    if (wall_ns >= chunk_ns / 4)
-      return {wanted, wall_ns / static_cast<double>(iterations) * static_cast<double>(wanted)};
-    iterations = wanted;
-  }
+  const SettledCalls settled = *settle_calls(
+      chunk_ns, 1, [&](std::int64_t iterations) { return std::optional(side.run(name, iterations).wall_ns); });
+  return {settled.calls, settled.call_seconds * static_cast<double>(settled.calls)};
 }
 
 int blocks_for(double round_ns, const Turn& turn) {

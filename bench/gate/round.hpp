@@ -4,6 +4,7 @@
 // neighbours do to a shared core lasts milliseconds and only ever adds, so that quick turns are those of the code.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
@@ -49,6 +50,13 @@ Round measure_round(Side& base, Side& candidate, const Pairing& pairing, std::in
 
 // The value over undisturbed blocks, or over all as above; sets `dropped`.
 void finish_round(Round& round);
+
+// To launch, and to prepare: who is first may get the better memory.
+template <class Sides, class Do>
+void in_random_order(Sides sides, Random& random, const Do& act) {
+  std::shuffle(sides.begin(), sides.end(), random);
+  for (const auto& side : sides) act(side);
+}
 
 // Iterations that take about `chunk_ns`, at least one.
 Turn calibrate(Side& side, const std::string& name, double chunk_ns);

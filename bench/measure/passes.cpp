@@ -28,7 +28,7 @@ class Passes {
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::shuffle(order.begin(), order.end(), random_);
     for (const std::size_t e : order)
-      if (!stopped_) settle_calls(e);
+      if (!stopped_) settle(e);
     const int passes = turns_.empty() ? 0 : *std::max_element(turns_.begin(), turns_.end());
     for (int pass = 0; pass < passes && !stopped_; ++pass) {
       std::shuffle(order.begin(), order.end(), random_);
@@ -69,22 +69,18 @@ class Passes {
   }
 
   // Finds how many calls fill a turn, from turns that do not count.
-  void settle_calls(std::size_t e) {
+  void settle(std::size_t e) {
     const double wanted = settings_.turn_seconds();
-    double call_seconds = entrants_[e].call_seconds;
-    std::int64_t calls = 1;
-    if (call_seconds < kPrediction * wanted) {
-      for (std::int64_t tried = 1;; tried = calls) {
+    std::optional<SettledCalls> settled = SettledCalls{1, entrants_[e].call_seconds};
+    if (settled->call_seconds < kPrediction * wanted)
+      settled = settle_calls(wanted, 1, [&](std::int64_t calls) {
         hooks_.begin_turn(e, 0, 0);
-        const std::optional<Measurement> m = measure(e, tried);
-        if (!m) return;
-        call_seconds = m->wall_seconds / static_cast<double>(tried);
-        calls = calls_for(wanted, tried, m->wall_seconds);
-        if (m->wall_seconds >= wanted / 4 || calls <= tried) break;
-      }
-    }
-    series_[e].calls = calls;
-    turns_[e] = settings_.turns(call_seconds);
+        const std::optional<Measurement> m = measure(e, calls);
+        return m ? std::optional(m->wall_seconds) : std::nullopt;
+      });
+    if (!settled) return;
+    series_[e].calls = settled->calls;
+    turns_[e] = settings_.turns(settled->call_seconds);
   }
 
   void take_turn(std::size_t e, int pass) {
