@@ -11,8 +11,8 @@
 #include "catch.hpp"
 #include "folder.hpp"
 #include "gate/ci_output.hpp"
+#include "gate/comparison.hpp"
 #include "gate/contenders.hpp"
-#include "gate/duel.hpp"
 #include "gate/fingerprint.hpp"
 #include "gate/json_output.hpp"
 #include "gate/live_view.hpp"
@@ -392,7 +392,7 @@ TEST_CASE("a trace that cannot be written ends the run with its reason", "[gate_
   CHECK(outcome_of(report) == Outcome::environment);
 }
 
-TEST_CASE("a duel names the faster one, or that they are equal, in either direction", "[duel]") {
+TEST_CASE("a comparison names the faster one, or that they are equal, in either direction", "[comparison]") {
   const auto [factor, winner] = GENERATE(table<double, Winner>({{1.08, Winner::a},
                                                                 {1 / 1.08, Winner::b},
                                                                 {1.0, Winner::neither},
@@ -405,7 +405,7 @@ TEST_CASE("a duel names the faster one, or that they are equal, in either direct
     const auto a = machine.add("a", {"x"}, {}), b = machine.add("b", {"y"}, {.slower_everywhere = factor});
     const Arena arena{*a, *b, *a, [&] { return machine.seconds(); }, [] { return false; }};
     int shown = 0;
-    const DuelReport report = hold_duel(arena, {"", "x", "y"}, {.seed = seed}, [&](const DuelReport&) { ++shown; });
+    const Comparison report = compare_cases(arena, {"", "x", "y"}, {.seed = seed}, [&](const Comparison&) { ++shown; });
     CHECK(shown == static_cast<int>(report.rounds.size()));
     CHECK(report.seconds < 31);
     right += report.winner == winner;
@@ -415,31 +415,32 @@ TEST_CASE("a duel names the faster one, or that they are equal, in either direct
   CHECK(right >= 19);
 }
 
-TEST_CASE("a duel favours neither who is launched nor who prepares first", "[duel]") {
+TEST_CASE("a comparison favours neither who is launched nor who prepares first", "[comparison]") {
   Noise noise;
   (GENERATE(true, false) ? noise.last_launched : noise.first_prepared) = 0.02;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SimulatedMachine machine(noise, seed);
     const auto a = machine.add("a", {"x"}, {}), b = machine.add("b", {"x"}, {});
     const Arena arena{*a, *b, *a, [&] { return machine.seconds(); }, [] { return false; }};
-    const DuelReport report = hold_duel(arena, {"", "x", "x"}, {.seed = seed}, [](const DuelReport&) {});
+    const Comparison report = compare_cases(arena, {"", "x", "x"}, {.seed = seed}, [](const Comparison&) {});
     CHECK((report.winner == Winner::neither || report.winner == Winner::unknown));
   }
 }
 
-TEST_CASE("a duel counts a difference from half a percent", "[duel]") {
-  const DuelSettings settings;
+TEST_CASE("a comparison counts a difference from half a percent", "[comparison]") {
+  const ComparisonSettings settings;
   CHECK(winner_of(std::vector<double>(20, std::log(1.006)), settings.criteria) == Winner::a);
   CHECK(winner_of(std::vector<double>(20, -std::log(1.006)), settings.criteria) == Winner::b);
   CHECK(winner_of(std::vector<double>(20, std::log(1.004)), settings.criteria) == Winner::neither);
 }
 
-TEST_CASE("a duel that time does not decide stays unknown; one of a fixed length has that length", "[duel]") {
+TEST_CASE("a comparison that time does not decide stays unknown; one of a fixed length has that length",
+          "[comparison]") {
   SimulatedMachine machine({.launch = 0.2}, 1);
   const auto a = machine.add("a", {"x"}, {}), b = machine.add("b", {"y"}, {});
   const Arena arena{*a, *b, *a, [&] { return machine.seconds(); }, [] { return false; }};
-  const DuelReport report = hold_duel(arena, {"", "x", "y"}, {.max_seconds = 5}, [](const DuelReport&) {});
+  const Comparison report = compare_cases(arena, {"", "x", "y"}, {.max_seconds = 5}, [](const Comparison&) {});
   CHECK(report.winner == Winner::unknown);
   CHECK(report.seconds <= 6);
-  CHECK(hold_duel(arena, {"", "x", "y"}, {.fixed_rounds = 5}, [](const DuelReport&) {}).rounds.size() == 5);
+  CHECK(compare_cases(arena, {"", "x", "y"}, {.fixed_rounds = 5}, [](const Comparison&) {}).rounds.size() == 5);
 }

@@ -13,7 +13,7 @@
 
 #include "base/errors.hpp"
 #include "base/json.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "catch.hpp"
 #include "folder.hpp"
 #include "support.hpp"
@@ -21,7 +21,7 @@
 namespace attn::test {
 namespace {
 
-using bench::Feed;
+using bench::InputOrigin;
 using bench::NpzFile;
 using bench::UsageError;
 
@@ -266,12 +266,12 @@ TEST_CASE("fill:file copies given tensors into every layout and leaves NaN in th
   std::memcpy(values.data() + 4 * 17, &nan, 4);
   const Member array{"q.npy", npy(header_of("(2, 4, 3, 6)"), values)};
   write_archive(folder.file("x.npz"), {array, {"k.npy", array.bytes}, {"v.npy", array.bytes}});
-  const Feed feed(bench::InputOptions{.seed = 1, .tensors = folder.file("x.npz")});
+  const InputOrigin origin(bench::InputOptions{.seed = 1, .tensors = folder.file("x.npz")});
   const auto layout = GENERATE("bhsd", "bshd", "packed");
   const Workload w = parse_workload(std::string("b:2/h:4/q:3/d:6/fill:file/layout:") + layout);
-  const Inputs inputs(w.problem, w.setup, feed.source());
-  CHECK(inputs.hash() == hash_values(feed.file()->tensors()));
-  CHECK(fmt::format("{:016x}", inputs.hash()) == feed.file()->hash());
+  const Inputs inputs(w.problem, w.setup, origin.source());
+  CHECK(inputs.hash() == hash_values(origin.file()->tensors()));
+  CHECK(fmt::format("{:016x}", inputs.hash()) == origin.file()->hash());
   float next = 0;
   for_each_element(inputs.tensors().k, [&](float& x, auto...) {
     CHECK((next == 17 ? std::isnan(x) : x == next));
@@ -295,29 +295,29 @@ TEST_CASE("fill:file without tensors, or with those of another problem, is refus
   CHECK(contains(fit("b:2/h:4/hkv:2/q:3/k:5/d:6"), "v is [2, 2, 5, 7]"));
 }
 
-TEST_CASE("a feed is the same in another process unless the file changed", "[npz]") {
+TEST_CASE("a origin is the same in another process unless the file changed", "[npz]") {
   const Folder folder;
   write_archive(folder.file("it's x.npz"), {kQ, kK, kV});
-  const Feed feed(bench::InputOptions{.seed = 7, .tensors = folder.file("it's x.npz")});
-  const Feed there(feed.to_json());
+  const InputOrigin origin(bench::InputOptions{.seed = 7, .tensors = folder.file("it's x.npz")});
+  const InputOrigin there(origin.to_json());
   CHECK(there.source().seed == 7);
-  CHECK(there.file()->hash() == feed.file()->hash());
-  CHECK(feed.arguments() == fmt::format(" --seed 7 --tensors '{}/it'\\''s x.npz'", folder.path.string()));
+  CHECK(there.file()->hash() == origin.file()->hash());
+  CHECK(origin.arguments() == fmt::format(" --seed 7 --tensors '{}/it'\\''s x.npz'", folder.path.string()));
   write_archive(folder.file("it's x.npz"), {kQ, kK, {"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 4))}});
-  CHECK_THROWS_WITH(Feed(feed.to_json()), Catch::Matchers::ContainsSubstring("has changed"));
-  CHECK(Feed(Feed(bench::InputOptions{.seed = 3}).to_json()).file() == nullptr);
+  CHECK_THROWS_WITH(InputOrigin(origin.to_json()), Catch::Matchers::ContainsSubstring("has changed"));
+  CHECK(InputOrigin(InputOrigin(bench::InputOptions{.seed = 3}).to_json()).file() == nullptr);
 }
 
-TEST_CASE("a feed whose file has a name of any bytes is the same in another process", "[npz]") {
+TEST_CASE("a origin whose file has a name of any bytes is the same in another process", "[npz]") {
   const Folder folder;
   const std::string path = folder.file("it's \xff\033[31m.npz");
   write_archive(path, {kQ, kK, kV});
-  const Feed feed(bench::InputOptions{.seed = 7, .tensors = path});
-  const Feed there(bench::Json::parse(bench::json_line(feed.to_json())));
+  const InputOrigin origin(bench::InputOptions{.seed = 7, .tensors = path});
+  const InputOrigin there(bench::Json::parse(bench::json_line(origin.to_json())));
   CHECK(there.file()->path() == path);
-  CHECK(there.file()->hash() == feed.file()->hash());
-  CHECK(feed.file()->name() == folder.file("it's \\xff\\x1b[31m.npz"));
-  CHECK(feed.arguments() == fmt::format(" --seed 7 --tensors $'{}/it\\'s \\377\\033[31m.npz'", folder.path.string()));
+  CHECK(there.file()->hash() == origin.file()->hash());
+  CHECK(origin.file()->name() == folder.file("it's \\xff\\x1b[31m.npz"));
+  CHECK(origin.arguments() == fmt::format(" --seed 7 --tensors $'{}/it\\'s \\377\\033[31m.npz'", folder.path.string()));
 }
 
 }  // namespace attn::test

@@ -1,4 +1,4 @@
-// What `attnbench tune` is made of: matches, contests, and the file that they end in. Nothing here asserts a time.
+// What `attnbench tune` is made of: groups, rankings, and the file that they end in. Nothing here asserts a time.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,8 +9,8 @@
 #include "base/errors.hpp"
 #include "cases/best_file.hpp"
 #include "catch.hpp"
-#include "commands/contest.hpp"
-#include "commands/match.hpp"
+#include "commands/ranking.hpp"
+#include "commands/tune_group.hpp"
 #include "machine/machine.hpp"
 #include "mutant_tables.hpp"
 #include "registry.hpp"
@@ -62,11 +62,11 @@ std::string complaint_about(const std::string& path) {
   return {};
 }
 
-std::vector<Match> matches_of(const Selection& selection, const char* problem) {
+std::vector<TuneGroup> groups_of(const Selection& selection, const char* problem) {
   const Limits no_limits{.min_time_seconds = 1e-3, .memory_bytes = std::int64_t{1} << 40};
   std::vector<Skipped> skipped;
   const Cases cases = select_cases(selection, {parse_workload(problem)}, variant_table());
-  return make_matches(cases, selection.isa == "native", no_limits, variant_table(), skipped);
+  return make_tune_groups(cases, selection.isa == "native", no_limits, variant_table(), skipped);
 }
 
 }  // namespace
@@ -132,30 +132,30 @@ TEST_CASE("a best file has one choice for a problem, team and ISA, and must be t
   CHECK(contains(complaint_about<UsageError>("/"), "is a folder"));
 }
 
-TEST_CASE("there is a match for each problem, team and ISA, and the policy's choice is in it", "[tune]") {
-  const std::vector<Match> native = matches_of({.variants = "naive", .threads = "1,2"}, "h:2/q:64/d:32");
+TEST_CASE("there is a group for each problem, team and ISA, and the policy's choice is in it", "[tune]") {
+  const std::vector<TuneGroup> native = groups_of({.variants = "naive", .threads = "1,2"}, "h:2/q:64/d:32");
   REQUIRE(native.size() == 1);  // naive has no team
   REQUIRE(native[0].selected != nullptr);
   CHECK(native[0].selected == &select(native[0].workload.problem, 1));
   CHECK(native[0].entrants.size() == 2);
-  CHECK(matches_of({.variants = "naive,online_softmax", .threads = "1,2"}, "h:2/q:64/d:32").size() == 2);
-  const std::vector<Match> all = matches_of({.variants = "naive", .isa = "all"}, "h:2/q:64/d:32");
+  CHECK(groups_of({.variants = "naive,online_softmax", .threads = "1,2"}, "h:2/q:64/d:32").size() == 2);
+  const std::vector<TuneGroup> all = groups_of({.variants = "naive", .isa = "all"}, "h:2/q:64/d:32");
   CHECK(!all.empty());
-  for (const Match& match : all)
-    for (const PlannedCase& planned : match.entrants) CHECK(std::string(planned.c.variant->isa) == match.selected->isa);
+  for (const TuneGroup& group : all)
+    for (const PlannedCase& planned : group.entrants) CHECK(std::string(planned.c.variant->isa) == group.selected->isa);
 }
 
-TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as it has calls for", "[tune]") {
-  const Match match = matches_of({.variants = "naive,vectorized,online_softmax"}, "h:2/q:96/d:64").front();
+TEST_CASE("everyone has a rank, and whom it must keep stays for as many turns as it has calls for", "[tune]") {
+  const TuneGroup group = groups_of({.variants = "naive,vectorized,online_softmax"}, "h:2/q:96/d:64").front();
   Workbench workbench(1);
   const Variant* naive = find_native(variant_table(), "naive");
   std::mt19937_64 random(1);
   Watchdog watchdog(60);
-  const ContestResult result = hold_contest(match.entrants, workbench, 0.01, naive, random, watchdog);
+  const Ranking result = rank_in_turns(group.entrants, workbench, 0.01, naive, random, watchdog);
   CHECK(result.failed.empty());
-  REQUIRE(result.ranking.size() == match.entrants.size());
-  CHECK(result.ranking.front().level);
-  for (const Rank& rank : result.ranking) {
+  REQUIRE(result.ranks.size() == group.entrants.size());
+  CHECK(result.ranks.front().level);
+  for (const Rank& rank : result.ranks) {
     CHECK(rank.seconds > 0);
     CHECK(rank.spread >= 0);
     CHECK(rank.turns >= 2);
@@ -163,24 +163,23 @@ TEST_CASE("a contest ranks everyone, and keeps whom it must for as many turns as
   }
 }
 
-TEST_CASE("a contest has no rank for a wrong kernel, and fresh inputs for all others after it wrote to them",
-          "[tune]") {
+TEST_CASE("a wrong kernel has no rank, and the others get fresh inputs after it wrote to them", "[tune]") {
   const Workload small = parse_workload("h:2/q:40/d:8/mask:causal");
-  const auto contest = [&](std::initializer_list<const char*> names) {
+  const auto rank = [&](std::initializer_list<const char*> names) {
     std::vector<PlannedCase> entrants;
     for (const char* name : names) entrants.push_back({{find_native(mutant_table(), name), small, 1}, 1e-5, 0});
     Workbench workbench(1);
     std::mt19937_64 random(1);
     Watchdog watchdog(60);
-    return hold_contest(entrants, workbench, 1e-3, nullptr, random, watchdog);
+    return rank_in_turns(entrants, workbench, 1e-3, nullptr, random, watchdog);
   };
-  const ContestResult result = contest({"missing_scale", "control", "first_call_only"});
+  const Ranking result = rank({"missing_scale", "control", "first_call_only"});
   CHECK(result.failed.size() == 2);
-  REQUIRE(result.ranking.size() == 1);
-  CHECK(std::string(result.ranking[0].variant->name) == "control");
-  const ContestResult spoiled = contest({"control", "writes_input", "control"});
+  REQUIRE(result.ranks.size() == 1);
+  CHECK(std::string(result.ranks[0].variant->name) == "control");
+  const Ranking spoiled = rank({"control", "writes_input", "control"});
   CHECK(spoiled.failed.size() == 1);
-  CHECK(spoiled.ranking.size() == 2);
+  CHECK(spoiled.ranks.size() == 2);
 }
 
 }  // namespace attn::test

@@ -21,8 +21,8 @@
 #include "base/stop.hpp"
 #include "base/timing.hpp"
 #include "commands/commands.hpp"
+#include "gate/comparison.hpp"
 #include "gate/contenders.hpp"
-#include "gate/duel.hpp"
 #include "gate/text.hpp"
 #include "machine/machine.hpp"
 #include "results/table.hpp"
@@ -73,7 +73,7 @@ std::string time_text(double ns) {
                      : fmt::format("{:.3g} ns", ns);
 }
 
-std::string verdict_text(const DuelReport& report, const std::string& a, const std::string& b,
+std::string verdict_text(const Comparison& report, const std::string& a, const std::string& b,
                          const Criteria& criteria) {
   switch (report.winner) {
     case Winner::a:
@@ -90,7 +90,7 @@ std::string verdict_text(const DuelReport& report, const std::string& a, const s
                            : "INCONCLUSIVE: too few rounds for any difference";
 }
 
-std::string ratio_text(const DuelReport& report) {
+std::string ratio_text(const Comparison& report) {
   if (!std::isfinite(report.interval.low)) return fmt::format("{:.3f}", std::exp(report.size));
   return fmt::format("{:.3f} ({:.3f} to {:.3f})", std::exp(report.size), std::exp(report.interval.low),
                      std::exp(report.interval.high));
@@ -99,7 +99,7 @@ std::string ratio_text(const DuelReport& report) {
 // On a terminal a line that is rewritten; in a pipe nothing, since the answer is there within seconds.
 class Line {
  public:
-  void show(const DuelReport& report) {
+  void show(const Comparison& report) {
     if (isatty(STDERR_FILENO) == 0) return;
     say("\r\033[Kround {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns), time_text(report.b_ns),
         ratio_text(report));
@@ -113,7 +113,7 @@ class Line {
   bool shown_ = false;
 };
 
-Json as_json(const DuelReport& report, const Pairing& pairing, const std::string& failure) {
+Json as_json(const Comparison& report, const Pairing& pairing, const std::string& failure) {
   constexpr std::array kWinners = {"A", "B", "neither", "unknown"};
   const auto ratio = [](double log_ratio) {
     return std::isfinite(log_ratio) ? Json(std::exp(log_ratio)) : Json(nullptr);
@@ -148,9 +148,9 @@ struct Contenders {
 Contenders introduce(const Options& options, const Workload& workload, std::span<const Variant* const> built_in) {
   const Facts facts = machine_facts();
   require_alike(facts, facts);  // that is: no debug build
-  const Feed feed(InputOptions{.seed = options.worker.seed, .tensors = {}});
+  const InputOrigin origin(InputOptions{.seed = options.worker.seed, .tensors = {}});
   const Kernels kernels(
-      built_in, {.plugins = options.plugins, .isolate = true, .hang_seconds = options.worker.hang_seconds}, feed);
+      built_in, {.plugins = options.plugins, .isolate = true, .hang_seconds = options.worker.hang_seconds}, origin);
   const Case a = contender("A", options.a, options, workload, kernels.table()),
              b = contender("B", options.b, options, workload, kernels.table());
   Contenders contenders{{"", case_name(a), case_name(b)}, nullptr, nullptr};
@@ -174,7 +174,7 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
   return contenders;
 }
 
-void print(const DuelReport& report, const Pairing& pairing, const Criteria& criteria) {
+void print(const Comparison& report, const Pairing& pairing, const Criteria& criteria) {
   const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
   const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
   const std::string verdict = verdict_text(report, a, b, criteria);
@@ -197,19 +197,19 @@ int compare(const Options& options, const Context& context) {
   }
   std::optional<OutputFile> json;
   if (!options.json.empty()) json.emplace(options.json);
-  DuelSettings settings{
+  ComparisonSettings settings{
       .max_seconds = options.max_seconds, .fixed_rounds = options.rounds, .seed = std::random_device{}()};
   settings.criteria.alpha = options.alpha;
   settings.criteria.limit = std::log1p(options.limit_percent / 100);
   Pairing pairing;
-  DuelReport report;
+  Comparison report;
   std::string failure;
   try {
     const Contenders contenders = introduce(options, workload, context.table);
     pairing = contenders.pairing;
     const Arena arena{*contenders.a, *contenders.b, *contenders.a, clock_seconds, interrupted};
     Line line;
-    report = hold_duel(arena, pairing, settings, [&](const DuelReport& so_far) {
+    report = compare_cases(arena, pairing, settings, [&](const Comparison& so_far) {
       report = so_far;  // kept when a worker ends
       line.show(so_far);
     });

@@ -63,7 +63,7 @@ Command add_list(CLI::App& app) {
   auto options = std::make_shared<KernelOptions>();
   add_kernel_options(*command, *options, false);
   return [json, options](const Context& context) {
-    const Kernels kernels(context.table, *options, Feed(InputOptions{}));
+    const Kernels kernels(context.table, *options, InputOrigin(InputOptions{}));
     if (*json)
       put("{}", json_text(as_json(kernels.table())));
     else

@@ -19,7 +19,7 @@
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "cases/case_options.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "cases/pattern.hpp"
 #include "cases/sweep.hpp"
 #include "commands/benchmark_flags.hpp"
@@ -103,7 +103,7 @@ void print_plan(const Plan& plan, const Limits& limits) {
 }
 
 // What ties a file to this machine, build and data; --resume demands that it is the same.
-std::map<std::string, std::string> identity(const Feed& feed, const Kernels& kernels) {
+std::map<std::string, std::string> identity(const InputOrigin& origin, const Kernels& kernels) {
   const auto facts = machine_facts();
   return {{"cpu", facts.at("cpu")},
           {"stepping", facts.at("stepping")},
@@ -112,9 +112,9 @@ std::map<std::string, std::string> identity(const Feed& feed, const Kernels& ker
           {"flags", facts.at("flags")},
           {"compiler", facts.at("compiler")},
           {"plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; "))},
-          {"seed", std::to_string(feed.source().seed)},
-          {"tensors", feed.file() == nullptr ? "" : feed.file()->name()},
-          {"tensors_hash", feed.file() == nullptr ? "" : feed.file()->hash()}};
+          {"seed", std::to_string(origin.source().seed)},
+          {"tensors", origin.file() == nullptr ? "" : origin.file()->name()},
+          {"tensors_hash", origin.file() == nullptr ? "" : origin.file()->hash()}};
 }
 
 // The ceilings of every team and ISA of the plan, team by team so that the memory that is read is made once.
@@ -129,13 +129,13 @@ void add_ceilings(const Plan& plan) {
       benchmark::AddCustomContext(key, value);
 }
 
-void add_context(const BenchmarkFlags& flags, const Feed& feed, const Kernels& kernels, const Plan& plan) {
+void add_context(const BenchmarkFlags& flags, const InputOrigin& origin, const Kernels& kernels, const Plan& plan) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
-  benchmark::AddCustomContext("seed", std::to_string(feed.source().seed));
-  if (feed.file() != nullptr) {
-    benchmark::AddCustomContext("tensors", feed.file()->name());
-    benchmark::AddCustomContext("tensors_hash", feed.file()->hash());
+  benchmark::AddCustomContext("seed", std::to_string(origin.source().seed));
+  if (origin.file() != nullptr) {
+    benchmark::AddCustomContext("tensors", origin.file()->name());
+    benchmark::AddCustomContext("tensors_hash", origin.file()->hash());
   }
   benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));
   benchmark::AddCustomContext("plugin_arguments", kernels.arguments());
@@ -202,12 +202,12 @@ void initialize_google_benchmark(const BenchmarkFlags& flags) {
                                  ATTN_BENCHMARK_VERSION));
 }
 
-int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
+int measure_all(const InputOrigin& origin, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
                 const Plan& plan, ResultFile& file, Watchdog& watchdog) {
   initialize_google_benchmark(flags);
   if (flags.list_only) return list_names(plan), kExitGood;
   Forwarded forwarded = open_forwarded(flags);
-  Workbench workbench(feed.source());
+  Workbench workbench(origin.source());
   Progress progress(plan.cases);
   RunReporter reporter(file, progress, plan.skipped, forwarded.reporter.get(), flags.aggregates);
   Session session{kernels,
@@ -220,7 +220,7 @@ int measure_all(const Feed& feed, const Kernels& kernels, const BenchmarkFlags& 
                   limits.budget_seconds,
                   flags.time_unit,
                   watchdog};
-  add_context(flags, feed, kernels, plan);
+  add_context(flags, origin, kernels, plan);
   if (limits.budget_seconds > 0)
     say("{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
         limits.budget_seconds);
@@ -248,12 +248,12 @@ int run(const Options& options, const Context& context) {
   if (flags.repetitions == 0)
     for (const std::string& name : options.cases.sweeps)
       flags.repetitions = std::max(flags.repetitions, load_sweep(name).repetitions);
-  const Feed feed(options.inputs);
+  const InputOrigin origin(options.inputs);
   const Limits limits = limits_of(options, flags);
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(options.cases.sweeps);
-  const Kernels kernels(context.table, wanted, feed);
-  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.absent(), feed.file());
+  const Kernels kernels(context.table, wanted, origin);
+  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.absent(), origin.file());
   apply_filter(cases, flags.filter);
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;
@@ -261,7 +261,7 @@ int run(const Options& options, const Context& context) {
   const bool measures = !options.dry_run && !flags.list_only;
   if (measures) file.take_journal();
   if (options.resume) {
-    file.resume(identity(feed, kernels));
+    file.resume(identity(origin, kernels));
     std::erase_if(cases.run, [&](const Case& c) { return file.finished().count(case_name(c)) > 0; });
   }
   Watchdog watchdog(options.kernels.hang_seconds);
@@ -270,7 +270,7 @@ int run(const Options& options, const Context& context) {
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;
-  return measure_all(feed, kernels, flags, limits, plan, file, watchdog);
+  return measure_all(origin, kernels, flags, limits, plan, file, watchdog);
 }
 
 }  // namespace

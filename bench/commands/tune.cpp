@@ -15,11 +15,11 @@
 #include "base/stop.hpp"
 #include "cases/best_file.hpp"
 #include "cases/case_options.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "commands/commands.hpp"
-#include "commands/contest.hpp"
-#include "commands/match.hpp"
+#include "commands/ranking.hpp"
 #include "commands/reporter.hpp"
+#include "commands/tune_group.hpp"
 #include "machine/machine.hpp"
 #include "registry.hpp"
 #include "results/record.hpp"
@@ -67,12 +67,12 @@ void leave_out_inexact(Cases& cases) {
 }
 
 // The fastest; but where the turns do not show that it is faster than the policy's choice, that stays.
-BestEntry entry_of(const Match& match, const std::vector<Rank>& ranking) {
-  const Problem& p = match.workload.problem;
+BestEntry entry_of(const TuneGroup& group, const std::vector<Rank>& ranking) {
+  const Problem& p = group.workload.problem;
   const auto selected =
-      std::find_if(ranking.begin(), ranking.end(), [&](const Rank& rank) { return rank.variant == match.selected; });
+      std::find_if(ranking.begin(), ranking.end(), [&](const Rank& rank) { return rank.variant == group.selected; });
   const Rank& best = selected != ranking.end() && selected->level ? *selected : ranking.front();
-  BestEntry entry{.choice = {p, match.threads, isa_of(*best.variant), best.variant->name},
+  BestEntry entry{.choice = {p, group.threads, isa_of(*best.variant), best.variant->name},
                   .gflops = static_cast<double>(flops(p)) / best.seconds / 1e9,
                   .spread = best.spread};
   for (const Rank& rank : ranking) {
@@ -81,7 +81,7 @@ BestEntry entry_of(const Match& match, const std::vector<Rank>& ranking) {
   }
   if (selected == ranking.end()) return entry;
   entry.selected = selected->variant->name;
-  entry.rule = rule_for(p, match.threads).name;
+  entry.rule = rule_for(p, group.threads).name;
   entry.regret = std::max(0.0, selected->seconds / best.seconds - 1);
   return entry;
 }
@@ -96,26 +96,26 @@ std::string outcome_of(const BestEntry& entry) {
                      100 * entry.regret, level_text(entry));
 }
 
-// Plays all matches, those of one workload after each other on the same inputs and oracle.
-void play(const std::vector<Match>& matches, const Options& options, Watchdog& watchdog, BestFile& file) {
+// Ranks all groups, those of one workload after each other on the same inputs and oracle.
+void rank_all(const std::vector<TuneGroup>& groups, const Options& options, Watchdog& watchdog, BestFile& file) {
   std::vector<std::pair<std::string, double>> steps;
-  for (const Match& match : matches)
-    steps.emplace_back(match_name(match), options.seconds_per_problem + overhead_seconds(match));
+  for (const TuneGroup& group : groups)
+    steps.emplace_back(group_name(group), options.seconds_per_problem + overhead_seconds(group));
   Progress progress(steps);
   Workbench workbench(options.seed);
   std::mt19937_64 random(std::random_device{}());
-  for (const Match& match : matches) {
-    progress.begin(match_name(match));
-    const ContestResult result =
-        hold_contest(match.entrants, workbench, options.seconds_per_problem, match.selected, random, watchdog);
+  for (const TuneGroup& group : groups) {
+    progress.begin(group_name(group));
+    const Ranking result =
+        rank_in_turns(group.entrants, workbench, options.seconds_per_problem, group.selected, random, watchdog);
     if (interrupted()) return progress.clear_line();
     for (const Skipped& failed : result.failed) file.wrong.push_back(fmt::format("{}: {}", failed.name, failed.text));
-    if (result.ranking.empty()) {
-      progress.finish(match_name(match), "FAILED: no choice");
+    if (result.ranks.empty()) {
+      progress.finish(group_name(group), "FAILED: no choice");
       continue;
     }
-    file.entries.push_back(entry_of(match, result.ranking));
-    progress.finish(match_name(match), outcome_of(file.entries.back()));
+    file.entries.push_back(entry_of(group, result.ranks));
+    progress.finish(group_name(group), outcome_of(file.entries.back()));
   }
 }
 
@@ -173,11 +173,12 @@ int tune(Options options, const Context& context) {
   // The turns take their time from seconds_per_problem; the plan predicts what comes on top.
   const Limits limits{
       .max_case_seconds = options.max_case_seconds, .min_time_seconds = 1e-3, .memory_bytes = available_bytes()};
-  const Feed feed(InputOptions{.seed = options.seed, .tensors = {}});
-  const Kernels kernels(context.table, {.hang_seconds = options.hang_seconds}, feed);
-  const std::vector<Match> matches = make_matches(cases, options.cases.isa.empty() || options.cases.isa == "native",
-                                                  limits, context.table, cases.skipped, &kernels);
-  if (matches.empty()) throw UsageError("nothing can be tuned:" + format_skipped(cases.skipped));
+  const InputOrigin origin(InputOptions{.seed = options.seed, .tensors = {}});
+  const Kernels kernels(context.table, {.hang_seconds = options.hang_seconds}, origin);
+  const std::vector<TuneGroup> groups =
+      make_tune_groups(cases, options.cases.isa.empty() || options.cases.isa == "native", limits, context.table,
+                       cases.skipped, &kernels);
+  if (groups.empty()) throw UsageError("nothing can be tuned:" + format_skipped(cases.skipped));
   const std::string path = options.out.empty() ? record_folder("tune without --out") + "/best.toml" : options.out;
   OutputFile out(path);
 
@@ -185,7 +186,7 @@ int tune(Options options, const Context& context) {
   file.machine = machine_facts();
   file.machine.erase("revision");
   Watchdog watchdog(options.hang_seconds);
-  play(matches, options, watchdog, file);
+  rank_all(groups, options, watchdog, file);
   if (interrupted()) return kExitInterrupted;
   if (!file.entries.empty()) {
     put("{}{}", format_entries(file.entries), format_skipped(cases.skipped));

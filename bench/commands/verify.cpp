@@ -16,7 +16,7 @@
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "cases/case_options.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "cases/sweep.hpp"
 #include "cases/verify_problems.hpp"
 #include "commands/commands.hpp"
@@ -132,8 +132,8 @@ CaseVerdict judge(const PlannedCase& planned, const Kernels& kernels) {
   }
 }
 
-Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& kernels, const Feed& feed) {
-  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), feed.file()),
+Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& kernels, const InputOrigin& origin) {
+  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), origin.file()),
                         {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())
@@ -149,15 +149,15 @@ int verify(const Options& options, const Context& context) {
   if (!context.benchmark_flags.empty())
     throw UsageError(fmt::format("verify times nothing: {} belongs to run", context.benchmark_flags.front()));
   CaseOptions chosen = options.cases;
-  const Feed feed(options.inputs);
-  if (chosen.sweeps.empty() && chosen.problems.empty() && feed.file() == nullptr)
+  const InputOrigin origin(options.inputs);
+  if (chosen.sweeps.empty() && chosen.problems.empty() && origin.file() == nullptr)
     chosen.problems.assign(kVerifyProblems.begin(), kVerifyProblems.end());
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
   wanted.isolate = true;  // a kernel that crashes or hangs costs its case
-  const Kernels kernels(context.table, wanted, feed);
-  Findings findings(feed.arguments() + kernels.arguments());
-  const Plan plan = plan_of(options, chosen, kernels, feed);
+  const Kernels kernels(context.table, wanted, origin);
+  Findings findings(origin.arguments() + kernels.arguments());
+  const Plan plan = plan_of(options, chosen, kernels, origin);
   if (!options.json.empty()) findings.write_to(options.json);
 
   // Where this process cannot have a team, no worker can: that is no kernel's fault.

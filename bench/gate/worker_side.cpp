@@ -43,7 +43,8 @@ auto WorkerSide::ask(const Request& request) {
 WorkerSide::WorkerSide(std::string name, WorkerCommand command, const WorkerOptions& options)
     : name_(std::move(name)),
       program_(fmt::format("{}", fmt::join(command.words, " "))),
-      worker_(std::move(command), Feed(InputOptions{.seed = options.seed, .tensors = {}}), options.hang_seconds) {}
+      worker_(std::move(command), InputOrigin(InputOptions{.seed = options.seed, .tensors = {}}),
+              options.hang_seconds) {}
 
 Facts WorkerSide::launch(std::uint64_t seed) {
   const std::string padding(seed % kMostPadding, 'x');

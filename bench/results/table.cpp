@@ -15,7 +15,7 @@
 
 #include "base/reason.hpp"
 #include "base/slices.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 
 namespace attn::bench {
 namespace {
@@ -67,7 +67,7 @@ std::string reproducer(const CaseName& name, std::string problem, Json context) 
   else
     context.erase("tensors");  // which are of the row's own shape
   return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}", problem, name.variant,
-                     name.isa, name.threads, feed_arguments(context), context.value("plugin_arguments", ""));
+                     name.isa, name.threads, input_arguments(context), context.value("plugin_arguments", ""));
 }
 
 std::string short_name_of(const CaseName& name) {

@@ -31,13 +31,13 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
       ->capture_default_str();
 }
 
-Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed)
-    : feed_(feed), hang_seconds_(options.hang_seconds), table_(built_in.begin(), built_in.end()) {
+Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const InputOrigin& origin)
+    : origin_(origin), hang_seconds_(options.hang_seconds), table_(built_in.begin(), built_in.end()) {
   if (options.isolate) {
-    workers_.push_back(std::make_unique<Workers>("", feed, options.hang_seconds));
+    workers_.push_back(std::make_unique<Workers>("", origin, options.hang_seconds));
     for (const Variant* row : built_in) of_[row] = workers_.back().get();
   }
-  for (const std::string& file : options.plugins) add_plugin(file, feed, options.hang_seconds);
+  for (const std::string& file : options.plugins) add_plugin(file, origin, options.hang_seconds);
   if (!options.peers) return;
   for (const KnownPeer& peer : known_peers()) {
     if (peer.file.empty()) {
@@ -45,16 +45,16 @@ Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& 
       continue;
     }
     try {
-      add_plugin(peer.file, feed, options.hang_seconds);
+      add_plugin(peer.file, origin, options.hang_seconds);
     } catch (const UsageError& error) {  // its library is too old or broken: no reason not to measure the others
       absent_[peer.name] = error.what();
     }
   }
 }
 
-Kernels::Workers::Workers(const std::string& file, const Feed& feed, double hang_seconds)
-    : plugin(file), attention(worker_command(file, false), feed, hang_seconds) {
-  if (!plugin.empty()) layers.emplace(worker_command(plugin, true), feed, hang_seconds);
+Kernels::Workers::Workers(const std::string& file, const InputOrigin& origin, double hang_seconds)
+    : plugin(file), attention(worker_command(file, false), origin, hang_seconds) {
+  if (!plugin.empty()) layers.emplace(worker_command(plugin, true), origin, hang_seconds);
   try {
     attention.launch();
   } catch (const WorkerError& error) {
@@ -63,8 +63,8 @@ Kernels::Workers::Workers(const std::string& file, const Feed& feed, double hang
   }
 }
 
-void Kernels::add_plugin(const std::string& file, const Feed& feed, double hang_seconds) {
-  auto workers = std::make_unique<Workers>(file, feed, hang_seconds);
+void Kernels::add_plugin(const std::string& file, const InputOrigin& origin, double hang_seconds) {
+  auto workers = std::make_unique<Workers>(file, origin, hang_seconds);
   const Worker::PluginRows plugin = workers->attention.plugins().at(0);
   const std::vector<std::string> taken = variant_names(table_);
   for (const Variant* row : plugin.variants)
@@ -92,7 +92,7 @@ Worker* Kernels::worker_of(const Case& c) const {
 Worker& Kernels::trial_worker_of(const Case& c) const {
   if (Worker* worker = worker_of(c)) return *worker;
   if (trial_ == nullptr) {
-    auto trial = std::make_unique<Worker>(worker_command("", false), feed_, hang_seconds_);
+    auto trial = std::make_unique<Worker>(worker_command("", false), origin_, hang_seconds_);
     trial->launch();
     trial_ = std::move(trial);
   }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cases/case.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "cases/peers.hpp"
 #include "workers/worker.hpp"
 
@@ -29,8 +29,8 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
 
 class Kernels {
  public:
-  // Starts the workers. `feed` must outlive it. Throws UsageError.
-  Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const Feed& feed);
+  // Starts the workers. `origin` must outlive it. Throws UsageError.
+  Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const InputOrigin& origin);
 
   std::span<const Variant* const> table() const { return table_; }
   // Peers that were asked for and cannot be had here.
@@ -54,16 +54,16 @@ class Kernels {
   // The processes that one plugin, or the built-in variants, can be run in. Starts the first, so that what cannot be loaded
   // is known before anything else is done. Throws UsageError.
   struct Workers {
-    Workers(const std::string& plugin, const Feed& feed, double hang_seconds);
+    Workers(const std::string& plugin, const InputOrigin& origin, double hang_seconds);
 
     std::string plugin;
     Worker attention;
     std::optional<Worker> layers;  // of a plugin; else one process does both
   };
 
-  void add_plugin(const std::string& file, const Feed& feed, double hang_seconds);
+  void add_plugin(const std::string& file, const InputOrigin& origin, double hang_seconds);
 
-  const Feed& feed_;
+  const InputOrigin& origin_;
   double hang_seconds_;
   mutable std::unique_ptr<Worker> trial_;  // of built-in variants that run in this process; opened when first needed
   mutable std::map<const Variant*, Failure> failed_;  // those that ended a worker when they were calibrated

@@ -29,8 +29,8 @@ WorkerCommand worker_command(const std::string& plugin, bool for_layers) {
   return command;
 }
 
-Worker::Worker(WorkerCommand command, const Feed& feed, double hang_seconds)
-    : command_(std::move(command)), process_(command_.words), inputs_(feed.to_json()), hang_seconds_(hang_seconds) {}
+Worker::Worker(WorkerCommand command, const InputOrigin& origin, double hang_seconds)
+    : command_(std::move(command)), process_(command_.words), inputs_(origin.to_json()), hang_seconds_(hang_seconds) {}
 
 void Worker::launch(const std::vector<std::string>& environment) {
   const double patience = std::max(kLaunchSeconds, hang_seconds_);

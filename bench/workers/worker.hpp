@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "measure/measurement.hpp"
 #include "variant.hpp"
 #include "workers/worker_process.hpp"
@@ -43,8 +43,8 @@ class Worker {
     std::vector<const Variant*> variants;
   };
 
-  // Starts nothing yet. `feed`: what the inputs are made from.
-  Worker(WorkerCommand command, const Feed& feed, double hang_seconds);
+  // Starts nothing yet. `origin`: what the inputs are made from.
+  Worker(WorkerCommand command, const InputOrigin& origin, double hang_seconds);
 
   // All below throw WorkerError.
 
@@ -72,7 +72,7 @@ class Worker {
 
   WorkerCommand command_;
   WorkerProcess process_;
-  Json inputs_;  // of a Feed
+  Json inputs_;  // of a InputOrigin
   double hang_seconds_;
   Json hello_;
   std::deque<std::string> texts_;  // behind the rows

@@ -26,7 +26,7 @@
 #include "base/errors.hpp"
 #include "base/json.hpp"
 #include "base/stop.hpp"
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 #include "machine/machine.hpp"
 #include "measure/calibration.hpp"
 #include "measure/measurement.hpp"
@@ -78,10 +78,10 @@ class Server {
     std::string verb, name, number;
     words >> verb;
     if (verb == "inputs") {
-      Feed feed(Json::parse(line.substr(verb.size())));
+      InputOrigin origin(Json::parse(line.substr(verb.size())));
       bench_.reset();
-      feed_ = std::move(feed);
-      bench_.emplace(feed_.source());
+      origin_ = std::move(origin);
+      bench_.emplace(origin_.source());
       return {{"ok", true}};
     }
     words >> name >> number;
@@ -145,8 +145,8 @@ class Server {
 
   std::vector<const Variant*> table_;
   std::map<const Variant*, Bindings> bindings_;  // of plugins
-  Feed feed_{InputOptions{}};                    // what bench_ reads
-  std::optional<Workbench> bench_{feed_.source()};
+  InputOrigin origin_{InputOptions{}};           // what bench_ reads
+  std::optional<Workbench> bench_{origin_.source()};
   Calibration calibration_;
 };
 

@@ -1,4 +1,4 @@
-// Feed: what the inputs of a command are made from: a seed, and with --tensors the tensors of a file (fill:file).
+// InputOrigin: what the inputs of a command are made from: a seed, and with --tensors the tensors of a file (fill:file).
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,12 +19,12 @@ struct InputOptions {
 // --seed and --tensors.
 void add_input_options(CLI::App& command, InputOptions& options);
 
-class Feed {
+class InputOrigin {
  public:
   // Reads the file. Throws UsageError.
-  explicit Feed(const InputOptions& options);
+  explicit InputOrigin(const InputOptions& options);
   // In another process, from what to_json() gave: the file must hold the same values still.
-  explicit Feed(const Json& json);
+  explicit InputOrigin(const Json& json);
 
   // Valid as long as this lives.
   InputSource source() const { return {seed_, file_ ? &file_->tensors() : nullptr}; }
@@ -39,6 +39,6 @@ class Feed {
 };
 
 // The same from the context of a result file.
-std::string feed_arguments(const Json& context);
+std::string input_arguments(const Json& context);
 
 }  // namespace attn::bench

@@ -1,4 +1,4 @@
-// Duel: two cases, A and B, of one build or two, compared until it is known which is faster, or that they are equal
+// Comparison: two cases, A and B, of one build or two, compared until it is known which is faster, or that they are equal
 // within the limit. The same rounds as the gate's, in both directions.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace attn::bench::gate {
 
 enum class Winner { a, b, neither, unknown };
 
-struct DuelSettings {
+struct ComparisonSettings {
   Criteria criteria = {.min_effect = 0.0049875415};  // ln 1.005: one build, so that no layout comes between
   double chunk_ns = 2e6, round_ns = 120e6;           // as in Settings
   double max_seconds = 30;
@@ -19,7 +19,7 @@ struct DuelSettings {
   std::uint64_t seed = 1;
 };
 
-struct DuelReport {
+struct Comparison {
   std::vector<double> rounds;  // ln(t_b / t_a)
   double a_ns = 0, b_ns = 0;   // of an iteration: medians over the rounds
   Winner winner = Winner::unknown;
@@ -35,7 +35,7 @@ struct DuelReport {
 Winner winner_of(const std::vector<double>& rounds, const Criteria& criteria);
 
 // A is the base, B the candidate. `arena.copy` takes no part. Throws SideFailure and WrongResult.
-DuelReport hold_duel(const Arena& arena, const Pairing& pairing, const DuelSettings& settings,
-                     const std::function<void(const DuelReport&)>& progressed);
+Comparison compare_cases(const Arena& arena, const Pairing& pairing, const ComparisonSettings& settings,
+                         const std::function<void(const Comparison&)>& progressed);
 
 }  // namespace attn::bench::gate

@@ -1,4 +1,4 @@
-#include "cases/feed.hpp"
+#include "cases/input_origin.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -30,7 +30,7 @@ void add_input_options(CLI::App& command, InputOptions& options) {
 // Bytes of other arrays' names.
 constexpr std::size_t kMostListed = 400;
 
-Feed::Feed(const InputOptions& options) : seed_(options.seed) {
+InputOrigin::InputOrigin(const InputOptions& options) : seed_(options.seed) {
   if (options.tensors.empty()) return;
   file_.emplace(options.tensors);
   if (!file_->ignored().empty())
@@ -38,22 +38,22 @@ Feed::Feed(const InputOptions& options) : seed_(options.seed) {
         printable(fmt::format("{}", fmt::join(file_->ignored(), ", ")), kMostListed));
 }
 
-Feed::Feed(const Json& json) : seed_(json.at("seed").get<std::uint64_t>()) {
+InputOrigin::InputOrigin(const Json& json) : seed_(json.at("seed").get<std::uint64_t>()) {
   if (!json.contains("tensors")) return;
   file_.emplace(path_from_json(json.at("tensors")));
   if (file_->hash() != json.at("tensors_hash").get<std::string>())
     throw UsageError(fmt::format("--tensors {}: the file has changed since the command began", file_->path()));
 }
 
-Json Feed::to_json() const {
+Json InputOrigin::to_json() const {
   Json json = {{"seed", seed_}};
   if (file_) json.update({{"tensors", path_to_json(file_->path())}, {"tensors_hash", file_->hash()}});
   return json;
 }
 
-std::string Feed::arguments() const { return arguments_of(std::to_string(seed_), file_ ? file_->path() : ""); }
+std::string InputOrigin::arguments() const { return arguments_of(std::to_string(seed_), file_ ? file_->path() : ""); }
 
-std::string feed_arguments(const Json& context) {
+std::string input_arguments(const Json& context) {
   return arguments_of(context.value("seed", "1"), context.value("tensors", ""));
 }
 

@@ -1,4 +1,4 @@
-// Match: what one choice of `attnbench tune` is made from: a problem, a team, and the rows that compete for it.
+// TuneGroup: what one choice of `attnbench tune` is made from: a problem, a team, and the rows that compete for it.
 #pragma once
 
 #include <span>
@@ -12,7 +12,7 @@ namespace attn::bench {
 
 class Kernels;
 
-struct Match {
+struct TuneGroup {
   Workload workload;
   int threads;
   std::vector<const Variant*> field;  // what the policy may choose from: the native rows, or those of one ISA
@@ -20,17 +20,17 @@ struct Match {
   const Variant* selected;  // the policy's choice, one of the entrants unless the plan left it out; may be null
 };
 
-// Matches of the cases, in their order. The policy's choice takes part even where --variants left it out: without it
+// Groups of the cases, in their order. The policy's choice takes part even where --variants left it out: without it
 // there is no regret. `native`: rows of several ISAs compete where they are the native ones of their names. `kernels`: as
 // make_plan has it; with it they are tried before (first_contact.hpp).
-std::vector<Match> make_matches(const Cases& cases, bool native, const Limits& limits,
-                                std::span<const Variant* const> table, std::vector<Skipped>& skipped,
-                                const Kernels* kernels = nullptr);
+std::vector<TuneGroup> make_tune_groups(const Cases& cases, bool native, const Limits& limits,
+                                        std::span<const Variant* const> table, std::vector<Skipped>& skipped,
+                                        const Kernels* kernels = nullptr);
 
 // For a person: h:12/q:1024/d:64 avx512 threads:1
-std::string match_name(const Match& match);
+std::string group_name(const TuneGroup& group);
 
 // What its oracle, checks and first calls are predicted to take, without the turns.
-double overhead_seconds(const Match& match);
+double overhead_seconds(const TuneGroup& group);
 
 }  // namespace attn::bench

@@ -1,4 +1,4 @@
-#include "commands/contest.hpp"
+#include "commands/ranking.hpp"
 
 #include <algorithm>
 
@@ -23,8 +23,8 @@ std::vector<double> turns_of(const PassTimes& times) {
 
 }  // namespace
 
-ContestResult hold_contest(const std::vector<PlannedCase>& cases, Workbench& workbench, double seconds,
-                           const Variant* keep, std::mt19937_64& random, Watchdog& watchdog) {
+Ranking rank_in_turns(const std::vector<PlannedCase>& cases, Workbench& workbench, double seconds, const Variant* keep,
+                      std::mt19937_64& random, Watchdog& watchdog) {
   PassSettings settings{.seconds = seconds / static_cast<double>(cases.size()), .drop_above = kDropAbove};
   std::vector<Entrant> entrants;
   const auto measure = [](const Case&, PreparedCase& prepared, std::int64_t calls) {
@@ -41,7 +41,7 @@ ContestResult hold_contest(const std::vector<PlannedCase>& cases, Workbench& wor
                         .stop = interrupted};
   const std::vector<Series> all = take_passes(entrants, settings, random, hooks);
 
-  ContestResult result;
+  Ranking result;
   std::vector<PassTimes> times;
   for (std::size_t e = 0; e < all.size(); ++e) {
     times.push_back(all[e].times());
@@ -56,11 +56,11 @@ ContestResult hold_contest(const std::vector<PlannedCase>& cases, Workbench& wor
            std::pair(all[b].dropped, median_seconds(times[b], quiet));
   });
   for (const std::size_t e : order)
-    result.ranking.push_back({.variant = cases[e].c.variant,
-                              .seconds = median_seconds(times[e], quiet),
-                              .spread = spread_of(turns_of(times[e])),
-                              .turns = taken(times[e]),
-                              .level = !all[e].dropped && !is_slower(times[e], times[order.front()])});
+    result.ranks.push_back({.variant = cases[e].c.variant,
+                            .seconds = median_seconds(times[e], quiet),
+                            .spread = spread_of(turns_of(times[e])),
+                            .turns = taken(times[e]),
+                            .level = !all[e].dropped && !is_slower(times[e], times[order.front()])});
   return result;
 }
 

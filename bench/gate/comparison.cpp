@@ -1,4 +1,4 @@
-#include "gate/duel.hpp"
+#include "gate/comparison.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,10 +18,10 @@ static Turn slower_turn(const Turn& a, const Turn& b) {
   return a.chunk_ns * static_cast<double>(b.iterations) > b.chunk_ns * static_cast<double>(a.iterations) ? a : b;
 }
 
-DuelReport hold_duel(const Arena& arena, const Pairing& pairing, const DuelSettings& settings,
-                     const std::function<void(const DuelReport&)>& progressed) {
+Comparison compare_cases(const Arena& arena, const Pairing& pairing, const ComparisonSettings& settings,
+                         const std::function<void(const Comparison&)>& progressed) {
   Random random(settings.seed);
-  DuelReport report;
+  Comparison report;
   std::vector<double> a_ns, b_ns;
   Turn turn;
   const double begin = arena.seconds();
