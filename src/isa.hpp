@@ -7,14 +7,49 @@
 #include <string>
 #include <string_view>
 
+#include "attn_plugin.h"
+
 namespace attn {
 
-// In ascending order of preference within an architecture. Levels of the x86-64 psABI, and AMX on top.
-enum class Isa : std::int32_t { sse2, avx2, avx512, amx, neon64 };
+// In ascending order of preference within an architecture.
+enum class Isa : std::int32_t { sse2, avx2, avx512, avx512bf16, amx, neon64 };
 
-inline constexpr std::array kIsaNames = {"sse2", "avx2", "avx512", "amx", "neon64"};
+// One row per level. `variants/attn_add_variants.cmake` has the compiler's flags under the same names.
+struct IsaLevel {
+  const char* name;           // in text: rows, options, file names
+  const char* label;          // for a person
+  const char* needs;          // beyond the level that it implies
+  Isa implies;                // runs wherever this one does; itself: the baseline of its architecture
+  bool by_name_only;          // only kernels written for it are built for it, as NAME.<isa>.cpp
+  attn_dtype dot = ATTN_F32;  // elements that it multiplies by a unit of its own, faster than by f32 FMA
+};
 
-constexpr std::string_view to_string(Isa isa) { return kIsaNames[static_cast<std::size_t>(isa)]; }
+inline constexpr std::array kIsaLevels = {
+    IsaLevel{"sse2", "SSE2", "x86-64", Isa::sse2, false},
+    IsaLevel{"avx2", "AVX2", "x86-64-v3", Isa::sse2, false},
+    IsaLevel{"avx512", "AVX-512", "x86-64-v4", Isa::avx2, false},
+    IsaLevel{"avx512bf16", "AVX-512 BF16", "AVX512_BF16 and AVX512_VNNI", Isa::avx512, true, ATTN_BF16},
+    IsaLevel{"amx", "AMX", "AMX tiles, AVX512_FP16", Isa::avx512bf16, true, ATTN_BF16},
+    IsaLevel{"neon64", "NEON", "AArch64", Isa::neon64, false},
+};
+
+inline constexpr auto kIsaNames = [] {
+  std::array<const char*, kIsaLevels.size()> names{};
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kIsaLevels[i].name;
+  return names;
+}();
+
+constexpr const IsaLevel& level_of(Isa isa) { return kIsaLevels[static_cast<std::size_t>(isa)]; }
+
+constexpr std::string_view to_string(Isa isa) { return level_of(isa).name; }
+
+// Whether a CPU that runs `higher` runs `lower`.
+constexpr bool implies(Isa higher, Isa lower) {
+  for (Isa isa = higher;; isa = level_of(isa).implies) {
+    if (isa == lower) return true;
+    if (isa == level_of(isa).implies) return false;
+  }
+}
 
 std::optional<Isa> parse_isa(std::string_view name);
 

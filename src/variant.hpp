@@ -40,7 +40,12 @@ inline constexpr bool kCompiledAvx512 = true;
 #else
 inline constexpr bool kCompiledAvx512 = false;
 #endif
-#if defined(__AVX512BF16__) && defined(__AVX512FP16__) && defined(__AMX_TILE__) && defined(__AMX_BF16__)
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+inline constexpr bool kCompiledAvx512Bf16 = true;
+#else
+inline constexpr bool kCompiledAvx512Bf16 = false;
+#endif
+#if defined(__AVX512FP16__) && defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)
 inline constexpr bool kCompiledAmx = true;
 #else
 inline constexpr bool kCompiledAmx = false;
@@ -54,8 +59,12 @@ static_assert(!is_isa("avx2"), "avx2 must be compiled for x86-64-v3");
 #if defined(__AVX512VNNI__) || defined(__AVX512BF16__)
 static_assert(!is_isa("avx512"), "avx512 must be compiled for x86-64-v4");
 #endif
+#if defined(__AVX512FP16__) || defined(__AMX_TILE__)
+static_assert(!is_isa("avx512bf16"), "avx512bf16 must be compiled for x86-64-v4 with AVX512_BF16 and AVX512_VNNI");
+#endif
 static_assert(is_isa("sse2") || (is_isa("avx2") && kCompiledAvx2) || (is_isa("avx512") && kCompiledAvx512) ||
-              (is_isa("amx") && kCompiledAvx512 && kCompiledAmx));
+              (is_isa("avx512bf16") && kCompiledAvx512 && kCompiledAvx512Bf16) ||
+              (is_isa("amx") && kCompiledAvx512 && kCompiledAvx512Bf16 && kCompiledAmx));
 #elif defined(__aarch64__)
 #if defined(__ARM_FEATURE_SVE) || defined(__ARM_FEATURE_BF16)
 static_assert(false, "neon64 must be compiled for armv8-a");

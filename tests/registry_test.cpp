@@ -1,6 +1,9 @@
 // ISAs, the registry and select: who may run what here, and why not.
 #include "registry.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <set>
 
@@ -34,8 +37,8 @@ Variant row(const char* name, std::uint64_t features, const char* isa = kBaselin
 }  // namespace
 
 TEST_CASE("ISA names read back and unknown ones are refused", "[isa]") {
-  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon64})
-    CHECK(parse_isa(to_string(isa)) == isa);
+  for (std::size_t i = 0; i < kIsaLevels.size(); ++i) CHECK(parse_isa(kIsaNames[i]) == static_cast<Isa>(i));
+  CHECK(std::string(ATTN_KNOWN_ISAS) == fmt::format("{}", fmt::join(kIsaNames, " ")));  // of the build
   CHECK_FALSE(parse_isa("avx").has_value());
   CHECK_FALSE(parse_isa("").has_value());
 }
@@ -46,9 +49,14 @@ TEST_CASE("the baseline ISA runs here, another architecture's does not and says 
 }
 
 TEST_CASE("an ISA that runs implies every lower one of its architecture", "[isa]") {
-  for (const auto& [higher, lower] :
-       {std::pair{Isa::avx2, Isa::sse2}, std::pair{Isa::avx512, Isa::avx2}, std::pair{Isa::amx, Isa::avx512}})
-    CHECK((!runs_here(higher) || runs_here(lower)));
+  for (std::size_t i = 0; i < kIsaLevels.size(); ++i) {
+    const auto isa = static_cast<Isa>(i);
+    CHECK((!runs_here(isa) || runs_here(level_of(isa).implies)));
+    CHECK(implies(isa, isa));
+    CHECK(implies(isa, parse_isa(kBaselineIsa).value()) != implies(isa, parse_isa(kForeignIsa).value()));
+  }
+  CHECK(implies(Isa::amx, Isa::avx2));
+  CHECK_FALSE(implies(Isa::avx512, Isa::avx512bf16));
 }
 
 TEST_CASE("a kernel is denied whatever it did not declare", "[registry]") {

@@ -3,7 +3,8 @@
 #
 # Compiles each file once per ISA into <target>, a static library that also defines
 #     std::span<const TYPE* const> attn::TABLE() noexcept
-# listing one row per file and ISA. `stem.cpp` is built for every ISA but amx and defines attn::<isa>::<stem>;
+# listing one row per file and ISA. `stem.cpp` is built for every ISA but avx512bf16 and amx and defines
+# attn::<isa>::<stem>;
 # `stem.<isa>.cpp` is built for that ISA only, where it replaces `stem.cpp`.
 #
 # PLUGIN: <target> is <target>.so, a module for `attnbench run --plugin` that exports attn_plugin_table() instead. VERSION
@@ -34,9 +35,11 @@ function(attn_choose option)
   set(${option} ${chosen} PARENT_SCOPE)
 endfunction()
 
-set(ATTN_KNOWN_ISAS sse2 avx2 avx512 amx neon64)
+# The levels of src/isa.hpp (a test compares); those that only kernels written for them are built for.
+set(ATTN_KNOWN_ISAS sse2 avx2 avx512 avx512bf16 amx neon64)
+set(ATTN_ISAS_BY_NAME_ONLY avx512bf16 amx)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(ATTN_ARCHITECTURE_ISAS sse2 avx2 avx512 amx)
+  set(ATTN_ARCHITECTURE_ISAS sse2 avx2 avx512 avx512bf16 amx)
 else()
   set(ATTN_ARCHITECTURE_ISAS neon64)
 endif()
@@ -47,7 +50,8 @@ attn_choose(ATTN_ISAS ${ATTN_ARCHITECTURE_ISAS})
 set(ATTN_FLAGS_sse2 -march=x86-64)
 set(ATTN_FLAGS_avx2 -march=x86-64-v3)
 set(ATTN_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
-set(ATTN_FLAGS_amx ${ATTN_FLAGS_avx512} -mavx512bf16 -mavx512fp16 -mamx-tile -mamx-bf16)
+set(ATTN_FLAGS_avx512bf16 ${ATTN_FLAGS_avx512} -mavx512bf16 -mavx512vnni)
+set(ATTN_FLAGS_amx ${ATTN_FLAGS_avx512bf16} -mavx512fp16 -mamx-tile -mamx-bf16 -mamx-int8)
 set(ATTN_FLAGS_neon64 -march=armv8-a)
 
 # Kernels neither throw nor use RTTI; errno of math functions is never read. Never -ffast-math. Files start on a page and
@@ -69,7 +73,7 @@ function(attn_files_of_isa isa files out)
     cmake_path(GET file STEM stem)
     cmake_path(GET file EXTENSION extension)
     if(extension STREQUAL ".cpp")
-      if(NOT isa STREQUAL "amx" AND NOT "${folder}/${stem}.${isa}.cpp" IN_LIST files)
+      if(NOT isa IN_LIST ATTN_ISAS_BY_NAME_ONLY AND NOT "${folder}/${stem}.${isa}.cpp" IN_LIST files)
         list(APPEND chosen ${file})
       endif()
     elseif(extension STREQUAL ".${isa}.cpp")

@@ -158,7 +158,7 @@ RunReporter::RunReporter(ResultFile& file, Progress& progress, std::vector<Skipp
                          benchmark::BenchmarkReporter* next, const Aggregates& aggregates)
     : file_(file), progress_(progress), skipped_(std::move(skipped)), next_(next), aggregates_(aggregates) {}
 
-void RunReporter::begin(const std::vector<PlannedCase>& cases) {
+void RunReporter::begin(const std::vector<PlannedCase>& cases, const Json& ceilings) {
   Context context;
   context.name_field_width = 0;
   for (const PlannedCase& planned : cases) {
@@ -167,6 +167,7 @@ void RunReporter::begin(const std::vector<PlannedCase>& cases) {
     context.name_field_width = std::max(context.name_field_width, name.size() + std::string_view("/real_time").size());
   }
   context_ = as_json("", "]}", [&](auto& reporter) { reporter.ReportContext(context); }).at("context");
+  context_["ceilings"] = ceilings;
   write_context();
   if (next_ != nullptr) next_->ReportContext(context);
 }

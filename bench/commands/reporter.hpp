@@ -62,8 +62,8 @@ class RunReporter : public benchmark::BenchmarkReporter {
   RunReporter(ResultFile& file, Progress& progress, std::vector<Skipped> skipped, benchmark::BenchmarkReporter* next,
               const Aggregates& aggregates);
 
-  // Before the first case. Google Benchmark calls ReportContext and Finalize for every group: they do nothing.
-  void begin(const std::vector<PlannedCase>& cases);
+  // Before the first case; `ceilings` go into the file's context. Google Benchmark calls ReportContext and Finalize for every group: they do nothing.
+  void begin(const std::vector<PlannedCase>& cases, const Json& ceilings);
   // For the rows of a case that are to come.
   void expect(const std::string& case_name, RowExtras extras) { extras_[case_name] = std::move(extras); }
   // A case of the plan that was not reached: it has no row.

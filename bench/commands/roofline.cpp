@@ -43,39 +43,16 @@ std::vector<Isa> chosen_isas(const std::string& list) {
   return isas;
 }
 
-Json as_json(const std::optional<Ceiling>& ceiling, int threads, const char* unit) {
-  if (!ceiling) return nullptr;
-  return {{std::string(unit) + "_per_second", ceiling->per_second},
-          {std::string(unit) + "_per_cycle_per_core", ceiling->per_cycle(threads)},
-          {"clock_hz", ceiling->clock_hz}};
-}
-
-Json as_json(const Ceilings& c) {
-  Json reads = Json::array();
-  for (const ReadCeiling& read : c.reads) {
-    Json row = {{"level", read.level.name}, {"footprint_bytes", read.level.bytes}};
-    row.update(read.level.reason.empty() ? as_json(read.rate, c.threads, "bytes")
-                                         : Json{{"reason", read.level.reason}});
-    reads.push_back(row);
-  }
-  return {{"isa", to_string(c.isa)},
-          {"threads", c.threads},
-          {"f32_fma", as_json(c.fma, c.threads, "flops")},
-          {"bf16_amx", as_json(c.amx, c.threads, "flops")},
-          {"exp2", as_json(c.exp2, c.threads, "vectors")},
-          {"read", reads}};
-}
-
 void print_json(const std::vector<Ceilings>& all) {
   Json rows = Json::array(), absent = Json::object();
-  for (const Ceilings& ceilings : all) rows.push_back(as_json(ceilings));
+  for (const Ceilings& ceilings : all) rows.push_back(to_json(ceilings));
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
     if (const std::string& missing = missing_for(static_cast<Isa>(i)); !missing.empty()) absent[kIsaNames[i]] = missing;
   const Json document = {{"context", machine_facts()}, {"ceilings", rows}, {"cannot_run_here", absent}};
   put("{}", json_text(document));
 }
 
-std::string head_of(const Ceilings& c) { return fmt::format("{:<8}{:>7}", to_string(c.isa), c.threads); }
+std::string head_of(const Ceilings& c) { return fmt::format("{:<11}{:>7}", to_string(c.isa), c.threads); }
 
 std::string flops_cell(const std::optional<Ceiling>& ceiling, int threads) {
   if (!ceiling) return fmt::format("{:>10}{:>12}", "-", "-");
@@ -83,17 +60,17 @@ std::string flops_cell(const std::optional<Ceiling>& ceiling, int threads) {
 }
 
 void print_arithmetic(const std::vector<Ceilings>& all) {
-  put("{:15}{:>22}{:>22}{:>16}{:>8}\n", "", "f32 FMA", "AMX bf16", "exp2", "clock");
-  put("{:<8}{:>7}{:>10}{:>12}{:>10}{:>12}{:>16}{:>8}\n", "isa", "threads", "GFLOP/s", "FLOP/cycle", "GFLOP/s",
+  put("{:18}{:>22}{:>22}{:>16}{:>8}\n", "", "f32 FMA", "bf16", "exp2", "clock");
+  put("{:<11}{:>7}{:>10}{:>12}{:>10}{:>12}{:>16}{:>8}\n", "isa", "threads", "GFLOP/s", "FLOP/cycle", "GFLOP/s",
       "FLOP/cycle", "vectors/cycle", "GHz");
   for (const Ceilings& c : all)
-    put("{}{}{}{}{}\n", head_of(c), flops_cell(c.fma, c.threads), flops_cell(c.amx, c.threads),
+    put("{}{}{}{}{}\n", head_of(c), flops_cell(c.fma, c.threads), flops_cell(c.amx ? c.amx : c.dot, c.threads),
         c.exp2 ? fmt::format("{:16.3f}", c.exp2->per_cycle(c.threads)) : fmt::format("{:>16}", "-"),
         c.fma ? fmt::format("{:8.2f}", c.fma->clock_hz / 1e9) : fmt::format("{:>8}", "-"));
 }
 
 void print_reads(const std::vector<Ceilings>& all) {
-  put("\n{:<8}{:>7}  {:<8}{:>12}{:>10}{:>13}\n", "isa", "threads", "read of", "footprint", "GB/s", "bytes/cycle");
+  put("\n{:<11}{:>7}  {:<8}{:>12}{:>10}{:>13}\n", "isa", "threads", "read of", "footprint", "GB/s", "bytes/cycle");
   for (const Ceilings& c : all)
     for (const ReadCeiling& read : c.reads) {
       put("{}  {:<8}{:>12}", head_of(c), read.level.name, bytes_text(read.level.bytes));
@@ -113,7 +90,8 @@ void print_text(const std::vector<Ceilings>& all) {
       "the\n"
       "core's ports can do (64 FLOP/cycle with two FMA ports of 512 bits, 32 with two of 256) is weak, or the core "
       "was\n"
-      "shared. exp2 is the project's own, in vectors of the ISA. Footprints are those of the whole team.\n");
+      "shared. bf16 is that of the tiles, or of VDPBF16PS. exp2 is the project's own, in vectors of the ISA. "
+      "Footprints are those of the whole team.\n");
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
     if (const std::string& missing = missing_for(static_cast<Isa>(i)); !missing.empty())
       put("{}: not measured, {}\n", kIsaNames[i], missing);

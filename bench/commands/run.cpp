@@ -118,18 +118,19 @@ std::map<std::string, std::string> identity(const InputOrigin& origin, const Ker
 }
 
 // The ceilings of every team and ISA of the plan, team by team so that the memory that is read is made once.
-void add_ceilings(const Plan& plan) {
+Json ceilings_of(const Plan& plan) {
   constexpr double kSecondsPerCeiling = 0.01;
   std::set<std::pair<int, Isa>> teams;
   for (const PlannedCase& planned : plan.cases) teams.emplace(planned.c.threads, isa_of(*planned.c.variant));
   const Surroundings around{.available_bytes = available_bytes()};
   ReadGround ground;
+  Json ceilings = Json::array();
   for (const auto& [threads, isa] : teams)
-    for (const auto& [key, value] : context_of(measure_ceilings(isa, threads, kSecondsPerCeiling, around, ground)))
-      benchmark::AddCustomContext(key, value);
+    ceilings.push_back(to_json(measure_ceilings(isa, threads, kSecondsPerCeiling, around, ground)));
+  return ceilings;
 }
 
-void add_context(const BenchmarkFlags& flags, const InputOrigin& origin, const Kernels& kernels, const Plan& plan) {
+void add_context(const BenchmarkFlags& flags, const InputOrigin& origin, const Kernels& kernels) {
   for (const auto& [key, value] : machine_facts()) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("attnbench_schema", "1");
   benchmark::AddCustomContext("seed", std::to_string(origin.source().seed));
@@ -140,7 +141,6 @@ void add_context(const BenchmarkFlags& flags, const InputOrigin& origin, const K
   benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));
   benchmark::AddCustomContext("plugin_arguments", kernels.arguments());
   for (const auto& [key, value] : flags.context) benchmark::AddCustomContext(key, value);
-  add_ceilings(plan);
 }
 
 void list_names(const Plan& plan) {
@@ -220,11 +220,11 @@ int measure_all(const InputOrigin& origin, const Kernels& kernels, const Benchma
                   limits.budget_seconds,
                   flags.time_unit,
                   watchdog};
-  add_context(flags, origin, kernels, plan);
+  add_context(flags, origin, kernels);
   if (limits.budget_seconds > 0)
     say("{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
         limits.budget_seconds);
-  reporter.begin(plan.cases);
+  reporter.begin(plan.cases, ceilings_of(plan));
   for (const std::vector<PlannedCase>& group : groups_of(plan.cases)) measure_group(group, session);
   reporter.end();
   benchmark::Shutdown();

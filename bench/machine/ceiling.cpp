@@ -143,11 +143,10 @@ ReadSpan share_of(const ReadSpan& span, int member, int members) {
 }
 
 const Probe* find_probe(ProbeKind kind, Isa isa) {
-  const Isa wanted = isa == Isa::amx && kind != ProbeKind::bf16_amx ? Isa::avx512 : isa;
   if (!runs_here(isa)) return nullptr;
   for (const Probe* probe : probe_table())
-    if (probe->kind == kind && parse_isa(probe->isa) == wanted) return probe;
-  return nullptr;
+    if (probe->kind == kind && parse_isa(probe->isa) == isa) return probe;
+  return level_of(isa).by_name_only ? find_probe(kind, level_of(isa).implies) : nullptr;
 }
 
 double compute_slice(const Probe& probe, int threads) {
@@ -160,7 +159,7 @@ double compute_slice(const Probe& probe, int threads) {
 double machine_peak(int threads) {
   double peak = 0;
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
-    if (const Probe* probe = find_probe(peak_kind(Isa(i)), Isa(i)))
+    if (const Probe* probe = find_probe(peak_kind(Isa(i), level_of(Isa(i)).dot), Isa(i)))
       peak = std::max(peak, compute_slice(*probe, threads));
   return peak;
 }

@@ -23,13 +23,15 @@ Footprint spans_of(const TensorView& tensor);
 // The part of a span that one member of a team reads: rows, or cache lines of a contiguous span, shared out evenly.
 ReadSpan share_of(const ReadSpan& span, int member, int members);
 
-// The probe of an ISA; null where it has none, or cannot run here. AMX machines do everything but tile products in
-// AVX-512.
+// The probe of an ISA; null where it has none, or cannot run here. What a level by name only (isa.hpp) has no probe of its
+// own for is that of the levels that it implies.
 const Probe* find_probe(ProbeKind kind, Isa isa);
 
-// The arithmetic that a kernel of this ISA is measured against. AMX kernels live by tile products even where they
-// compute in f32, so that the tile unit is their limit.
-constexpr ProbeKind peak_kind(Isa isa) { return isa == Isa::amx ? ProbeKind::bf16_amx : ProbeKind::f32_fma; }
+// The arithmetic that a kernel of this ISA is measured against: the fastest unit that the level has for these elements.
+constexpr ProbeKind peak_kind(Isa isa, attn_dtype dtype) {
+  if (dtype == ATTN_F32 || level_of(isa).dot != dtype) return ProbeKind::f32_fma;
+  return isa == Isa::amx ? ProbeKind::bf16_amx : ProbeKind::bf16_dot;
+}
 
 // Work per second of the team: the fastest of three chunks of 50 us after one that wakes its threads and their vector
 // units. A chunk in which a thread lost its core is no ceiling.

@@ -1,6 +1,6 @@
 #include "machine/ceilings.hpp"
 
-#include <fmt/format.h>
+#include <string>
 
 #include "machine/openmp_team.hpp"
 
@@ -13,15 +13,11 @@ std::optional<Ceiling> compute_ceiling(ProbeKind kind, Isa isa, int threads, dou
   return measure_compute(*probe, threads, seconds);
 }
 
-std::string flops_text(const Ceiling& ceiling, int threads) {
-  return fmt::format("{:.1f} GFLOP/s, {:.1f} FLOP/cycle per core at {:.2f} GHz", ceiling.per_second / 1e9,
-                     ceiling.per_cycle(threads), ceiling.clock_hz / 1e9);
-}
-
-std::string read_text(const ReadCeiling& read, int threads) {
-  if (!read.level.reason.empty()) return fmt::format("{}: {}", read.level.name, read.level.reason);
-  return fmt::format("{} ({}): {:.1f} GB/s, {:.1f} bytes/cycle per core", read.level.name, bytes_text(read.level.bytes),
-                     read.rate.per_second / 1e9, read.rate.per_cycle(threads));
+Json as_json(const std::optional<Ceiling>& ceiling, int threads, const char* unit) {
+  if (!ceiling) return nullptr;
+  return {{std::string(unit) + "_per_second", ceiling->per_second},
+          {std::string(unit) + "_per_cycle_per_core", ceiling->per_cycle(threads)},
+          {"clock_hz", ceiling->clock_hz}};
 }
 
 }  // namespace
@@ -30,6 +26,7 @@ Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundin
   Ceilings ceilings{.isa = isa, .threads = threads};
   if (!why_not_team(form_team(threads), threads).empty()) return ceilings;
   ceilings.fma = compute_ceiling(ProbeKind::f32_fma, isa, threads, seconds);
+  ceilings.dot = compute_ceiling(ProbeKind::bf16_dot, isa, threads, seconds);
   ceilings.amx = compute_ceiling(ProbeKind::bf16_amx, isa, threads, seconds);
   ceilings.exp2 = compute_ceiling(ProbeKind::exp2, isa, threads, seconds);
   const Probe* probe = find_probe(ProbeKind::read, isa);
@@ -42,20 +39,21 @@ Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundin
   return ceilings;
 }
 
-std::map<std::string, std::string> context_of(const Ceilings& ceilings) {
-  const std::string which = fmt::format("{}_threads_{}", to_string(ceilings.isa), ceilings.threads);
-  std::map<std::string, std::string> facts;
-  if (ceilings.fma) facts["fma_peak_" + which] = flops_text(*ceilings.fma, ceilings.threads);
-  if (ceilings.amx) facts["amx_bf16_peak_" + which] = flops_text(*ceilings.amx, ceilings.threads);
-  if (ceilings.exp2)
-    facts["exp2_rate_" + which] =
-        fmt::format("{:.2f} G vectors/s, {:.3f} vectors/cycle per core", ceilings.exp2->per_second / 1e9,
-                    ceilings.exp2->per_cycle(ceilings.threads));
-  std::string reads;
-  for (const ReadCeiling& read : ceilings.reads)
-    reads += (reads.empty() ? "" : "; ") + read_text(read, ceilings.threads);
-  if (!reads.empty()) facts["read_bandwidth_" + which] = reads;
-  return facts;
+Json to_json(const Ceilings& c) {
+  Json reads = Json::array();
+  for (const ReadCeiling& read : c.reads) {
+    Json row = {{"level", read.level.name}, {"footprint_bytes", read.level.bytes}};
+    row.update(read.level.reason.empty() ? as_json(read.rate, c.threads, "bytes")
+                                         : Json{{"reason", read.level.reason}});
+    reads.push_back(row);
+  }
+  return {{"isa", to_string(c.isa)},
+          {"threads", c.threads},
+          {"f32_fma", as_json(c.fma, c.threads, "flops")},
+          {"bf16_dot", as_json(c.dot, c.threads, "flops")},
+          {"bf16_amx", as_json(c.amx, c.threads, "flops")},
+          {"exp2", as_json(c.exp2, c.threads, "vectors")},
+          {"read", reads}};
 }
 
 }  // namespace attn::bench

@@ -1,11 +1,10 @@
 // All the ceilings of one ISA and team: what `attnbench roofline` prints and what rides in the context of every run.
 #pragma once
 
-#include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "machine/caches.hpp"
 #include "machine/ceiling.hpp"
 #include "machine/footprints.hpp"
@@ -20,8 +19,9 @@ struct ReadCeiling {
 struct Ceilings {
   Isa isa;
   int threads;
-  std::optional<Ceiling> fma;   // f32 FLOPs
-  std::optional<Ceiling> amx;   // bf16 FLOPs; only of the ISA amx
+  std::optional<Ceiling> fma;  // f32 FLOPs
+  std::optional<Ceiling> dot;  // bf16 FLOPs of the vector unit, and of the tiles: of levels that have them
+  std::optional<Ceiling> amx;
   std::optional<Ceiling> exp2;  // vectors of 2^x
   std::vector<ReadCeiling> reads;
 };
@@ -35,7 +35,11 @@ struct Surroundings {
 // `seconds` per ceiling; reading a large footprint twice may take longer.
 Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundings& around, ReadGround& ground);
 
-// As facts for a file's context: fma_peak_avx2_threads_1 -> "118.1 GFLOP/s, 31.9 FLOP/cycle per core at 3.70 GHz".
-std::map<std::string, std::string> context_of(const Ceilings& ceilings);
+// For `roofline --json` and the context of every result file; what was not measured is null, with a reason where there is
+// one:
+//   {"isa": "avx2", "threads": 1, "f32_fma": {"flops_per_second": 118.1e9, "flops_per_cycle_per_core": 31.9,
+//    "clock_hz": 3.7e9}, "bf16_dot": null, "bf16_amx": null, "exp2": {"vectors_per_second": ...},
+//    "read": [{"level": "L1", "footprint_bytes": 24576, "bytes_per_second": ...}, ...]}
+Json to_json(const Ceilings& ceilings);
 
 }  // namespace attn::bench

@@ -7,7 +7,7 @@
 
 namespace attn {
 
-enum class ProbeKind : std::int32_t { f32_fma, bf16_amx, exp2, read };
+enum class ProbeKind : std::int32_t { f32_fma, bf16_dot, bf16_amx, exp2, read };
 
 // Rows of bytes at a fixed distance; one row when the memory is contiguous.
 struct ReadSpan {

@@ -32,7 +32,7 @@ Ruler::Ruler(const Case& c, const PreparedCase& prepared)
       threads_(c.threads),
       flops_(static_cast<double>(flops(c.workload))),
       kv_bytes_(static_cast<double>(needed_kv_bytes(c.workload.problem))),
-      compute_(find_probe(peak_kind(isa_of(*c.variant)), isa_of(*c.variant))),
+      compute_(find_probe(peak_kind(isa_of(*c.variant), dtype_of(c.workload.problem)), isa_of(*c.variant))),
       read_(find_probe(ProbeKind::read, isa_of(*c.variant))) {
   if (read_ != nullptr && is_decode(c.workload.problem) && !c.workload.is_layer() && kv_bytes_ > 0)
     for (std::size_t copy = 0; copy < prepared.copies(); ++copy)

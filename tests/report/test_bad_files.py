@@ -119,6 +119,11 @@ def test_a_row_without_a_rate_is_shown_as_failed_and_the_others_stay(tmp_path, r
     ({"amx_bf16_peak_amx_threads_1": ["1 GFLOP/s"]}, "context: amx_bf16_peak_amx_threads_1 is ['1 GFLOP/s']"),
     ({"read_bandwidth_avx512_threads_1": "L1 (24 KiB): 1.2.3 GB/s"}, "context: read_bandwidth_avx512_threads_1 is 'L1 (24 KiB): 1.2.3"),
     ({"read_bandwidth_avx512_threads_1": {"L1": 7}}, "context: read_bandwidth_avx512_threads_1 is {'L1': 7}"),
+    ({"ceilings": "fast"}, "context: ceilings should be a list"),
+    ({"ceilings": [7]}, "context: ceilings should be a list"),
+    ({"ceilings": [{"isa": "avx512", "threads": 1, "f32_fma": {"flops_per_second": "fast"}}]}, "f32_fma has no flops_per_second"),
+    ({"ceilings": [{"isa": "avx512", "threads": 1, "exp2": 7}]}, "exp2 has no vectors_per_second"),
+    ({"ceilings": [{"isa": "avx512", "threads": 1, "read": {"L1": 7}}]}, "read should be a list of levels"),
     ({"skipped": 7}, "context: skipped is 7; it should be a valid string"),
     ({"plugin_arguments": []}, "context: plugin_arguments is []; it should be a valid string"),
 ])
@@ -133,6 +138,17 @@ def test_a_level_that_could_not_be_measured_is_no_fault(tmp_path):
     assert run.read_bandwidths("avx512", 1) == {"L1": 516.7}
     texts_of(path, plots=True)
     texts_of(write(tmp_path, document([row("flash"), row("naive")], fma_peak_avx512_threads_1="0.0 GFLOP/s")), plots=True)
+
+
+def test_ceilings_are_numbers(tmp_path):
+    ceilings = [{"isa": "avx512", "threads": 1, "f32_fma": {"flops_per_second": 285.8e9, "clock_hz": 4.51e9}, "bf16_amx": None,
+                 "read": [{"level": "L1", "bytes_per_second": 516.7e9}, {"level": "L3", "reason": "it is shared"}]}]
+    path = write(tmp_path, document([row("flash"), row("naive")], ceilings=ceilings))
+    run, = load_all([path])
+    assert run.fma_peak("avx512", 1) == 285.8 and run.fma_peak("avx2", 1) is None and run.amx_peak("avx512", 1) is None
+    assert run.read_bandwidths("avx512", 1) == {"L1": 516.7}
+    page = texts_of(path)[0].decode()
+    assert "285.8 GFLOP/s, nan FLOP/cycle per core at 4.51 GHz" in page and "L1 516.7 GB/s" in page
 
 
 @pytest.mark.parametrize("value", [7, 1.5, None, True, ["a"], {"a": {}}])

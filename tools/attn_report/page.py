@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from . import cases, disturbed, gate, marks, verdict
+from . import cases, ceilings, disturbed, gate, marks, verdict
 from .json_file import writable
 from .plots import SECTIONS, figures_of
 from .plots.common import labels_of
@@ -152,8 +152,7 @@ def facts_html(run):
              ("recorded", run.fact("date")), ("caches", run.fact("caches")),
              ("hypervisor, SMT, governor, THP",
               ", ".join(run.fact(key) for key in ("hypervisor", "smt", "governor", "thp")))]
-    facts += [(key.replace("_", " "), value) for key, value in sorted(run.context.items())
-              if key.startswith(("fma_peak_", "amx_bf16_peak_", "read_bandwidth_", "exp2_rate_"))]
+    facts += ceilings.texts(run.context)
     facts += [("files", ", ".join(writable(str(path)) for path in run.paths))]
     rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>" for key, value in facts if value)
     return f'<details><summary>{html.escape(run.provenance())}</summary><dl>{rows}</dl></details>'

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .errors import BadInput
 
 # Ascending, as in src/isa.hpp.
-ISAS = ["sse2", "avx2", "avx512", "amx", "neon64"]
+ISAS = ["sse2", "avx2", "avx512", "avx512bf16", "amx", "neon64"]
 ORDER = ["b", "h", "hkv", "q", "k", "d", "dv", "dtype", "mask"]
 # Below this many queries a call is bound by reading keys and values (bench: pct_bandwidth stands for pct_peak).
 DECODE_QUERIES = 16

@@ -82,13 +82,13 @@ class Run:
                 f"{len(self.measured())} cases, {repetitions} repetition{plural}, {self.fact('date')[:10]}")
 
     def fma_peak(self, isa, threads):
-        return ceilings.peak(self.context, f"fma_peak_{isa}_threads_{threads}")
+        return ceilings.peak(self.context, "f32_fma", isa, threads)
 
     def amx_peak(self, isa, threads):
-        return ceilings.peak(self.context, f"amx_bf16_peak_{isa}_threads_{threads}")
+        return ceilings.peak(self.context, "bf16_amx", isa, threads)
 
     def read_bandwidths(self, isa, threads):
-        return ceilings.reads(self.context, f"read_bandwidth_{isa}_threads_{threads}")
+        return ceilings.reads(self.context, isa, threads)
 
     def cache_bytes(self):
         return ceilings.cache_bytes(self.fact("caches"))
