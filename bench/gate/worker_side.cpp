@@ -51,6 +51,7 @@ Facts WorkerSide::launch(std::uint64_t seed) {
   try {
     worker_.launch({"ATTN_GATE_PADDING=" + padding});
   } catch (const WorkerError& error) {
+    if (error.usage) throw UsageError(error.what());
     fail(fmt::format("{} (is '{}' an attnbench that knows the command worker?)", error.what(), program_));
   }
   return ask([&] { return worker_.facts(); });

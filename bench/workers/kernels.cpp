@@ -58,6 +58,7 @@ Kernels::Workers::Workers(const std::string& file, const InputOrigin& origin, do
   try {
     attention.launch();
   } catch (const WorkerError& error) {
+    if (error.usage) throw UsageError(error.what());
     throw UsageError(plugin.empty() ? fmt::format("--isolate: the worker {}", error.what())
                                     : fmt::format("--plugin {}: it {} while it was loaded", plugin, error.what()));
   }

@@ -100,7 +100,7 @@ Json WorkerProcess::launch(const std::vector<std::string>& environment, double s
     fail(Reason::failed, "answered with something else than a worker's hello");
   if (hello.contains("error")) {
     end();
-    throw UsageError(hello["error"].get<std::string>());
+    throw WorkerError(Reason::failed, hello["error"].get<std::string>(), true);
   }
   if (hello.value("hello", "") != "attnbench worker") fail(Reason::failed, "is no attnbench worker");
   kill(-pid_, SIGSTOP);
@@ -122,9 +122,7 @@ Json WorkerProcess::request(const std::string& line, double seconds) {
     fail(Reason::failed, "answered with something else than JSON");
   kill(-pid_, SIGSTOP);
   if (answer.value("ok", false)) return answer;
-  const std::string error = answer.value("error", "failed without a reason");
-  if (answer.value("usage", false)) throw UsageError(error);
-  throw WorkerError(Reason::failed, error);
+  throw WorkerError(Reason::failed, answer.value("error", "failed without a reason"), answer.value("usage", false));
 }
 
 std::string WorkerProcess::read_line(double seconds) {

@@ -15,8 +15,10 @@ namespace attn::bench {
 
 // The worker died (crashed), hung, answered with an error, or was not one (failed).
 struct WorkerError : std::runtime_error {
-  WorkerError(Reason why, const std::string& text) : std::runtime_error(text), reason(why) {}
+  WorkerError(Reason why, const std::string& text, bool users = false)
+      : std::runtime_error(text), reason(why), usage(users) {}
   Reason reason;
+  bool usage;  // it cannot have what the user named, a plugin or tensors
   // What that is for the kernel that was asked for.
   Failure of_its_kernel() const { return {reason, std::string("its worker ") + what()}; }
 };
@@ -30,7 +32,7 @@ class WorkerProcess {
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
   // Starts a process, after the end of one that runs, and returns what it says of itself. A process that answers with
-  // an error object instead of a hello throws UsageError with its text. `environment`: NAME=VALUE entries on top of this
+  // an error object instead of a hello throws WorkerError with its text. `environment`: NAME=VALUE entries on top of this
   // process's.
   Json launch(const std::vector<std::string>& environment, double seconds);
   bool running() const { return pid_ > 0; }
@@ -38,7 +40,7 @@ class WorkerProcess {
   // Sends a line and waits for the answer, at most so many seconds. Between requests the process and all its threads are
   // stopped (SIGSTOP): whatever its runtime does with idle threads, they cannot disturb who is measured meanwhile.
   // Throws WorkerError: with the worker's own words when it answers {"ok": false}, then it goes on running; else it is
-  // gone, also when the user interrupts. A worker that says so of what the user typed throws UsageError.
+  // gone, also when the user interrupts.
   Json request(const std::string& line, double seconds);
 
   // Ends the process, if there is one.
