@@ -109,8 +109,8 @@ lacks() { # lacks 'REGEX' CMAKE-OPTION...
 }
 lacks 'build/ has another CMAKE_CXX_FLAGS' -DCMAKE_CXX_FLAGS=-fno-plt
 lacks 'build/ has another CMAKE_BUILD_TYPE' -DCMAKE_CXX_FLAGS= -DCMAKE_BUILD_TYPE=Debug
-lacks 'build/ has another ATTN_PLANT' -DCMAKE_BUILD_TYPE=Release -DATTN_PLANT=ON
-lacks 'build/ is narrow itself' -DATTN_PLANT= -DATTN_VARIANTS=naive
+lacks 'build/ has another ATTN_SLOWDOWN' -DCMAKE_BUILD_TYPE=Release -DATTN_SLOWDOWN=ON
+lacks 'build/ is narrow itself' -DATTN_SLOWDOWN= -DATTN_VARIANTS=naive
 sed -i 's/\(CMAKE_CXX_COMPILER_VERSION "\)[^"]*/\11.2.3/' build/CMakeFiles/*/CMakeCXXCompiler.cmake
 lacks 'build/ has another compiler' -DATTN_VARIANTS=all
 

@@ -30,7 +30,7 @@ own_build_lacks() {
   local setting name=${build#"$root"/}/
   [[ -f $build/build.ninja ]] || { echo "there is no $name"; return; }
   quietly env -u CMAKE_C_COMPILER_LAUNCHER -u CMAKE_CXX_COMPILER_LAUNCHER cmake "$build" || { echo "$name cannot be configured"; return; }
-  for setting in CMAKE_BUILD_TYPE CMAKE_CXX_FLAGS{,_RELEASE} CMAKE_EXE_LINKER_FLAGS ATTN_{SANITIZE,PLANT,OBJECT_ORDER}; do
+  for setting in CMAKE_BUILD_TYPE CMAKE_CXX_FLAGS{,_RELEASE} CMAKE_EXE_LINKER_FLAGS ATTN_{SANITIZE,SLOWDOWN,OBJECT_ORDER}; do
     if [[ $(cached "$build" $setting) != "$(cached "$base_build" $setting)" ]]; then
       echo "$name has another $setting"
       return
