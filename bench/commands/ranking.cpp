@@ -11,16 +11,6 @@ namespace {
 
 constexpr double kDropAbove = 2.5;
 
-int taken(const PassTimes& times) {
-  return static_cast<int>(std::count_if(times.begin(), times.end(), [](double t) { return t > 0; }));
-}
-
-std::vector<double> turns_of(const PassTimes& times) {
-  std::vector<double> turns;
-  std::copy_if(times.begin(), times.end(), std::back_inserter(turns), [](double t) { return t > 0; });
-  return turns;
-}
-
 }  // namespace
 
 Ranking rank_in_turns(const std::vector<PlannedCase>& cases, Workbench& workbench, double seconds, const Variant* keep,
@@ -50,7 +40,7 @@ Ranking rank_in_turns(const std::vector<PlannedCase>& cases, Workbench& workbenc
   const std::vector<std::size_t> quiet = quiet_passes(times);
   std::vector<std::size_t> order;
   for (std::size_t e = 0; e < all.size(); ++e)
-    if (!all[e].failed && taken(times[e]) > 0) order.push_back(e);
+    if (!all[e].failed && !without_gaps(times[e]).empty()) order.push_back(e);
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return std::pair(all[a].dropped, median_seconds(times[a], quiet)) <
            std::pair(all[b].dropped, median_seconds(times[b], quiet));
@@ -58,8 +48,8 @@ Ranking rank_in_turns(const std::vector<PlannedCase>& cases, Workbench& workbenc
   for (const std::size_t e : order)
     result.ranks.push_back({.variant = cases[e].c.variant,
                             .seconds = median_seconds(times[e], quiet),
-                            .spread = spread_of(turns_of(times[e])),
-                            .turns = taken(times[e]),
+                            .spread = spread_of(without_gaps(times[e])),
+                            .turns = static_cast<int>(without_gaps(times[e]).size()),
                             .level = !all[e].dropped && !is_slower(times[e], times[order.front()])});
   return result;
 }

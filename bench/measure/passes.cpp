@@ -91,10 +91,7 @@ class Passes {
     series_[e].turns.back() = std::move(m);
   }
 
-  int taken_of(std::size_t e) const {
-    return static_cast<int>(std::count_if(series_[e].turns.begin(), series_[e].turns.end(),
-                                          [](const auto& turn) { return turn.has_value(); }));
-  }
+  int taken_of(std::size_t e) const { return static_cast<int>(without_gaps(series_[e].times()).size()); }
 
   // By the faster of two turns: one disturbance ends nobody.
   void drop_the_slow() {

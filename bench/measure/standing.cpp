@@ -24,12 +24,6 @@ const double kLeastLead = std::log(1.01);
 const double kFarSlower = std::log(1.25);
 constexpr std::ptrdiff_t kFew = 3, kSome = 5;
 
-PassTimes without_gaps(const PassTimes& times) {
-  PassTimes turns = times;
-  std::erase_if(turns, [](double t) { return std::isnan(t); });
-  return turns;
-}
-
 bool took_part_in_all(const PassTimes& times) {
   return std::none_of(times.begin(), times.end(), [](double t) { return std::isnan(t); });
 }
@@ -46,6 +40,11 @@ std::vector<double> slowness_of_passes(const std::vector<PassTimes>& complete) {
 }
 
 }  // namespace
+
+PassTimes without_gaps(PassTimes times) {
+  std::erase_if(times, [](double t) { return std::isnan(t); });
+  return times;
+}
 
 std::vector<std::size_t> quiet_passes(std::span<const PassTimes> group) {
   const std::size_t passes = group.empty() ? 0 : group.front().size();

@@ -11,6 +11,7 @@ namespace attn::bench {
 
 // Seconds of a call by pass; NaN where the case sat out. All cases of a group have as many passes.
 using PassTimes = std::vector<double>;
+PassTimes without_gaps(PassTimes times);  // of the passes that the case took part in
 
 // The passes in which the machine was as fast for all as in its faster ones, in order and odd in number, so that the
 // median over them is one of them. What slows every case alike, a neighbour say, comes and goes within a group; the median
