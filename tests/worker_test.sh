@@ -127,11 +127,15 @@ got=$?
 isas=$(rows rows.json | grep -c '^exits_at_once ')
 want=$((isas * $(wc -w <<<"$hostile")))
 rows rows.json | grep -v '^control' >failed
+# A double team shows on one thread: where the row's own team has every core, the others may find none.
+${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --isa all --threads 1 --problem h:8/q:96/d:32 \
+  --variants control,double_team_when_hot --benchmark_min_time=0.02 --benchmark_out=one.json >out 2>err
 # Three of them are right, and say in their rows what they did.
-for mark in double_team_when_hot:suspect_threads works_in_finish:untimed_work asks_for_tolerance:loose_tolerance; do
-  [ "$(marked rows.json "${mark%:*}" "${mark#*:}")" -eq $isas ] && sed -i "s/^${mark%:*} ok$/${mark%:*} marked/" failed
+for mark in one:double_team_when_hot:suspect_threads rows:works_in_finish:untimed_work rows:asks_for_tolerance:loose_tolerance; do
+  IFS=: read -r file mark <<<"$mark"
+  [ "$(marked $file.json "${mark%:*}" "${mark#*:}")" -eq $isas ] && sed -i "s/^${mark%:*} ok$/${mark%:*} marked/" failed
 done
-if [ $got -eq 1 ] && ((isas > 0)) && [ "$(rows rows.json | grep -cxE 'control(_backward)? ok')" -eq 2 ] && [ "$(wc -l <failed)" -eq $want ] && ! grep ' ok$' failed
+if [ $got -eq 1 ] && ((isas > 0)) && [ "$(rows rows.json | grep -cxE 'control(_backward)? ok')" -eq 2 ] && [ "$(marked one.json control suspect_threads)" -eq 0 ] && [ "$(wc -l <failed)" -eq $want ] && ! grep ' ok$' failed
 then pass; else fail "hostile kernels: $(cat failed)"; fi
 
 # Ctrl-C while a worker hangs ends the command at once, long before its patience does; 130.

@@ -110,9 +110,14 @@ int TeamClock::threads_used() const {
 double TeamClock::surplus(int threads) const {
   if (const char* policy = std::getenv("OMP_WAIT_POLICY"); policy != nullptr && strcasecmp(policy, "active") == 0)
     return 0;
-  const auto cpu = static_cast<double>(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu_);  // also of those that ended
-  std::vector<std::int64_t> spent;
-  for (const auto& [thread, times] : since(begin_)) spent.push_back(times.core);
+  // Looking at the others takes the caller time, which is none of its work.
+  const std::int64_t caller = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+  std::vector<std::int64_t> spent = {caller - begin_caller_};
+  for (const auto& [thread, times] : since(begin_))
+    if (thread != gettid()) spent.push_back(times.core);
+  const std::int64_t looking = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - caller;
+  // Also of threads that ended. Asked last: of a thread that runs it counts what was there when somebody asked for it.
+  const auto cpu = static_cast<double>(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu_ - looking);
   std::ranges::sort(spent, std::greater());
   spent.resize(std::min(spent.size(), static_cast<std::size_t>(threads)));
   const auto team = static_cast<double>(std::accumulate(spent.begin(), spent.end(), std::int64_t{0}));

@@ -171,7 +171,8 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
   // Brings back what others evicted, and a worker that stood still; of long calls that is little.
   if (prepared.first_call_seconds() < kShortCall) prepared.call();
   prepared.begin_calls();
-  if (prepared.copies() > 1) wait_for_resting_teams();  // which looked at the copies of the turn before
+  // Those that looked at the copies of the turn before; and the team of another case that took more than its row says.
+  if (prepared.copies() > 1 || c.threads == 1) wait_for_resting_teams();
   const TeamClock team;
   Ruler ruler(c, prepared);
   prepared.change_inputs();

@@ -19,8 +19,8 @@ namespace attn::bench {
 // reason. They ride in the row's `marks`.
 using Marks = std::map<std::string, std::string>;
 
-// Beyond it a kernel has more threads at work than its row says: of well-behaved ones the share is 0, of a double team on
-// as many CPUs as the row's own has it is 0.04 to 0.37 in turns of two calls of milliseconds, ceilings beside them.
+// Beyond it a kernel has more threads at work than its row says: of well-behaved ones the share is 0, of one that takes two
+// threads where the row has one about 0.5; where the row's own team has every core, the others find few.
 inline constexpr double kSuspectSurplus = 0.06;
 
 struct Measurement {
