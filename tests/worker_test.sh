@@ -121,12 +121,16 @@ done
 
 # Kernels that cheat or misbehave, on every ISA of this CPU: each row is a failed one, or says it.
 ${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --isa all --threads 2 --problem h:8/q:96/d:32 --problem h:8/q:96/d:32/pass:bwd \
-  --variants "control,control_backward,${hostile//$'\n'/,}" \
+  --variants "control,control_backward,$(grep -v idle_when_hot <<<"$hostile" | paste -sd,)" \
   --benchmark_min_time=0.02 --benchmark_out=rows.json >out 2>err
 got=$?
 isas=$(rows rows.json | grep -c '^exits_at_once ')
 want=$((isas * $(wc -w <<<"$hostile")))
 rows rows.json | grep -v '^control' >failed
+# Fifty calls come soon enough on the busiest machine where they are short.
+${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --isa all --problem $small --variants idle_when_hot \
+  --benchmark_min_time=0.02 --benchmark_out=idle.json >out 2>err
+rows idle.json >>failed
 # A double team shows on one thread: where the row's own team has every core, the others may find none.
 ${emulator[@]+"${emulator[@]}"} "$mutants" run --isolate --isa all --threads 1 --problem h:8/q:96/d:32 \
   --variants control,double_team_when_hot --benchmark_min_time=0.02 --benchmark_out=one.json >out 2>err
