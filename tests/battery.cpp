@@ -23,8 +23,6 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // One call.
 
-bool is_poison(float x) { return std::bit_cast<std::uint32_t>(x) == kPoison; }
-
 // Exactly the bytes asked for, poisoned. The workspace must be 64-byte aligned, so up to 60 bytes lie between
 // its end and the guard page: those are watched.
 class Workspace {
@@ -49,7 +47,13 @@ std::string reproducer(const Variant& v, const Workload& w, std::uint64_t seed, 
   return fmt::format("attention/{}/{}/{}/threads:{} seed {}: {}", v.name, v.isa, to_string(w), threads, seed, what);
 }
 
+// Weights below 2^-24 are 0 in f16: where values that count have such ones, the yardstick says nothing.
+bool has_no_yardstick(const Fixture& f) {
+  return f.problem().dtype == ATTN_F16 && !(f.oracle.yardstick_error <= kMaxYardstickError);
+}
+
 std::string judge(const Variant& v, const Fixture& f, int threads, const Tensors& outputs) {
+  if (has_no_yardstick(f)) return {};
   const Verdict verdict = check(f.oracle, outputs, v.error_multiple);
   return verdict.passed ? "" : reproducer(v, f.workload, f.seed, threads, verdict.failure);
 }
@@ -65,9 +69,11 @@ std::string run_and_judge(const Variant& v, const Fixture& f, int threads = 1) {
   return judge(v, f, threads, f.inputs.tensors());
 }
 
-// The workload in the pass that the kernel computes: a backward kernel meets the tables as backward problems.
-Workload in_pass_of(const Variant& v, Workload w) {
+// The workload in the pass that the kernel computes, and in the dtype that is being checked: a backward kernel meets the
+// tables as backward problems.
+Workload adapted(const Variant& v, const Fixtures& fixtures, Workload w) {
   if (v.features & ATTN_BACKWARD) w.problem.backward = 1, w.problem.lse = 0;
+  w.problem.dtype = fixtures.dtype();
   return w;
 }
 
@@ -86,7 +92,7 @@ std::string run_table(const Variant& v, Fixtures& fixtures, const std::vector<Wo
                       Placement placement = Placement::aligned) {
   std::size_t ran = 0;
   for (const Workload& entry : table) {
-    const Workload w = in_pass_of(v, entry);
+    const Workload w = adapted(v, fixtures, entry);
     if (!why_not(v, w.problem, 1).empty()) continue;
     ++ran;
     if (std::string failure = run_and_judge(v, fixtures.get(w, 1, placement)); !failure.empty()) return failure;
@@ -100,9 +106,9 @@ std::vector<Workload> parse_all(std::initializer_list<const char*> texts) {
   return table;
 }
 
-std::vector<Workload> parse_all(const Variant& v, std::initializer_list<const char*> texts) {
+std::vector<Workload> parse_all(const Variant& v, const Fixtures& fixtures, std::initializer_list<const char*> texts) {
   std::vector<Workload> table = parse_all(texts);
-  for (Workload& w : table) w = in_pass_of(v, w);
+  for (Workload& w : table) w = adapted(v, fixtures, w);
   return table;
 }
 
@@ -173,7 +179,7 @@ std::string check_head_counts(const Variant& v, Fixtures& f) { return run_table(
 
 std::string check_setups(const Variant& v, Fixtures& f) { return run_table(v, f, setup_table()); }
 
-// A copy of a tensor in memory of its own: base one float past its alignment, odd gaps between rows, heads
+// A copy of a tensor in memory of its own: base one element past its alignment, odd gaps between rows, heads
 // and batches. The gaps hold poison, so that reading one shows as NaN and writing one as its loss.
 struct Gapped {
   AlignedBuffer memory;
@@ -184,28 +190,28 @@ struct Gapped {
     const std::int64_t inner = dim + 3;
     const std::int64_t outer = inner * (rows_outermost ? heads : rows) + 5;
     const std::int64_t batch_stride = outer * (rows_outermost ? rows : heads) + 7;
+    const std::int64_t element = element_of(from.dtype).bytes;
     view.stride = {batch_stride, rows_outermost ? inner : outer, rows_outermost ? outer : inner, 1};
-    memory = AlignedBuffer(static_cast<std::size_t>(1 + batch * batch_stride) * sizeof(float));
+    memory = AlignedBuffer(static_cast<std::size_t>((1 + batch * batch_stride) * element));
     poison(memory.bytes());
-    view.data = memory.as<float>().data() + 1;
+    view.data = memory.data() + element;
   }
 
   // Whether anything but the tensor's own elements was written.
   bool gaps_written() const {
-    AlignedBuffer copy(memory.size());
-    std::memcpy(copy.data(), memory.data(), memory.size());
+    AlignedBuffer expected(memory.size());
+    poison(expected.bytes());
     TensorView own = view;
-    own.data = copy.as<float>().data() + 1;
-    set_all(own, std::bit_cast<float>(kPoison));
-    for (const float x : copy.as<float>())
-      if (!is_poison(x)) return true;
-    return false;
+    own.data = expected.data() + element_of(view.dtype).bytes;
+    copy_elements(view, own);
+    return std::memcmp(expected.data(), memory.data(), memory.size()) != 0;
   }
 };
 
 std::string check_strides(const Variant& v, Fixtures& fixtures) {
-  for (const Workload& w : parse_all(v, {"b:2/h:4/hkv:2/q:19/k:37/d:21/dv:13/lse:1", "h:2/q:33/d:64/mask:causal",
-                                         "b:2/h:2/q:5/k:66/d:16/window:9,3", "b:2/h:1/q:1/k:40/d:8"}))
+  for (const Workload& w : parse_all(v, fixtures,
+                                     {"b:2/h:4/hkv:2/q:19/k:37/d:21/dv:13/lse:1", "h:2/q:33/d:64/mask:causal",
+                                      "b:2/h:2/q:5/k:66/d:16/window:9,3", "b:2/h:1/q:1/k:40/d:8"}))
     for (const bool rows_outermost : {false, true}) {
       const Fixture& f = fixtures.get(w);
       if (!can_run(v, f, 1)) continue;
@@ -240,9 +246,10 @@ std::string check_guard(const Variant& v, Fixtures& fixtures) {
   return {};
 }
 
-std::string check_inputs_unwritten(const Variant& v, Fixtures&) {
-  for (const Workload& w : parse_all(v, {"h:2/q:33/k:40/d:20/mask:causal/lse:1", "b:2/h:4/hkv:2/q:9/d:64/layout:packed",
-                                         "h:1/q:1/k:70/d:3/dv:5"})) {
+std::string check_inputs_unwritten(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w : parse_all(
+           v, fixtures,
+           {"h:2/q:33/k:40/d:20/mask:causal/lse:1", "b:2/h:4/hkv:2/q:9/d:64/layout:packed", "h:1/q:1/k:70/d:3/dv:5"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     const Inputs inputs(w.problem, w.setup,
                         2);  // not shared: a kernel that writes them would spoil other checks
@@ -278,7 +285,7 @@ const std::vector<Workload>& repeat_table() {
 
 std::string check_twice(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w : repeat_table()) {
-    const Fixture& f = fixtures.get(in_pass_of(v, w));
+    const Fixture& f = fixtures.get(adapted(v, fixtures, w));
     if (!can_run(v, f, 1)) continue;
     if (std::string failure = run_twice(v, f, 1); !failure.empty()) return failure;
   }
@@ -288,7 +295,7 @@ std::string check_twice(const Variant& v, Fixtures& fixtures) {
 std::string check_threads(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w : repeat_table())
     for (const int threads : {2, 3}) {
-      const Fixture& f = fixtures.get(in_pass_of(v, w));
+      const Fixture& f = fixtures.get(adapted(v, fixtures, w));
       if (!can_run(v, f, threads)) continue;
       if (std::string failure = run_twice(v, f, threads); !failure.empty()) return failure;
     }
@@ -299,9 +306,10 @@ std::string check_threads(const Variant& v, Fixtures& fixtures) {
 // first chunks a row does not see, in odd layouts; on one thread and on several.
 std::string check_long_contexts(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w :
-       parse_all(v, {"h:4/hkv:2/q:1/k:1024/d:20/lse:1", "b:2/h:3/hkv:1/q:1/k:777/d:64/dv:33/lse:1/layout:bshd",
-                     "h:5/hkv:1/q:3/k:1500/d:33/dv:80/mask:causal/lse:1", "h:2/q:4/k:1300/d:16/window:700,0/lse:1",
-                     "h:2/q:1/k:2000/d:3/dv:5/fill:peaked", "h:4/hkv:2/q:40/k:1111/d:8/window:600,3/lse:1"}))
+       parse_all(v, fixtures,
+                 {"h:4/hkv:2/q:1/k:1024/d:20/lse:1", "b:2/h:3/hkv:1/q:1/k:777/d:64/dv:33/lse:1/layout:bshd",
+                  "h:5/hkv:1/q:3/k:1500/d:33/dv:80/mask:causal/lse:1", "h:2/q:4/k:1300/d:16/window:700,0/lse:1",
+                  "h:2/q:1/k:2000/d:3/dv:5/fill:peaked", "h:4/hkv:2/q:40/k:1111/d:8/window:600,3/lse:1"}))
     for (const int threads : {1, 2, 3}) {
       const Fixture& f = fixtures.get(w);
       if (!can_run(v, f, threads)) continue;
@@ -314,8 +322,9 @@ std::string check_long_contexts(const Variant& v, Fixtures& fixtures) {
 std::string check_dropout(const Variant& v, Fixtures& fixtures) {
   if (!(v.features & ATTN_DROPOUT)) return {};
   for (const Workload& w :
-       parse_all(v, {"b:2/h:4/hkv:2/q:70/k:131/d:20/dropout:0.1/lse:1", "h:3/q:150/d:16/mask:causal/dropout:0.5/lse:1",
-                     "b:2/h:2/q:33/k:90/d:24/dv:9/window:20,5/dropout:0.9/lse:1", "h:2/q:3/k:1027/d:8/dropout:0.25"}))
+       parse_all(v, fixtures,
+                 {"b:2/h:4/hkv:2/q:70/k:131/d:20/dropout:0.1/lse:1", "h:3/q:150/d:16/mask:causal/dropout:0.5/lse:1",
+                  "b:2/h:2/q:33/k:90/d:24/dv:9/window:20,5/dropout:0.9/lse:1", "h:2/q:3/k:1027/d:8/dropout:0.25"}))
     for (const int threads : {1, 2, 3}) {
       const Fixture& f = fixtures.get(w, 0x123456789abcdef0);  // both words of the key count
       if (!can_run(v, f, threads)) continue;
@@ -332,10 +341,11 @@ std::string check_empty_rows(const Variant& v, Fixtures& fixtures) {
 }
 
 // Scores of +-160, where exp of a score itself would overflow or vanish.
-std::string check_large_scores(const Variant& v, Fixtures&) {
+std::string check_large_scores(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w :
-       parse_all(v, {"h:2/q:20/k:90/d:16/fill:ascending/lse:1", "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
-                     "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
+       parse_all(v, fixtures,
+                 {"h:2/q:20/k:90/d:16/fill:ascending/lse:1", "h:2/q:33/k:40/d:16/fill:descending/mask:causal/lse:1",
+                  "h:2/q:20/k:90/d:16/fill:peaked/lse:1"}))
     for (const float gain : {4.0f, -4.0f}) {
       if (!why_not(v, w.problem, 1).empty()) continue;
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
@@ -350,7 +360,7 @@ std::string check_large_scores(const Variant& v, Fixtures&) {
 
 // The clause on NaN in src/reference.hpp: the oracle is NaN exactly where a row sees the planted value, and
 // the check demands NaN there and the finite answer everywhere else.
-std::string check_nan_contract(const Variant& v, Fixtures&) {
+std::string check_nan_contract(const Variant& v, Fixtures& fixtures) {
   struct Plant {
     TensorView Tensors::*tensor;
     const char* where;
@@ -360,16 +370,17 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
                                 Plant{&Tensors::v, "v", kNan}};
   if (v.features & ATTN_BACKWARD) planted.push_back({&Tensors::do_, "do", kNan});
   for (const Workload& w :
-       parse_all(v, {"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
-                     "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
-                     "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1", "h:2/q:3/k:1025/d:16/window:600,0/lse:1"})) {
+       parse_all(v, fixtures,
+                 {"h:2/q:37/k:70/d:20/mask:causal/lse:1", "h:2/q:70/k:70/d:9/window:5,3/lse:1",
+                  "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
+                  "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1", "h:2/q:3/k:1025/d:16/window:600,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const Plant& plant : planted)
       for (const int place : {0, 1, 2}) {
         Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
         const TensorView& t = f.inputs.tensors().*plant.tensor;
         const std::int64_t rows[] = {0, t.shape[2] / 2, t.shape[2] - 1};
-        row_of<float>(t, 0, t.shape[1] - 1, rows[place])[t.shape[3] / 2] = plant.value;
+        set_element(t, 0, t.shape[1] - 1, rows[place], t.shape[3] / 2, plant.value);
         f.inputs.update_forward();
         f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
         if (std::string failure = run_and_judge(v, f); !failure.empty())
@@ -380,9 +391,10 @@ std::string check_nan_contract(const Variant& v, Fixtures&) {
 }
 
 // Keys that nobody sees hold NaN and infinity, in k and v both: no output may show it.
-std::string check_hidden_keys(const Variant& v, Fixtures&) {
-  for (const Workload& w : parse_all(v, {"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
-                                         "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
+std::string check_hidden_keys(const Variant& v, Fixtures& fixtures) {
+  for (const Workload& w : parse_all(v, fixtures,
+                                     {"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
+                                      "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const float value : {kNan, kInfinity, -kInfinity}) {
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
@@ -412,8 +424,9 @@ std::string check_fills(const Variant& v, Fixtures& fixtures) {
 // Whole heads of needles, and contexts that are cut into chunks, where a few keys share a query.
 std::string check_needle(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w :
-       parse_all(v, {"h:2/q:300/d:64/lse:1/fill:needle", "h:4/hkv:2/q:130/k:260/d:40/dv:24/fill:needle",
-                     "h:2/q:257/d:64/mask:causal/fill:needle", "h:8/hkv:1/q:8/k:1500/d:64/lse:1/fill:needle"}))
+       parse_all(v, fixtures,
+                 {"h:2/q:300/d:64/lse:1/fill:needle", "h:4/hkv:2/q:130/k:260/d:40/dv:24/fill:needle",
+                  "h:2/q:257/d:64/mask:causal/fill:needle", "h:8/hkv:1/q:8/k:1500/d:64/lse:1/fill:needle"}))
     for (const int threads : {1, 3}) {
       const Fixture& f = fixtures.get(w);
       if (!can_run(v, f, threads)) continue;
@@ -441,10 +454,11 @@ constexpr std::array kMinusInfinities = {
     MinusInfinity{"every third query", [](auto, auto) { return false; }, [](auto i, auto) { return i % 3 == 1; }},
 };
 
-std::string check_minus_infinity(const Variant& v, Fixtures&) {
+std::string check_minus_infinity(const Variant& v, Fixtures& fixtures) {
   for (const Workload& w :
-       parse_all(v, {"h:2/q:20/k:20/d:1/lse:1", "h:2/q:96/d:12/mask:causal/lse:1", "h:2/q:70/k:150/d:20/dv:9/lse:1",
-                     "h:4/hkv:2/q:50/k:90/d:8/window:30,3/lse:1", "h:4/hkv:1/q:2/k:1100/d:16/mask:causal/lse:1"})) {
+       parse_all(v, fixtures,
+                 {"h:2/q:20/k:20/d:1/lse:1", "h:2/q:96/d:12/mask:causal/lse:1", "h:2/q:70/k:150/d:20/dv:9/lse:1",
+                  "h:4/hkv:2/q:50/k:90/d:8/window:30,3/lse:1", "h:4/hkv:1/q:2/k:1100/d:16/mask:causal/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     for (const MinusInfinity& pattern : kMinusInfinities) {
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
@@ -469,10 +483,11 @@ std::string check_minus_infinity(const Variant& v, Fixtures&) {
 
 // Values near the end of the range: every weighted mean of them is inside, sums of many are not. The gradients of such
 // values do overflow, in any order.
-std::string check_overflow(const Variant& v, Fixtures&) {
-  if (v.features & ATTN_BACKWARD) return {};
+std::string check_overflow(const Variant& v, Fixtures& fixtures) {
+  if (v.features & ATTN_BACKWARD || fixtures.dtype() == ATTN_F16) return {};  // F16 ends where f32 has room to spare
   for (const Workload& w :
-       parse_all({"h:1/q:1/k:4/d:1", "h:2/q:40/k:90/d:20/dv:17/lse:1", "h:2/q:70/d:64/mask:causal",
+       parse_all(v, fixtures,
+                 {"h:1/q:1/k:4/d:1", "h:2/q:40/k:90/d:20/dv:17/lse:1", "h:2/q:70/d:64/mask:causal",
                   "h:4/hkv:1/q:2/k:3000/d:16/lse:1", "h:2/q:20/k:1000/d:16/fill:uniform/dropout:0.25"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
     // Everywhere, with both signs, and in a single column, of those that a vector holds and one more.
@@ -536,7 +551,7 @@ std::string check_random(const Variant& v, Fixtures& fixtures) {
     Workload w = random_workload(seed);
     // Every third one drops weights, where the kernel can.
     if (seed % 3 == 0 && (v.features & ATTN_DROPOUT)) w.problem.dropout = static_cast<double>(seed % 10) / 10;
-    const Fixture& f = fixtures.get(in_pass_of(v, w), seed);
+    const Fixture& f = fixtures.get(adapted(v, fixtures, w), seed);
     const int threads = v.features & ATTN_THREADS ? 1 + static_cast<int>(seed % 3) : 1;
     if (!can_run(v, f, threads)) continue;
     ++ran;
@@ -560,13 +575,13 @@ std::string larger_team(const bench::Case& c, bench::PreparedCase& prepared) {
 }
 
 // As `run` times it: what it kept of the check before must not help it, and nothing may be left behind.
-std::string check_timed(const Variant& v, Fixtures&) {
+std::string check_timed(const Variant& v, Fixtures& fixtures) {
   constexpr int kTurns = 4, kCalls = 5;
   bench::Workbench workbench(1);
   for (const Workload& w :
        parse_all({"b:2/h:4/hkv:2/q:19/k:37/d:20/dv:33/lse:1", "h:1/q:33/d:16/mask:causal", kLongCalls}))
     for (const int threads : {1, 2}) {
-      const bench::Case c{&v, in_pass_of(v, w), threads};
+      const bench::Case c{&v, adapted(v, fixtures, w), threads};
       if (!why_not(v, c.workload.problem, threads).empty()) continue;
       bench::PreparedCase& prepared = workbench.prepare(c);
       if (!prepared.verdict().passed) return reproducer(v, c.workload, 1, threads, prepared.verdict().failure);
@@ -631,5 +646,27 @@ const Fixture& Fixtures::get(const Workload& w, std::uint64_t seed, Placement pl
 }
 
 std::span<const Check> battery() { return kBattery; }
+
+std::vector<attn_dtype> dtypes_of(const Variant& v) {
+  std::vector<attn_dtype> dtypes;
+  for (const Element& element : kElements) {
+    Problem smallest = parse_problem(fmt::format("h:1/q:1/d:1/dtype:{}", element.name));
+    smallest.backward = v.features & ATTN_BACKWARD ? 1 : 0;
+    const bool refused = v.limits != nullptr && v.limits(&smallest) != nullptr;
+    if ((v.features & element.feature) == element.feature && !refused) dtypes.push_back(element.dtype);
+  }
+  if (dtypes.empty()) dtypes.push_back(ATTN_F32);  // one that refuses everything must not pass for it
+  return dtypes;
+}
+
+std::string run_in_each_dtype(const Check& check, const Variant& v, Fixtures& fixtures) {
+  std::string failure;
+  for (const attn_dtype dtype : dtypes_of(v)) {
+    fixtures.set_dtype(dtype);
+    if (failure = check.run(v, fixtures); !failure.empty()) break;
+  }
+  fixtures.set_dtype(ATTN_F32);
+  return failure;
+}
 
 }  // namespace attn::test

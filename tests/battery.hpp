@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "check.hpp"
 #include "grid.hpp"
@@ -29,10 +30,14 @@ class Fixtures {
  public:
   explicit Fixtures(Grid grid) : grid_(grid) {}
   Grid grid() const { return grid_; }
+  // The dtype of the problems that the checks are about to make.
+  attn_dtype dtype() const { return dtype_; }
+  void set_dtype(attn_dtype dtype) { dtype_ = dtype; }
   const Fixture& get(const Workload& workload, std::uint64_t seed = 1, Placement placement = Placement::aligned);
 
  private:
   Grid grid_;
+  attn_dtype dtype_ = ATTN_F32;
   std::map<std::string, std::unique_ptr<Fixture>> made_;
 };
 
@@ -45,5 +50,11 @@ struct Check {
 };
 
 std::span<const Check> battery();
+
+// The dtypes that a kernel computes.
+std::vector<attn_dtype> dtypes_of(const Variant& variant);
+
+// A check in all of them.
+std::string run_in_each_dtype(const Check& check, const Variant& variant, Fixtures& fixtures);
 
 }  // namespace attn::test

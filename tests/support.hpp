@@ -1,6 +1,7 @@
 // Small helpers that several tests share.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -34,13 +35,30 @@ std::string rejection(F&& f) {
 
 inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-// Calls f(float& element, b, h, i, d) for every element.
+// Calls f(float& element, b, h, i, d) for every element; what f makes of it is rounded to the tensor's type.
 template <class F>
 void for_each_element(const TensorView& t, F&& f) {
-  for (std::int64_t b = 0; b < t.shape[0]; ++b)
-    for (std::int64_t h = 0; h < t.shape[1]; ++h)
-      for (std::int64_t i = 0; i < t.shape[2]; ++i)
-        for (std::int64_t d = 0; d < t.shape[3]; ++d) f(row_of<float>(t, b, h, i)[d], b, h, i, d);
+  with_element(t.dtype, [&]<class E>(E) {
+    for (std::int64_t b = 0; b < t.shape[0]; ++b)
+      for (std::int64_t h = 0; h < t.shape[1]; ++h)
+        for (std::int64_t i = 0; i < t.shape[2]; ++i)
+          for (std::int64_t d = 0; d < t.shape[3]; ++d) {
+            E& element = row_of<E>(t, b, h, i)[d];
+            const float before = to_float(element);
+            float x = before;
+            f(x, b, h, i, d);
+            if (std::bit_cast<std::uint32_t>(x) != std::bit_cast<std::uint32_t>(before)) element = round_to<E>(x);
+          }
+  });
+}
+
+// The same without a way to change it.
+inline float element_at(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d) {
+  return with_element(t.dtype, [&]<class E>(E) { return to_float(row_of<E>(t, b, h, i)[d]); });
+}
+
+inline void set_element(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d, float x) {
+  with_element(t.dtype, [&]<class E>(E) { row_of<E>(t, b, h, i)[d] = round_to<E>(x); });
 }
 
 inline void set_all(const TensorView& t, float value) {
@@ -50,7 +68,7 @@ inline void set_all(const TensorView& t, float value) {
 // Copies values between tensors of one shape and any strides.
 inline void copy_elements(const TensorView& from, const TensorView& to) {
   for_each_element(to, [&](float& x, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d) {
-    x = row_of<float>(from, b, h, i)[d];
+    x = element_at(from, b, h, i, d);
   });
 }
 

@@ -1,8 +1,10 @@
 // Idea: attention as the equation reads: scores = q k^T, probs = softmax(scores), o = probs v, three passes over a
 // matrix of seqlen_q x seqlen_k scores that is kept whole. The first rung: every speedup is measured against it.
 // Differs from: src/reference.cpp, the same algorithm in fp64 and row by row, never timed.
-// Cost: 2 d + 2 dv FLOPs per visible pair; each score is written and read back twice; workspace seqlen_q x seqlen_k.
-// Numerics: f32 accumulators in the order of the loops; expf of the C library; probs normalised before o.
+// Cost: 2 d + 2 dv FLOPs per visible pair; each score is written and read back twice; workspace seqlen_q x seqlen_k,
+//   and a row of o.
+// Numerics: f32 accumulators in the order of the loops, whatever the dtype; 16 bits are widened when read, and rounded
+//   once, when o is written; expf of the C library; probs normalised before o.
 // Limits: none. A dot product is one chain of additions, which the compiler may not reorder: -O3 vectorises the third
 //   pass whole, of the first only the products, whose sum still goes lane after lane.
 // Source: Vaswani et al., "Attention Is All You Need", equation 1.
@@ -15,15 +17,17 @@
 namespace attn::ATTN_ISA {
 namespace {
 
+// E: what q, k, v and o consist of.
+template <class E>
 void compute_scores(const Args& args, std::int64_t b, std::int64_t h, float* scores) {
   const Problem& p = *args.problem;
   for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
-    const float* q = row_of<float>(args.q, b, h, i);
+    const E* q = row_of<E>(args.q, b, h, i);
     const KeyRange keys = visible_keys(p, i);
     for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-      const float* k = row_of<float>(args.k, b, kv_head_of(p, h), j);
+      const E* k = row_of<E>(args.k, b, kv_head_of(p, h), j);
       float dot = 0;
-      for (std::int64_t d = 0; d < p.head_dim; ++d) dot += q[d] * k[d];
+      for (std::int64_t d = 0; d < p.head_dim; ++d) dot += to_float(q[d]) * to_float(k[d]);
       scores[i * p.seqlen_k + j] = dot * args.softmax_scale;
     }
   }
@@ -59,29 +63,38 @@ void drop_probs(const Args& args, std::int64_t b, std::int64_t h, float* probs) 
   }
 }
 
-void accumulate_pv(const Args& args, std::int64_t b, std::int64_t h, const float* probs) {
+// sum: [value_dim], a row of o before it is rounded.
+template <class E>
+void accumulate_pv(const Args& args, std::int64_t b, std::int64_t h, const float* probs, float* sum) {
   const Problem& p = *args.problem;
   for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
-    float* o = row_of<float>(args.o, b, h, i);
-    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = 0;
+    for (std::int64_t d = 0; d < p.value_dim; ++d) sum[d] = 0;
     const KeyRange keys = visible_keys(p, i);
     for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-      const float* v = row_of<float>(args.v, b, kv_head_of(p, h), j);
+      const E* v = row_of<E>(args.v, b, kv_head_of(p, h), j);
       const float prob = probs[i * p.seqlen_k + j];
-      for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += prob * v[d];
+      for (std::int64_t d = 0; d < p.value_dim; ++d) sum[d] += prob * to_float(v[d]);
     }
+    E* o = row_of<E>(args.o, b, h, i);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = round_to<E>(sum[d]);
   }
 }
 
-void run_naive(const Args* args) {
-  float* scores = static_cast<float*>(args->workspace);
-  for (std::int64_t b = 0; b < args->problem->batch; ++b)
-    for (std::int64_t h = 0; h < args->problem->heads; ++h) {
-      compute_scores(*args, b, h, scores);
-      softmax_rows(*args, b, h, scores);
-      if (args->problem->dropout > 0) drop_probs(*args, b, h, scores);
-      accumulate_pv(*args, b, h, scores);
+template <class E>
+void attend_heads(const Args& args) {
+  const Problem& p = *args.problem;
+  float* scores = static_cast<float*>(args.workspace);
+  for (std::int64_t b = 0; b < p.batch; ++b)
+    for (std::int64_t h = 0; h < p.heads; ++h) {
+      compute_scores<E>(args, b, h, scores);
+      softmax_rows(args, b, h, scores);
+      if (p.dropout > 0) drop_probs(args, b, h, scores);
+      accumulate_pv<E>(args, b, h, scores, scores + p.seqlen_q * p.seqlen_k);
     }
+}
+
+void run_naive(const Args* args) {
+  with_element(args->problem->dtype, [&]<class E>(E) { attend_heads<E>(*args); });
 }
 
 const char* naive_limits(const Problem* p) {
@@ -89,7 +102,7 @@ const char* naive_limits(const Problem* p) {
 }
 
 std::size_t naive_workspace(const Problem* p, std::int32_t) {
-  return static_cast<std::size_t>(p->seqlen_q * p->seqlen_k) * sizeof(float);
+  return static_cast<std::size_t>(p->seqlen_q * p->seqlen_k + p->value_dim) * sizeof(float);
 }
 
 }  // namespace
@@ -97,5 +110,6 @@ std::size_t naive_workspace(const Problem* p, std::int32_t) {
 
 ATTN_VARIANT(naive, .summary = "three plain loops over the whole score matrix",
              .source = "Vaswani et al. 2017, equation 1",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_DROPOUT,
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_DROPOUT |
+                         ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = naive_limits, .workspace_bytes = naive_workspace, .run = run_naive)
