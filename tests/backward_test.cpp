@@ -254,10 +254,11 @@ TEST_CASE("a pass is refused to kernels of the other, and a mask of dropout to k
 TEST_CASE("a backward call with something missing or superfluous is refused", "[backward]") {
   const Subject s("h:2/q:3/k:4/d:5/pass:bwd");
   const Variant& kernel = *find_native(variant_table(), "naive_backward");
+  const AlignedBuffer workspace(workspace_bytes(kernel, s.p, 1));
   const auto refusal = [&](auto&& edit) {
     Tensors t = s.t;
     edit(t);
-    return rejection([&] { run(kernel, s.p, t, 1, {}); });
+    return rejection([&] { run(kernel, s.p, t, 1, workspace.bytes()); });
   };
   CHECK(refusal([](Tensors&) {}) == "");
   CHECK(contains(refusal([](Tensors& t) { t.lse = nullptr; }), "needs lse of the forward pass"));
