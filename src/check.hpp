@@ -31,6 +31,10 @@ inline constexpr double kMaxYardstickError = 0.01;
 // random problems of the tests kernels need up to three quarters of it.
 inline constexpr double kRounding = 2.0 / 3;
 
+// The same for weights that are kept in 16 bits, of half an ulp of those: where few keys count, the yardstick may round
+// each of their weights luckily, and a kernel that has other multiples of them rounds each by up to this.
+inline constexpr double kWeightRounding = 1.0 / 3;
+
 // The same of lse. A score's rounding does not cancel in it, and adds up where the products of a row are all alike, as codes
 // of +-1 are; turning it from base 2 rounds twice more. Kernels of the tests need up to two thirds of it.
 inline constexpr double kLseRounding = 4.0 / 3;
