@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -15,23 +16,26 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-inline float plain_dot(const float* x, const float* y, std::int64_t n) {
+template <class E>
+inline float plain_dot(const E* x, const E* y, std::int64_t n) {
   float sum = 0;
-  for (std::int64_t d = 0; d < n; ++d) sum += x[d] * y[d];
+  for (std::int64_t d = 0; d < n; ++d) sum += to_float(x[d]) * to_float(y[d]);
   return sum;
 }
 
 // o and lse of one row by the contract of src/reference.hpp, as naive computes them: weights are normalised before they
-// meet V. Scores are computed three times rather than kept, since a kernel has no scratch for seqlen_k of them.
-[[gnu::noinline, gnu::cold]] inline void attend_row_exactly(const Args& args, std::int64_t b, std::int64_t h,
-                                                            std::int64_t i) {
+// meet V. Scores are computed three times or more rather than kept, since a kernel has no scratch for seqlen_k of them;
+// nor has it any for a row of o in f32, which is summed up in parts.
+template <class E>
+[[gnu::noinline, gnu::cold]] void attend_row_exactly(const Args& args, std::int64_t b, std::int64_t h, std::int64_t i) {
+  constexpr std::int64_t kPart = 256;
   constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
   const Problem& p = *args.problem;
   const std::int64_t kv_head = kv_head_of(p, h);
   const KeyRange keys = visible_keys(p, i);
-  const float* q = row_of<float>(args.q, b, h, i);
+  const E* q = row_of<E>(args.q, b, h, i);
   const auto score = [&](std::int64_t j) {
-    return args.softmax_scale * plain_dot(q, row_of<float>(args.k, b, kv_head, j), p.head_dim);
+    return args.softmax_scale * plain_dot(q, row_of<E>(args.k, b, kv_head, j), p.head_dim);
   };
   float row_max = kMinusInfinity, row_sum = 0;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) row_max = std::max(row_max, score(j));
@@ -39,16 +43,21 @@ inline float plain_dot(const float* x, const float* y, std::int64_t n) {
   for (std::int64_t j = keys.begin; j < keys.end; ++j) row_sum += std::exp(score(j) - shift);
   if (args.lse) args.lse[(b * p.heads + h) * p.seqlen_q + i] = row_max + std::log(row_sum);
 
-  float* o = row_of<float>(args.o, b, h, i);
-  std::fill(o, o + p.value_dim, std::isnan(row_sum) ? row_sum : 0.0f);
+  E* o = row_of<E>(args.o, b, h, i);
+  std::fill(o, o + p.value_dim, round_to<E>(std::isnan(row_sum) ? row_sum : 0.0f));
   if (std::isnan(row_sum)) return;  // so is every weight
   const Dropout drop = make_dropout(args);
   const float divisor = row_sum == 0 ? 1 : row_sum;
-  for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const float factor = p.dropout > 0 ? dropout_factor(drop, b, h, i, j) : 1.0f;
-    const float weight = std::exp(score(j) - shift) / divisor * factor;
-    const float* v = row_of<float>(args.v, b, kv_head, j);
-    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] += weight * v[d];
+  for (std::int64_t first = 0; first < p.value_dim; first += kPart) {
+    const std::int64_t count = std::min(kPart, p.value_dim - first);
+    std::array<float, kPart> sum = {};
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+      const float factor = p.dropout > 0 ? dropout_factor(drop, b, h, i, j) : 1.0f;
+      const float weight = std::exp(score(j) - shift) / divisor * factor;
+      const E* v = row_of<E>(args.v, b, kv_head, j) + first;
+      for (std::int64_t d = 0; d < count; ++d) sum[d] += weight * to_float(v[d]);
+    }
+    for (std::int64_t d = 0; d < count; ++d) o[first + d] = round_to<E>(sum[d]);
   }
 }
 
@@ -57,7 +66,7 @@ inline void mend_row(const Args& args, std::int64_t b, std::int64_t h, std::int6
   const bool sums = row_sum > 0 && row_sum <= std::numeric_limits<float>::max();
   if (sums && is_finite(row_of<float>(args.o, b, h, i), args.problem->value_dim)) [[likely]]
     return;
-  attend_row_exactly(args, b, h, i);
+  attend_row_exactly<float>(args, b, h, i);
 }
 
 }  // namespace

@@ -21,9 +21,9 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-inline constexpr std::int64_t kTileRows = 16;
-inline constexpr std::int64_t kTileRowBytes = 64;
-inline constexpr std::int64_t kTileBytes = kTileRows * kTileRowBytes;
+inline constexpr std::int64_t kTileLines = 16;
+inline constexpr std::int64_t kLineBytes = 64;
+inline constexpr std::int64_t kTileBytes = kTileLines * kLineBytes;
 
 // Between writing memory and loading it into a tile, or storing a tile and reading it: the compiler does not see what
 // tile instructions read and write, and so may move other code past them.
@@ -41,8 +41,8 @@ class HardTiles {
       std::uint8_t rows[16] = {};
     } config;
     for (int tile = 0; tile < 8; ++tile) {
-      config.row_bytes[tile] = kTileRowBytes;
-      config.rows[tile] = kTileRows;
+      config.row_bytes[tile] = kLineBytes;
+      config.rows[tile] = kTileLines;
     }
     asm volatile("ldtilecfg %0" ::"m"(config));
   }
@@ -56,12 +56,12 @@ class HardTiles {
     asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
   }
   template <int kTile>
-  [[gnu::always_inline]] void load(const void* from, std::int64_t stride_bytes = kTileRowBytes) {
+  [[gnu::always_inline]] void load(const void* from, std::int64_t stride_bytes = kLineBytes) {
     asm volatile("tileloadd (%0,%1,1),%%tmm%c2" ::"r"(from), "r"(stride_bytes), "i"(kTile));
   }
   // Of what will not be read again soon: it takes less of L1 away from the rest.
   template <int kTile>
-  [[gnu::always_inline]] void load_streaming(const void* from, std::int64_t stride_bytes = kTileRowBytes) {
+  [[gnu::always_inline]] void load_streaming(const void* from, std::int64_t stride_bytes = kLineBytes) {
     asm volatile("tileloaddt1 (%0,%1,1),%%tmm%c2" ::"r"(from), "r"(stride_bytes), "i"(kTile));
   }
   template <int kSum, int kA, int kB>
@@ -69,7 +69,7 @@ class HardTiles {
     asm volatile("tdpbf16ps %%tmm%c2,%%tmm%c1,%%tmm%c0" ::"i"(kSum), "i"(kA), "i"(kB));
   }
   template <int kTile>
-  [[gnu::always_inline]] void store(void* to, std::int64_t stride_bytes = kTileRowBytes) {
+  [[gnu::always_inline]] void store(void* to, std::int64_t stride_bytes = kLineBytes) {
     asm volatile("tilestored %%tmm%c2,(%0,%1,1)" ::"r"(to), "r"(stride_bytes), "i"(kTile));
   }
 };
@@ -87,12 +87,12 @@ class SoftTiles {
     tiles_[kTile] = {};
   }
   template <int kTile>
-  void load(const void* from, std::int64_t stride_bytes = kTileRowBytes) {
-    for (std::int64_t r = 0; r < kTileRows; ++r)
-      std::memcpy(&tiles_[kTile][r], static_cast<const std::byte*>(from) + r * stride_bytes, kTileRowBytes);
+  void load(const void* from, std::int64_t stride_bytes = kLineBytes) {
+    for (std::int64_t r = 0; r < kTileLines; ++r)
+      std::memcpy(&tiles_[kTile][r], static_cast<const std::byte*>(from) + r * stride_bytes, kLineBytes);
   }
   template <int kTile>
-  void load_streaming(const void* from, std::int64_t stride_bytes = kTileRowBytes) {
+  void load_streaming(const void* from, std::int64_t stride_bytes = kLineBytes) {
     load<kTile>(from, stride_bytes);
   }
   template <int kSum, int kA, int kB>
@@ -100,14 +100,14 @@ class SoftTiles {
     multiply(tiles_[kSum], tiles_[kA], tiles_[kB]);
   }
   template <int kTile>
-  void store(void* to, std::int64_t stride_bytes = kTileRowBytes) {
-    for (std::int64_t r = 0; r < kTileRows; ++r)
-      std::memcpy(static_cast<std::byte*>(to) + r * stride_bytes, &tiles_[kTile][r], kTileRowBytes);
+  void store(void* to, std::int64_t stride_bytes = kLineBytes) {
+    for (std::int64_t r = 0; r < kTileLines; ++r)
+      std::memcpy(static_cast<std::byte*>(to) + r * stride_bytes, &tiles_[kTile][r], kLineBytes);
   }
 
  private:
-  static constexpr std::int64_t kColumns = kTileRowBytes / 4;
-  using Tile = std::array<std::array<std::uint32_t, kColumns>, kTileRows>;
+  static constexpr std::int64_t kColumns = kLineBytes / 4;
+  using Tile = std::array<std::array<std::uint32_t, kColumns>, kTileLines>;
   using Sums = std::array<float, kColumns>;
 
   static float low_half(std::uint32_t pair) { return std::bit_cast<float>(pair << 16); }
@@ -120,9 +120,9 @@ class SoftTiles {
     const unsigned control = _mm_getcsr();
     _mm_setcsr(kFlushDenormals | kMaskExceptions);
     order_memory();
-    for (std::int64_t m = 0; m < kTileRows; ++m) {
+    for (std::int64_t m = 0; m < kTileLines; ++m) {
       Sums even = {}, odd = {};
-      for (std::int64_t k = 0; k < kTileRows; ++k)
+      for (std::int64_t k = 0; k < kTileLines; ++k)
         for (std::int64_t n = 0; n < kColumns; ++n) {
           even[n] = __builtin_fmaf(low_half(a[m][k]), low_half(b[k][n]), even[n]);
           odd[n] = __builtin_fmaf(high_half(a[m][k]), high_half(b[k][n]), odd[n]);
