@@ -45,7 +45,9 @@ inline constexpr bool kCompiledAvx512Bf16 = true;
 #else
 inline constexpr bool kCompiledAvx512Bf16 = false;
 #endif
-#if defined(__AVX512FP16__) && defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)
+// Clang called them __AMXTILE__ and so on before version 16.
+#if defined(__AVX512FP16__) && (defined(__AMX_TILE__) || defined(__AMXTILE__)) && \
+    (defined(__AMX_BF16__) || defined(__AMXBF16__)) && (defined(__AMX_INT8__) || defined(__AMXINT8__))
 inline constexpr bool kCompiledAmx = true;
 #else
 inline constexpr bool kCompiledAmx = false;
@@ -59,7 +61,7 @@ static_assert(!is_isa("avx2"), "avx2 must be compiled for x86-64-v3");
 #if defined(__AVX512VNNI__) || defined(__AVX512BF16__)
 static_assert(!is_isa("avx512"), "avx512 must be compiled for x86-64-v4");
 #endif
-#if defined(__AVX512FP16__) || defined(__AMX_TILE__)
+#if defined(__AVX512FP16__) || defined(__AMX_TILE__) || defined(__AMXTILE__)
 static_assert(!is_isa("avx512bf16"), "avx512bf16 must be compiled for x86-64-v4 with AVX512_BF16 and AVX512_VNNI");
 #endif
 static_assert(is_isa("sse2") || (is_isa("avx2") && kCompiledAvx2) || (is_isa("avx512") && kCompiledAvx512) ||

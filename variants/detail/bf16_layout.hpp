@@ -91,7 +91,7 @@ inline bool any_tiny(__m512i values) {
     const Bf16 *even_row = rows[2 * pair], *odd_row = rows[2 * pair + 1];
     const __m512i even = even_row ? load_group(even_row, first, count) : zero;
     const __m512i odd = odd_row ? load_group(odd_row, first, count) : zero;
-    tiny |= any_tiny(even) | any_tiny(odd);
+    tiny = any_tiny(even) || any_tiny(odd) || tiny;
     low_features[pair] = _mm512_permutex2var_epi16(even, low, odd);
     high_features[pair] = _mm512_permutex2var_epi16(even, high, odd);
   }
