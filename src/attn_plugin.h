@@ -25,8 +25,9 @@ enum attn_feature {
   ATTN_THREADS = 1 << 5,    /* uses more than one thread when given them */
   ATTN_DROPOUT = 1 << 6,    /* drops weights by the formula of src/dropout.hpp */
   ATTN_BACKWARD = 1 << 7,   /* computes the backward pass, and only that: one row does one pass */
-  ATTN_TAKES_BF16 = 1 << 8, /* computes ATTN_BF16 too; `limits` of one that computes nothing else refuses ATTN_F32 */
-  ATTN_TAKES_F16 = 1 << 9   /* computes ATTN_F16 too */
+  ATTN_TAKES_F32 = 1 << 8,  /* the dtypes that it computes; one that names none computes ATTN_F32 alone */
+  ATTN_TAKES_BF16 = 1 << 9,
+  ATTN_TAKES_F16 = 1 << 10
 };
 
 /* What is computed. Every field is set; defaults belong to the text form (src/problem_text.hpp). */

@@ -31,8 +31,9 @@ inline constexpr double kMaxYardstickError = 0.01;
 // random problems of the tests kernels need up to three quarters of it.
 inline constexpr double kRounding = 2.0 / 3;
 
-// The same for weights that are kept in 16 bits, of half an ulp of those: where few keys count, the yardstick may round
-// each of their weights luckily, and a kernel that has other multiples of them rounds each by up to this.
+// The same for weights of 16 bits, of half an eps of theirs. A right kernel may round each to nearest, by up to half an eps
+// of it, and o moves by no more than that of sum_j p_j |v_j|; where few keys count the yardstick may round luckily, and is
+// raised so that three times its error allow for it.
 inline constexpr double kWeightRounding = 1.0 / 3;
 
 // The same of lse. A score's rounding does not cancel in it, and adds up where the products of a row are all alike, as codes

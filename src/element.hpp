@@ -34,12 +34,12 @@ struct Element {
   double largest;         // finite number
   double least_normal;    // positive number
   std::uint32_t poison;   // what outputs hold before a kernel runs: a NaN that no computation produces; its low bits
-  std::uint64_t feature;  // that a kernel must declare; f32 is what every kernel computes that does not refuse it
+  std::uint64_t feature;  // that a kernel must declare; one that declares none of them takes f32
 };
 
 // By dtype. The poison of 16 bits, twice, is that of 32: a word of it is NaN in whatever type it is read.
 inline constexpr std::array kElements = {
-    Element{ATTN_F32, "f32", 4, 0x1p-23, 0x1.fffffep127, 0x1p-126, 0x7fd57fd5, 0},
+    Element{ATTN_F32, "f32", 4, 0x1p-23, 0x1.fffffep127, 0x1p-126, 0x7fd57fd5, ATTN_TAKES_F32},
     Element{ATTN_BF16, "bf16", 2, 0x1p-7, 0x1.fep127, 0x1p-126, 0x7fd5, ATTN_TAKES_BF16},
     Element{ATTN_F16, "f16", 2, 0x1p-10, 65504, 0x1p-14, 0x7fd5, ATTN_TAKES_F16},
 };
@@ -119,6 +119,17 @@ constexpr E round_to(double x) {
     }
   }
   return round_to<E>(f);
+}
+
+// x with as many significant bits as E has, and the range of float: what keeping a number in E costs where its range is no
+// matter. Of finite numbers.
+template <class E>
+constexpr float round_bits_to(float x) {
+  constexpr std::uint32_t kDropped = std::is_same_v<E, Bf16> ? 16 : std::is_same_v<E, F16> ? 13 : 0;
+  if constexpr (kDropped == 0) return x;
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t rounded = bits + (std::uint32_t{1} << kDropped >> 1) - 1 + (bits >> kDropped & 1);
+  return std::bit_cast<float>(rounded >> kDropped << kDropped);
 }
 
 // n elements of this type, widened or rounded.

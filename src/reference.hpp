@@ -56,7 +56,8 @@ std::vector<Row> all_rows(const Problem& problem);
 std::vector<Row> all_keys(const Problem& problem);
 
 // Computes the given rows in T arithmetic, over all cores. Defined for float and double. Inputs of 16 bits are widened, which
-// is exact; plain loops in float then keep 16 bits of the weights that they multiply with values, and of the result.
+// is exact; plain loops in float then keep as many bits of the weights that they multiply as the type has. Rounding the
+// result is left to whoever writes it.
 template <class T>
 ReferenceRows<T> reference(const Problem& problem, const Tensors& inputs, const std::vector<Row>& rows);
 

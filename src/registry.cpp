@@ -19,7 +19,8 @@ constexpr std::array kFeatureNames = {
     FeatureName{ATTN_GQA, "gqa"},         FeatureName{ATTN_DV_DIFFERS, "dv_differs"},
     FeatureName{ATTN_LSE, "lse"},         FeatureName{ATTN_THREADS, "threads"},
     FeatureName{ATTN_DROPOUT, "dropout"}, FeatureName{ATTN_BACKWARD, "backward"},
-    FeatureName{ATTN_TAKES_BF16, "bf16"}, FeatureName{ATTN_TAKES_F16, "f16"},
+    FeatureName{ATTN_TAKES_F32, "f32"},   FeatureName{ATTN_TAKES_BF16, "bf16"},
+    FeatureName{ATTN_TAKES_F16, "f16"},
 };
 
 bool is_of_the_other_pass(const Variant& variant, const Problem& problem) {
@@ -27,7 +28,7 @@ bool is_of_the_other_pass(const Variant& variant, const Problem& problem) {
 }
 
 std::uint64_t lacking_features(const Variant& variant, const Problem& problem, int threads) {
-  return (required_features(problem) | (threads > 1 ? std::uint64_t{ATTN_THREADS} : 0)) & ~variant.features;
+  return (required_features(problem) | (threads > 1 ? std::uint64_t{ATTN_THREADS} : 0)) & ~declared_features(variant);
 }
 
 }  // namespace
@@ -37,6 +38,12 @@ std::string feature_names(std::uint64_t features) {
   for (const auto& [bit, name] : kFeatureNames)
     if (features & bit) names += (names.empty() ? "" : ", ") + std::string(name);
   return names;
+}
+
+std::uint64_t declared_features(const Variant& variant) {
+  std::uint64_t dtypes = 0;
+  for (const Element& element : kElements) dtypes |= element.feature;
+  return variant.features | (variant.features & dtypes ? 0 : std::uint64_t{ATTN_TAKES_F32});
 }
 
 Isa isa_of(const Variant& variant) {

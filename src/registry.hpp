@@ -15,6 +15,9 @@ namespace attn {
 // Names of the feature bits, for lists and messages ("causal, gqa").
 std::string feature_names(std::uint64_t features);
 
+// What a kernel declares, with the dtype that it takes where it names none.
+std::uint64_t declared_features(const Variant& variant);
+
 // Empty when this kernel can compute the problem on this machine with this team; else the reason, one line.
 // Feature bits unknown to this build are ignored in a kernel and never needed by a problem.
 std::string why_not(const Variant& variant, const Problem& problem, int threads);

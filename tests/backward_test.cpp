@@ -238,8 +238,8 @@ TEST_CASE("FLOPs and bytes of a backward pass", "[backward]") {
   const Problem p = parse_problem("b:2/h:4/hkv:2/q:5/k:7/d:6/dv:3/mask:causal/pass:bwd");
   CHECK(flops(p) == 2 * 4 * visible_pairs(p) * (6 * 6 + 4 * 3));
   CHECK(minimal_bytes(p) == 4 * (2 * (2 * 4 * 5 + 2 * 2 * 7) * (6 + 3) + 2 * 4 * 5));
-  CHECK(required_features(p) == (ATTN_CAUSAL | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_BACKWARD));
-  CHECK(required_features(parse_problem("h:1/q:1/d:1/dropout:0.1")) == ATTN_DROPOUT);
+  CHECK(required_features(p) == (ATTN_CAUSAL | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_BACKWARD | ATTN_TAKES_F32));
+  CHECK(required_features(parse_problem("h:1/q:1/d:1/dropout:0.1")) == (ATTN_DROPOUT | ATTN_TAKES_F32));
 }
 
 TEST_CASE("a pass is refused to kernels of the other, and a mask of dropout to kernels without", "[backward]") {

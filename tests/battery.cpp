@@ -47,13 +47,7 @@ std::string reproducer(const Variant& v, const Workload& w, std::uint64_t seed, 
   return fmt::format("attention/{}/{}/{}/threads:{} seed {}: {}", v.name, v.isa, to_string(w), threads, seed, what);
 }
 
-// Weights below 2^-24 are 0 in f16: where values that count have such ones, the yardstick says nothing.
-bool has_no_yardstick(const Fixture& f) {
-  return f.problem().dtype == ATTN_F16 && !(f.oracle.yardstick_error <= kMaxYardstickError);
-}
-
 std::string judge(const Variant& v, const Fixture& f, int threads, const Tensors& outputs) {
-  if (has_no_yardstick(f)) return {};
   const Verdict verdict = check(f.oracle, outputs, v.error_multiple);
   return verdict.passed ? "" : reproducer(v, f.workload, f.seed, threads, verdict.failure);
 }
@@ -649,13 +643,8 @@ std::span<const Check> battery() { return kBattery; }
 
 std::vector<attn_dtype> dtypes_of(const Variant& v) {
   std::vector<attn_dtype> dtypes;
-  for (const Element& element : kElements) {
-    Problem smallest = parse_problem(fmt::format("h:1/q:1/d:1/dtype:{}", element.name));
-    smallest.backward = v.features & ATTN_BACKWARD ? 1 : 0;
-    const bool refused = v.limits != nullptr && v.limits(&smallest) != nullptr;
-    if ((v.features & element.feature) == element.feature && !refused) dtypes.push_back(element.dtype);
-  }
-  if (dtypes.empty()) dtypes.push_back(ATTN_F32);  // one that refuses everything must not pass for it
+  for (const Element& element : kElements)
+    if (declared_features(v) & element.feature) dtypes.push_back(element.dtype);
   return dtypes;
 }
 

@@ -114,7 +114,7 @@ sweep mine.toml '[[problem]]' 'problem = "h:1/q:8/d:4"' 'model = "m"' 'source = 
   '[[problem]]' 'problem = "h:1/q:9/d:4"' 'model = "m"' 'source = "s"'
 
 run list --json
-variants=$(python3 -c 'import json; print(len({row["name"] for row in json.load(open("out")) if "backward" not in row["features"]}))')
+variants=$(python3 -c 'import json; print(len({row["name"] for row in json.load(open("out")) if "backward" not in row["features"] and "f32" in row["features"].split(", ")}))')
 [ "$variants" -ge 5 ] && note ok || note failed 'list --json should name at least 5 variants'
 
 run list

@@ -100,7 +100,7 @@ int run_mutant_process(int argc, char** argv) {
   alarm(kSecondsBeforeHung);
   Fixtures fixtures(Grid::small);
   for (const Check& check : battery().subspan(index_of_check(argv[3]))) {
-    const std::string failure = check.run(mutant, fixtures);
+    const std::string failure = run_in_each_dtype(check, mutant, fixtures);
     std::printf("%s %s\n", check.name, failure.empty() ? "passed" : "failed");
     std::fflush(stdout);  // a crash in the next check must not take this line with it
     if (failure.empty()) continue;

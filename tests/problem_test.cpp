@@ -249,7 +249,8 @@ TEST_CASE("a problem needs exactly the features that its fields ask for", "[prob
       {"h:2/hkv:1/q:3/d:4/dv:5/lse:1/mask:causal", ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_CAUSAL},
   }));
   CAPTURE(text);
-  CHECK(required_features(parse_problem(text)) == features);
+  CHECK(required_features(parse_problem(text)) == (features | ATTN_TAKES_F32));
+  CHECK(required_features(parse_problem(text + "/dtype:f16")) == (features | ATTN_TAKES_F16));
 }
 
 TEST_CASE("validate refuses what would overflow 64 bits and accepts what just fits", "[problem]") {

@@ -19,7 +19,7 @@ void run_nothing(const Args*) {}
 const char* only_even_queries(const Problem* p) { return p->seqlen_q % 2 == 0 ? nullptr : "seqlen_q is odd"; }
 
 constexpr std::uint64_t kAllFeatures = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE |
-                                       ATTN_THREADS | ATTN_DROPOUT | ATTN_TAKES_BF16 | ATTN_TAKES_F16;
+                                       ATTN_THREADS | ATTN_DROPOUT | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16;
 
 Variant row(const char* name, std::uint64_t features, const char* isa = kBaselineIsa) {
   return {.struct_size = sizeof(Variant),
@@ -70,9 +70,18 @@ TEST_CASE("a kernel is denied whatever it did not declare", "[registry]") {
       {"h:2/q:4/d:4/dtype:f16", "f16"},
   }));
   const Problem p = parse_problem(text);
+  const std::uint64_t special = required_features(p) & ~std::uint64_t{ATTN_TAKES_F32};
   CHECK(why_not(row("plain", 0), p, 1) == "plain does not support: " + feature);
   CHECK(why_not(row("able", kAllFeatures), p, 1).empty());
-  CHECK(why_not(row("but_one", kAllFeatures & ~required_features(p)), p, 1) == "but_one does not support: " + feature);
+  CHECK(why_not(row("but_one", kAllFeatures & ~special), p, 1) == "but_one does not support: " + feature);
+}
+
+TEST_CASE("a kernel that names dtypes computes those, one that names none f32", "[registry]") {
+  const Problem f32 = parse_problem("h:2/q:4/d:4"), bf16 = parse_problem("h:2/q:4/d:4/dtype:bf16");
+  CHECK(why_not(row("plain", 0), f32, 1).empty());
+  CHECK(why_not(row("both", ATTN_TAKES_F32 | ATTN_TAKES_BF16), f32, 1).empty());
+  CHECK(why_not(row("tiles", ATTN_TAKES_BF16), f32, 1) == "tiles does not support: f32");
+  CHECK(why_not(row("tiles", ATTN_TAKES_BF16), bf16, 1).empty());
 }
 
 TEST_CASE("a team needs a kernel that declares threads", "[registry]") {
@@ -102,7 +111,7 @@ TEST_CASE("a row of an ISA missing here is refused before anything else is asked
 TEST_CASE("feature names are listed in one order", "[registry]") {
   CHECK(feature_names(0).empty());
   CHECK(feature_names(ATTN_GQA | ATTN_CAUSAL) == "causal, gqa");
-  CHECK(feature_names(kAllFeatures) == "causal, window, gqa, dv_differs, lse, threads, dropout, bf16, f16");
+  CHECK(feature_names(kAllFeatures) == "causal, window, gqa, dv_differs, lse, threads, dropout, f32, bf16, f16");
 }
 
 TEST_CASE("tables are searched by name and ISA", "[registry]") {

@@ -9,6 +9,7 @@
 
 #include "isa.hpp"
 #include "problem_text.hpp"
+#include "registry.hpp"
 #include "tensor.hpp"
 #include "variant.hpp"
 
@@ -23,12 +24,7 @@ inline constexpr const char* kBaselineIsa = "neon64";
 inline constexpr const char* kForeignIsa = "sse2";
 #endif
 
-// Whether a kernel computes f32: all do but those that say so.
-inline bool takes_f32(const Variant& v) {
-  Problem p = parse_problem("h:1/q:1/d:1");
-  p.backward = v.features & ATTN_BACKWARD ? 1 : 0;
-  return v.limits == nullptr || v.limits(&p) == nullptr;
-}
+inline bool takes_f32(const Variant& v) { return declared_features(v) & ATTN_TAKES_F32; }
 
 // The message with which f() refuses its input; empty when it accepts.
 template <class F>

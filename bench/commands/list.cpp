@@ -20,7 +20,7 @@ Json as_json(std::span<const Variant* const> table) {
                     {"isa", row->isa},
                     {"runs_here", missing.empty()},
                     {"reason", missing},
-                    {"features", feature_names(row->features)},
+                    {"features", feature_names(declared_features(*row))},
                     {"error_multiple", row->error_multiple},
                     {"summary", row->summary},
                     {"source", row->source}});
@@ -37,8 +37,8 @@ void print_text(std::span<const Variant* const> table) {
       if (first == nullptr) first = row;
       isas += fmt::format("{}{}{}", isas.empty() ? "" : " ", row->isa, runs_here(isa_of(*row)) ? "" : "(no)");
     }
-    put("{:<18}{}\n{:18}features: {}\n{:18}isas:     {}\n", name, first->summary, "", feature_names(first->features),
-        "", isas);
+    put("{:<18}{}\n{:18}features: {}\n{:18}isas:     {}\n", name, first->summary, "",
+        feature_names(declared_features(*first)), "", isas);
   }
   put("\nLayers around any of them, by a key of the problem:\n ");
   for (std::size_t form = 1; form < kLayerNames.size(); ++form) put(" layer:{}", kLayerNames[form]);

@@ -377,7 +377,5 @@ inline std::size_t bf16_workspace(const Problem* p, std::int32_t threads) {
                                   threads * Worker::bytes(shape));
 }
 
-inline const char* bf16_limits(const Problem* p) { return p->dtype == ATTN_BF16 ? nullptr : "computes bf16 only"; }
-
 }  // namespace
 }  // namespace attn::ATTN_ISA
