@@ -1,9 +1,13 @@
 // The small problems that `verify` checks when none is named, and that `run` checks before it times a kernel for the first
 // time (first_contact.hpp): every mask, both directions of seqlen_q != seqlen_k, grouped heads, batches, odd sizes, long
-// contexts, every fill and layout, dropout, the backward pass, layers.
+// contexts, every fill and layout, dropout, the backward pass, layers; those of attention alone in every dtype.
 #pragma once
 
 #include <array>
+#include <string>
+#include <vector>
+
+#include "problem_text.hpp"
 
 namespace attn::bench {
 
@@ -34,5 +38,15 @@ inline constexpr std::array kVerifyProblems = {
     "b:2/h:3/q:50/k:70/d:16/layer:per_head",
     "h:1/q:60/d:24/dmodel:72/pass:bwd/layer:single",
 };
+
+// The same texts, and again for each dtype that they do not name.
+inline std::vector<std::string> verify_problems_of_all_dtypes() {
+  std::vector<std::string> texts(kVerifyProblems.begin(), kVerifyProblems.end());
+  for (const Element& element : kElements)
+    for (const char* text : kVerifyProblems)
+      if (element.dtype != ATTN_F32 && !parse_workload(text).is_layer())
+        texts.push_back(std::string(text) + "/dtype:" + element.name);
+  return texts;
+}
 
 }  // namespace attn::bench

@@ -151,7 +151,7 @@ int verify(const Options& options, const Context& context) {
   CaseOptions chosen = options.cases;
   const InputOrigin origin(options.inputs);
   if (chosen.sweeps.empty() && chosen.problems.empty() && origin.file() == nullptr)
-    chosen.problems.assign(kVerifyProblems.begin(), kVerifyProblems.end());
+    chosen.problems = verify_problems_of_all_dtypes();
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
   wanted.isolate = true;  // a kernel that crashes or hangs costs its case

@@ -22,6 +22,7 @@ Failure FirstContact::failure_of(const Case& c) {
   for (const char* text : kVerifyProblems) {
     Workload small = parse_workload(text);
     if (small.is_layer() || small.problem.backward != asked.backward) continue;
+    small.problem.dtype = asked.dtype;
     small.problem.lse = small.problem.lse && asked.lse;
     if (asked.batch == 1) small.problem.batch = 1;
     if (asked.heads == 1) small.problem.heads = small.problem.kv_heads = 1;
