@@ -12,7 +12,7 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_CO
 
 mkdir -p project/{tools,src,bench/sweeps,variants}
 cp "$source"/tools/{gate,gate_builds.sh,lib.sh,narrow,isas_here} project/tools
-cp "$source"/src/isa.{cpp,hpp} project/src
+cp "$source"/src/{isa.{cpp,hpp},attn_plugin.h} project/src
 cp "$source"/variants/attn_add_variants.cmake project/variants
 cp "$source"/{CMakePresets.json,.gitignore} project
 cd project || exit 1
@@ -96,7 +96,7 @@ if [ "$(cached $base ATTN_CBLAS)" = ON ]; then pass; else fail 'both sides shoul
 if cmp -s build/bench/attnbench build/gate/attnbench-candidate; then pass; else fail 'its program should be the candidate'; fi
 echo 'int more;' >>bench/main.cpp
 echo 'int more;' >>variants/flash.cpp
-gates 0 'candidate, the work tree: [2-5] files to compile in build/, about' "${flash[@]}"
+gates 0 'candidate, the work tree: [2-6] files to compile in build/, about' "${flash[@]}"
 if cmp -s build/bench/attnbench build/gate/attnbench-candidate; then pass; else fail 'the work tree should be built as it is'; fi
 also '0 of 1 kernels have the same machine code'
 echo 'int shared;' >>variants/shared.h
