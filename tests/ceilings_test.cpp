@@ -202,6 +202,15 @@ TEST_CASE("every ISA that runs here has every ceiling, finite and positive", "[c
       CHECK(ceilings.amx.has_value() == (isa == Isa::amx && runs_here(isa)));
       CHECK(ceilings.dot.has_value() == (implies(isa, Isa::avx512bf16) && runs_here(isa)));
       for (const char* kind : {"f32_fma", "exp2"}) CHECK(to_json(ceilings).at(kind).is_null() == !runs_here(isa));
+      const Json written = Json::array({to_json(ceilings)});
+      const auto rate = [](const std::optional<Ceiling>& c) {
+        return c ? std::optional(c->per_second / 1e9) : std::nullopt;
+      };
+      CHECK(peak_in(written, isa, ATTN_F32, threads) == rate(ceilings.fma));
+      CHECK(peak_in(written, isa, ATTN_BF16, threads) == rate(isa == Isa::amx          ? ceilings.amx
+                                                              : isa == Isa::avx512bf16 ? ceilings.dot
+                                                                                       : ceilings.fma));
+      CHECK_FALSE(peak_in(written, isa, ATTN_F32, threads + 1).has_value());
       if (!runs_here(isa)) continue;
       ++measured;
       for (const auto& ceiling : {ceilings.fma, ceilings.exp2}) {

@@ -127,7 +127,7 @@ grep -q 'h:1/q:9/d:4' out && note ok || note failed 'the table should show every
 [ ! -e mine.json.journal ] && note ok || note failed 'a finished run should leave no journal'
 
 # Every sweep of ours can be read and planned.
-for sweep in "$sweeps"/*.toml; do exits 0 '' run --sweep "$(basename "$sweep" .toml)" --dry-run --variants online_softmax; done
+for sweep in "$sweeps"/*.toml; do exits 0 '' run --sweep "$(basename "$sweep" .toml)" --dry-run --variants online_softmax,naive; done
 
 # The ceilings: a table, JSON, and in the context of a run.
 exits 0 '' roofline --isa native --threads 1

@@ -42,4 +42,8 @@ Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundin
 //    "read": [{"level": "L1", "footprint_bytes": 24576, "bytes_per_second": ...}, ...]}
 Json to_json(const Ceilings& ceilings);
 
+// GFLOP/s that rows of this ISA, dtype and team are shares of (peak_kind), from a list of such objects; empty where it has
+// none.
+std::optional<double> peak_in(const Json& all, Isa isa, attn_dtype dtype, int threads);
+
 }  // namespace attn::bench

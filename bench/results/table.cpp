@@ -6,7 +6,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +15,7 @@
 #include "base/reason.hpp"
 #include "base/slices.hpp"
 #include "cases/input_origin.hpp"
+#include "machine/ceilings.hpp"
 
 namespace attn::bench {
 namespace {
@@ -28,7 +28,7 @@ struct Cell {
   std::string standing;       // among those of its problem
   bool marked = false;        // there is a note on it below the table
   double percent = 0;         // of the ceiling that bounds the case
-  bool of_bandwidth = false;  // else of the FMA peak
+  bool of_bandwidth = false;  // else of the peak of the unit
   std::string what_ran;       // inside the library behind the kernel
 };
 
@@ -123,14 +123,11 @@ std::string common_isa(const Json& document) {
   return common;
 }
 
-// "GFLOP/s" at the head of a ceiling's text; empty without that ceiling.
-std::optional<double> fma_peak(const Json& context, const CaseName& name) {
-  const std::string key = fmt::format("fma_peak_{}_threads_{}", name.isa, name.threads);
-  if (!context.contains(key) || !context[key].is_string()) return std::nullopt;
-  double peak = 0;
-  const auto text = context[key].get<std::string>();
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), peak);
-  return error == std::errc() && peak > 0 ? std::optional(peak) : std::nullopt;
+// In GFLOP/s, what shares of this row are of; empty where the file has no such ceiling.
+std::optional<double> peak_of(const Json& context, const CaseName& name) {
+  const std::optional<Isa> isa = parse_isa(name.isa);
+  if (!isa || !context.contains("ceilings")) return std::nullopt;
+  return peak_in(context["ceilings"], *isa, dtype_of(name.workload.problem), name.threads);
 }
 
 void add_disturbance(Disturbance& d, const Cell& cell, std::optional<double> peak, double pct_peak) {
@@ -189,7 +186,7 @@ Table collect(const Json& document) {
           cell.marked = true;
           table.notes[note_of(mark, reason.get<std::string>())].push_back(short_name_of(name));
         }
-      add_disturbance(table.disturbance, cell, fma_peak(document.at("context"), name), row.value("pct_peak", 0.0));
+      add_disturbance(table.disturbance, cell, peak_of(document.at("context"), name), row.value("pct_peak", 0.0));
       cell.what_ran = without_ruler_fault(row.value("label", ""));
       if (row.contains("prepare_seconds")) {
         auto& [prepare, finish] = table.conversions[column];
@@ -323,8 +320,8 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
     text += without_trailing_space(speeds) + "\n" + without_trailing_space(qualities) + "\n";
   }
   text +=
-      "\nUpper line: GFLOP/s (exact FLOPs of the unmasked pairs) and share of the FMA peak measured beside "
-      "the case.\n"
+      "\nUpper line: GFLOP/s (exact FLOPs of the unmasked pairs) and share of the peak measured beside "
+      "the case, f32 FMA's or,\nof bf16, that of the instruction set's unit for it.\n"
       "Lower line: speedup over naive (one thread), half the range of the turns, and largest error against the fp64 "
       "oracle, scaled.\n";
   if (std::any_of(table.rows.begin(), table.rows.end(), has_standings))

@@ -84,6 +84,11 @@ class Run:
     def fma_peak(self, isa, threads):
         return ceilings.peak(self.context, "f32_fma", isa, threads)
 
+    def peak(self, name):
+        """That of the unit which a row's share is of (peak_kind of bench/machine/ceiling.hpp)."""
+        of_tiles = name.isa == "amx" and "dtype:bf16" in name.problem.split("/")
+        return (self.amx_peak if of_tiles else self.fma_peak)(name.isa, name.threads)
+
     def amx_peak(self, isa, threads):
         return ceilings.peak(self.context, "bf16_amx", isa, threads)
 
