@@ -29,8 +29,9 @@ inline constexpr std::int64_t kTileBytes = kTileLines * kLineBytes;
 // tile instructions read and write, and so may move other code past them.
 inline void order_memory() { asm volatile("" ::: "memory"); }
 
-#if defined(__AMX_BF16__)
-
+// Clang's name for it before version 16 is the second.
+#if defined(__AMX_BF16__) || defined(__AMXBF16__)
+#define ATTN_HARD_TILES
 class HardTiles {
  public:
   HardTiles() {
@@ -137,11 +138,13 @@ class SoftTiles {
   std::array<Tile, 8> tiles_;
 };
 
-#if defined(__AMX_BF16__)
+#if defined(ATTN_HARD_TILES)
 using Tiles = HardTiles;
 #else
+static_assert(!is_isa("amx"), "a row of amx would be computed by tiles in plain C++");
 using Tiles = SoftTiles;
 #endif
+#undef ATTN_HARD_TILES
 
 }  // namespace
 }  // namespace attn::ATTN_ISA
