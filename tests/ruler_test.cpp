@@ -23,13 +23,17 @@ using namespace attn::bench;
 
 Case case_of(const char* workload) { return {find_native(variant_table(), "naive"), parse_workload(workload), 1}; }
 
-// Floats of a tensor by address, and how often its spans cover each.
+// Elements of a tensor by address, and how often its spans cover each.
 std::map<const std::byte*, int> coverage(const TensorView& view) {
+  const std::int64_t element = element_of(view.dtype).bytes;
   std::map<const std::byte*, int> covered;
-  for_each_element(view, [&](float& x, auto...) { covered[reinterpret_cast<const std::byte*>(&x)] = 0; });
+  for (std::int64_t b = 0; b < view.shape[0]; ++b)
+    for (std::int64_t h = 0; h < view.shape[1]; ++h)
+      for (std::int64_t i = 0; i < view.shape[2]; ++i)
+        for (std::int64_t d = 0; d < view.shape[3]; ++d) covered[bytes_of_row(view, b, h, i) + d * element] = 0;
   for (const ReadSpan& span : spans_of(view))
     for (std::int64_t row = 0; row < span.rows; ++row)
-      for (std::int64_t byte = 0; byte < span.row_bytes; byte += 4)
+      for (std::int64_t byte = 0; byte < span.row_bytes; byte += element)
         ++covered[span.data + row * span.stride_bytes + byte];
   return covered;
 }
@@ -55,7 +59,8 @@ std::string table_of(const Json& rows) {
 
 TEST_CASE("the spans of a tensor cover each of its elements once and nothing else", "[ruler]") {
   const auto layout = GENERATE("bhsd", "bshd", "packed");
-  const Workload w = parse_workload(std::string("b:2/h:4/hkv:2/q:5/d:3/layout:") + layout);
+  const auto dtype = GENERATE("f32", "bf16", "f16");
+  const Workload w = parse_workload(std::string("b:2/h:4/hkv:2/q:5/d:3/layout:") + layout + "/dtype:" + dtype);
   const Inputs inputs(w.problem, w.setup, 1);
   for (const auto tensor : {&Tensors::q, &Tensors::k, &Tensors::v}) {
     TensorView view = inputs.tensors().*tensor;
@@ -77,6 +82,7 @@ TEST_CASE("a case has a share of peak, decode a share of bandwidth too", "[ruler
   const auto [workload, decode] = GENERATE(table<const char*, bool>({{"h:2/q:40/d:16", false},
                                                                      {"h:2/q:1/k:300/d:16", true},
                                                                      {"h:2/q:3/k:300/d:16/window:20,0", true},
+                                                                     {"h:2/q:1/k:300/d:16/dtype:bf16", true},
                                                                      {"h:2/hkv:1/q:8/d:16/layout:bshd", true}}));
   CAPTURE(workload);
   const Case c = case_of(workload);

@@ -14,9 +14,6 @@
 namespace attn::bench::gate {
 namespace {
 
-// Loading plugins, or the way to another machine.
-constexpr double kLaunchSeconds = 60;
-
 // The stack begins below the environment: a few bytes more of it move every frame, which some loops feel.
 constexpr std::uint64_t kMostPadding = 4096;
 

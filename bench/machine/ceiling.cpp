@@ -97,12 +97,13 @@ Footprint spans_of(const TensorView& t) {
   struct Axis {
     std::int64_t count, stride_bytes;
   };
+  const std::int64_t element = element_of(t.dtype).bytes;
   std::array<Axis, 4> axes;
-  for (std::size_t a = 0; a < 4; ++a) axes[a] = {t.shape[a], t.stride[a] * std::int64_t{sizeof(float)}};
+  for (std::size_t a = 0; a < 4; ++a) axes[a] = {t.shape[a], t.stride[a] * element};
   std::stable_sort(axes.begin(), axes.end(),
                    [](const Axis& a, const Axis& b) { return a.stride_bytes > b.stride_bytes; });
   // From the innermost axis outwards: each that goes on where the ones inside it end belongs to them.
-  std::vector<Axis> merged = {{1, sizeof(float)}};
+  std::vector<Axis> merged = {{1, element}};
   for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
     if (axis->count == 1) continue;
     Axis& inner = merged.back();

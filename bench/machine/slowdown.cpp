@@ -55,15 +55,16 @@ void spin(double seconds) {
 
 // A cache line of every page of a head, going round the tensors, so that no prefetcher helps.
 void read_scattered(const Args& args, double seconds) {
-  constexpr std::size_t kStride = (4096 + 64) / sizeof(float), kReadsPerLook = 64;
+  constexpr std::size_t kStride = 4096 + 64, kReadsPerLook = 64;
   thread_local std::size_t at = 0;
   const auto keys = static_cast<std::size_t>(args.problem->seqlen_k);
+  const auto element = static_cast<std::size_t>(element_bytes(*args.problem));
   const auto begin = Clock::now();
   do {
     for (const auto* tensor : {&args.k, &args.v}) {
-      const auto* data = static_cast<const float*>(tensor->data);
-      const std::size_t count = (keys - 1) * static_cast<std::size_t>(tensor->row_stride) + 1;
-      for (std::size_t i = 0; i < kReadsPerLook; ++i) benchmark::DoNotOptimize(data[(at += kStride) % count]);
+      const auto* data = static_cast<const std::byte*>(tensor->data);
+      const std::size_t bytes = ((keys - 1) * static_cast<std::size_t>(tensor->row_stride) + 1) * element;
+      for (std::size_t i = 0; i < kReadsPerLook; ++i) benchmark::DoNotOptimize(data[(at += kStride) % bytes]);
     }
   } while (seconds_since(begin) < seconds);
 }

@@ -18,7 +18,7 @@ Footprint kv_footprint(const Problem& p, const Tensors& t) {
   const KeyRange keys = needed_keys(p);
   Footprint footprint;
   for (TensorView view : {t.k, t.v}) {
-    view.data = static_cast<float*>(view.data) + keys.begin * view.stride[2];
+    view.data = bytes_of_row(view, 0, 0, keys.begin);
     view.shape[2] = keys.end - keys.begin;
     for (const ReadSpan& span : spans_of(view)) footprint.push_back(span);
   }
