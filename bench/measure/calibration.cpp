@@ -26,6 +26,7 @@ double measure(const Case& c, bool decode) {
   Problem p = parse_problem(decode ? "h:4/q:1/k:2048/d:64" : "h:2/q:192/d:64");
   const Problem asked = core_problem(c.workload);
   p.backward = asked.backward;
+  p.dtype = asked.dtype;
   if (!why_not(*c.variant, p, c.threads).empty()) p = asked;
   require_default_team();  // which fills the inputs
   form_team(c.threads);
@@ -51,8 +52,9 @@ double oracle_seconds(const Workload& w) {
 }
 
 double Calibration::flops_per_second(const Case& c) {
-  const bool decode = is_decode(core_problem(c.workload));
-  const auto [entry, inserted] = speeds_.try_emplace(std::tuple{c.variant, c.threads, decode}, 0.0);
+  const Problem asked = core_problem(c.workload);
+  const bool decode = is_decode(asked);
+  const auto [entry, inserted] = speeds_.try_emplace(std::tuple{c.variant, c.threads, decode, asked.dtype}, 0.0);
   if (!inserted) return entry->second;
   entry->second = kSlowFlops;
   if (interrupted()) return kSlowFlops;
