@@ -14,14 +14,14 @@ namespace attn {
 // Of data that is only read.
 struct ConstTensorView {
   const void* data = nullptr;
-  attn_dtype dtype = ATTN_F32;
+  std::int32_t dtype = ATTN_F32;
   std::array<std::int64_t, 4> shape{};   // batch, head, row, dim
   std::array<std::int64_t, 4> stride{};  // in elements
 };
 
 struct TensorView {
   void* data = nullptr;
-  attn_dtype dtype = ATTN_F32;
+  std::int32_t dtype = ATTN_F32;
   std::array<std::int64_t, 4> shape{};
   std::array<std::int64_t, 4> stride{};
   constexpr operator ConstTensorView() const { return {data, dtype, shape, stride}; }
@@ -44,14 +44,14 @@ enum class Layout : std::int32_t { bhsd, bshd, packed };
 
 // A dense tensor of this shape in bhsd or bshd order.
 constexpr ConstTensorView dense_view(const void* data, std::array<std::int64_t, 4> shape, Layout layout = Layout::bhsd,
-                                     attn_dtype dtype = ATTN_F32) {
+                                     std::int32_t dtype = ATTN_F32) {
   const auto [batch, heads, rows, dim] = shape;
   return layout == Layout::bhsd ? ConstTensorView{data, dtype, shape, {heads * rows * dim, rows * dim, dim, 1}}
                                 : ConstTensorView{data, dtype, shape, {rows * heads * dim, dim, heads * dim, 1}};
 }
 
 constexpr TensorView dense_view(void* data, std::array<std::int64_t, 4> shape, Layout layout = Layout::bhsd,
-                                attn_dtype dtype = ATTN_F32) {
+                                std::int32_t dtype = ATTN_F32) {
   const ConstTensorView view = dense_view(static_cast<const void*>(data), shape, layout, dtype);
   return {data, view.dtype, view.shape, view.stride};
 }

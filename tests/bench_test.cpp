@@ -237,7 +237,9 @@ TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]"
   const double needed = static_cast<double>(Workbench::bytes_needed(c));
   CAPTURE(grown, needed);
   CHECK(grown > minimal_bytes(c.workload.problem) / 2);
-  CHECK(grown < 1.15 * needed + (1 << 23));  // sanitizers have an eighth of their own
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps what was freed, up to 256 MiB, and has an eighth of its own
+  CHECK(grown < 1.15 * needed + (1 << 23));
+#endif
   CHECK(needed < 3 * grown);                 // nor is it so much that what would fit is refused
 }
 

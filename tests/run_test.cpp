@@ -91,7 +91,7 @@ TEST_CASE("prepare refuses a call with one thing wrong, and names it", "[run]") 
       {"o has last stride 0", [](Call& c) { c.t.o.stride[3] = 0; }},
       {"v is not aligned", [](Call& c) { c.t.v.data = static_cast<char*>(c.t.v.data) + 1; }},
       {"q has dtype bf16; valid: f32", [](Call& c) { c.t.q.dtype = ATTN_BF16; }},
-      {"o has dtype 9; valid: f32", [](Call& c) { c.t.o.dtype = static_cast<attn_dtype>(9); }},
+      {"o has dtype 9; valid: f32", [](Call& c) { c.t.o.dtype = 9; }},
       {"no lse buffer", [](Call& c) { c.t.lse = nullptr; }},
       {"but lse=0", [](Call& c) { c.p.lse = 0; }},
       {"workspace of 99 bytes is too small, fake needs 100", [](Call& c) { c.workspace = c.workspace.first(99); }},
