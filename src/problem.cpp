@@ -2,25 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <limits>
 #include <stdexcept>
+
+#include "problem_keys.hpp"
 
 namespace attn {
 namespace {
 
 using Wide = __int128;
-
-struct Dimension {
-  const char* key;
-  std::int64_t Problem::*field;
-};
-
-constexpr std::array kDimensions = {
-    Dimension{"b", &Problem::batch},      Dimension{"h", &Problem::heads},    Dimension{"hkv", &Problem::kv_heads},
-    Dimension{"q", &Problem::seqlen_q},   Dimension{"k", &Problem::seqlen_k}, Dimension{"d", &Problem::head_dim},
-    Dimension{"dv", &Problem::value_dim},
-};
 
 // sum over i in [0, n) of clamp(i + shift, 0, limit)
 Wide clamped_ramp_sum(Wide n, Wide shift, Wide limit) {
@@ -71,24 +61,10 @@ Wide wide_bytes(const Problem& p) {
 void validate(const Problem& p) {
   if (p.struct_size != sizeof(Problem))
     reject(fmt::format("struct_size={} is not the {} of this build", p.struct_size, sizeof(Problem)));
-  for (const auto& [key, field] : kDimensions)
-    if (p.*field < 1 || p.*field > kMaxDimension)
-      reject(fmt::format("{}={} is not between 1 and {}", key, p.*field, kMaxDimension));
+  for (const ProblemKey& key : problem_keys())
+    if (key.validate != nullptr) key.validate(p, key);
   if (p.heads % p.kv_heads != 0) reject(fmt::format("hkv={} does not divide h={}", p.kv_heads, p.heads));
-  for (const std::int64_t side : {p.window_left, p.window_right})
-    if (side < -1 || side > kMaxDimension)
-      reject(fmt::format("window={},{}: each side is -1 (unlimited) or between 0 and {}", p.window_left, p.window_right,
-                         kMaxDimension));
-  if (p.dtype < 0 || p.dtype >= std::ssize(kElements))
-    reject(fmt::format("dtype={} is not known; valid: 0 to {}", p.dtype, kElements.size() - 1));
-  if (p.lse != 0 && p.lse != 1) reject(fmt::format("lse={} is not 0 or 1", p.lse));
-  if (p.backward != 0 && p.backward != 1) reject(fmt::format("backward={} is not 0 or 1", p.backward));
   if (p.backward && p.lse) reject("lse=1 asks for an output, in the backward pass lse is an input; valid: lse=0");
-  if (!(p.dropout >= 0 && p.dropout < 1)) reject(fmt::format("dropout={} is not in [0, 1)", p.dropout));
-  for (const auto field : {&Problem::batch, &Problem::heads, &Problem::seqlen_q, &Problem::seqlen_k})
-    if (p.dropout > 0 && p.*field > kMaxDropoutDimension)
-      reject(fmt::format("dropout={} needs b, h, q and k of at most {}, which its counters hold", p.dropout,
-                         kMaxDropoutDimension));
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
   if (wide_flops(p) > kMax || wide_bytes(p) > kMax)
     reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads, p.seqlen_q,
@@ -107,15 +83,9 @@ std::int64_t needed_kv_bytes(const Problem& p) {
 }
 
 std::uint64_t required_features(const Problem& p) {
-  const bool windowed = p.window_left >= 0 || p.window_right > 0;
   std::uint64_t features = 0;
-  if (windowed) features |= ATTN_WINDOW;
-  if (is_causal(p) && !windowed) features |= ATTN_CAUSAL;
-  if (p.kv_heads != p.heads) features |= ATTN_GQA;
-  if (p.value_dim != p.head_dim) features |= ATTN_DV_DIFFERS;
-  if (p.lse) features |= ATTN_LSE;
-  if (p.dropout > 0) features |= ATTN_DROPOUT;
-  if (p.backward) features |= ATTN_BACKWARD;
+  for (const ProblemKey& key : problem_keys())
+    if (key.feature.bit != 0 && key.feature.needed(p)) features |= key.feature.bit;
   features |= element_of(p.dtype).feature;
   return features;
 }

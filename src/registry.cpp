@@ -3,25 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
+#include <string_view>
+
+#include "problem_keys.hpp"
 
 namespace attn {
 namespace {
 
-struct FeatureName {
-  std::uint64_t bit;
-  const char* name;
-};
-
-constexpr std::array kFeatureNames = {
-    FeatureName{ATTN_CAUSAL, "causal"},   FeatureName{ATTN_WINDOW, "window"},
-    FeatureName{ATTN_GQA, "gqa"},         FeatureName{ATTN_DV_DIFFERS, "dv_differs"},
-    FeatureName{ATTN_LSE, "lse"},         FeatureName{ATTN_THREADS, "threads"},
-    FeatureName{ATTN_DROPOUT, "dropout"}, FeatureName{ATTN_BACKWARD, "backward"},
-    FeatureName{ATTN_TAKES_F32, "f32"},   FeatureName{ATTN_TAKES_BF16, "bf16"},
-    FeatureName{ATTN_TAKES_F16, "f16"},
-};
+// Of one bit; empty for a bit that nobody knows.
+std::string_view feature_name(std::uint64_t bit) {
+  if (bit == ATTN_THREADS) return "threads";
+  for (const ProblemKey& key : problem_keys())
+    if (key.feature.bit == bit) return key.feature.name;
+  for (const Element& element : kElements)
+    if (element.feature == bit) return element.name;
+  return {};
+}
 
 bool is_of_the_other_pass(const Variant& variant, const Problem& problem) {
   return (variant.features & ATTN_BACKWARD) && !problem.backward;
@@ -35,8 +33,10 @@ std::uint64_t lacking_features(const Variant& variant, const Problem& problem, i
 
 std::string feature_names(std::uint64_t features) {
   std::string names;
-  for (const auto& [bit, name] : kFeatureNames)
-    if (features & bit) names += (names.empty() ? "" : ", ") + std::string(name);
+  for (std::uint64_t rest = features; rest != 0; rest &= rest - 1) {
+    const std::string_view name = feature_name(rest & -rest);
+    if (!name.empty()) names += (names.empty() ? "" : ", ") + std::string(name);
+  }
   return names;
 }
 

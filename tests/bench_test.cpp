@@ -240,7 +240,7 @@ TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]"
 #if !defined(__SANITIZE_ADDRESS__)  // which keeps what was freed, up to 256 MiB, and has an eighth of its own
   CHECK(grown < 1.15 * needed + (1 << 23));
 #endif
-  CHECK(needed < 3 * grown);                 // nor is it so much that what would fit is refused
+  CHECK(needed < 3 * grown);  // nor is it so much that what would fit is refused
 }
 
 TEST_CASE("a result file is whole after every row", "[bench]") {

@@ -117,6 +117,11 @@ run list --json
 variants=$(python3 -c 'import json; print(len({row["name"] for row in json.load(open("out")) if "backward" not in row["features"] and "f32" in row["features"].split(", ")}))')
 [ "$variants" -ge 5 ] && note ok || note failed 'list --json should name at least 5 variants'
 
+run list --keys
+grep -A3 '^dtype ' out | grep -q 'values:  f32|bf16|f16' && note ok || note failed 'list --keys should tell the values of dtype'
+run list --keys --json
+python3 -c "import json; assert {'name': 'lse', 'values': '0|1', 'default': '0', 'feature': 'lse', 'of_layers': False} \\
+  .items() <= next(k for k in json.load(open('out')) if k['name'] == 'lse').items()" && note ok || note failed 'list --keys --json should hold lse'
 run list
 grep -q 'layer:single layer:per_head layer:fused; projections by ' out && note ok || note failed 'list should name the forms of layers'
 

@@ -5,6 +5,7 @@
 #include "base/say.hpp"
 #include "commands/commands.hpp"
 #include "layers/gemm.hpp"
+#include "problem_keys.hpp"
 #include "problem_text.hpp"
 #include "registry.hpp"
 #include "workers/kernels.hpp"
@@ -26,6 +27,26 @@ Json as_json(std::span<const Variant* const> table) {
                     {"source", row->source}});
   }
   return rows;
+}
+
+Json keys_as_json() {
+  Json rows = Json::array();
+  for (const ProblemKey& key : problem_keys())
+    rows.push_back({{"name", key.name},
+                    {"values", values_text(key)},
+                    {"default", key.default_text},
+                    {"feature", key.feature.bit != 0 ? key.feature.name : ""},
+                    {"of_layers", key.of_layers},
+                    {"help", key.help}});
+  return rows;
+}
+
+void print_keys() {
+  put("A problem is key:value, joined by /, in any order: h:12/q:1024/d:64/mask:causal\n\n");
+  for (const ProblemKey& key : problem_keys()) {
+    put("{:<9}{}\n{:9}values:  {}\n{:9}default: {}\n", key.name, key.help, "", values_text(key), "", key.default_text);
+    if (key.feature.bit != 0) put("{:9}feature: {}\n", "", key.feature.name);
+  }
 }
 
 void print_text(std::span<const Variant* const> table) {
@@ -60,9 +81,18 @@ Command add_list(CLI::App& app) {
   CLI::App* command = app.add_subcommand("list", "variants and instruction sets: features, which run here, why not");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "machine-readable");
+  auto keys = std::make_shared<bool>(false);
+  command->add_flag("--keys", *keys, "the keys of a problem instead: values, defaults, meaning");
   auto options = std::make_shared<KernelOptions>();
   add_kernel_options(*command, *options, false);
-  return [json, options](const Context& context) {
+  return [json, keys, options](const Context& context) {
+    if (*keys) {
+      if (*json)
+        put("{}", json_text(keys_as_json()));
+      else
+        print_keys();
+      return 0;
+    }
     const Kernels kernels(context.table, *options, InputOrigin(InputOptions{}));
     if (*json)
       put("{}", json_text(as_json(kernels.table())));
