@@ -6,6 +6,7 @@
 
 #include "dropout.hpp"
 #include "float_control.hpp"
+#include "scores.hpp"
 #include "with_team.hpp"
 
 namespace attn {
@@ -48,21 +49,21 @@ T floored(T sum) {
   return sum > 0 ? sum + static_cast<T>(kLeastNormal) : sum;
 }
 
-// softmax_scale q.k, and the same with absolute values.
+// The score of a pair, and softmax_scale sum_d |q_d k_d|.
 template <class T>
 struct Score {
   T value = 0, size = 0;
 };
 
 template <class T, class E>
-Score<T> reference_score(const E* q, const E* k, std::int64_t head_dim, T scale) {
+Score<T> reference_score(const Problem& p, const E* q, const E* k, T scale) {
   Score<T> score;
-  for (std::int64_t d = 0; d < head_dim; ++d) {
+  for (std::int64_t d = 0; d < p.head_dim; ++d) {
     const T product = static_cast<T>(to_float(q[d])) * static_cast<T>(to_float(k[d]));
     score.value += product;
     score.size += std::fabs(product);
   }
-  return {score.value * scale, score.size * scale};
+  return {score_of(p, score.value * scale), score.size * scale};
 }
 
 template <class T>
@@ -78,7 +79,7 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin)), sizes(probs.size());
   T row_max = kMinusInfinity<T>;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const Score<T> score = reference_score<T>(q, row_of<E>(in.k, row.batch, kv_head, j), p.head_dim, scale);
+    const Score<T> score = reference_score<T>(p, q, row_of<E>(in.k, row.batch, kv_head, j), scale);
     probs[j - keys.begin] = score.value;
     sizes[j - keys.begin] = score.size;
     row_max = std::max(row_max, score.value);
@@ -112,7 +113,7 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   *lse = row_max + std::log(row_sum);
 }
 
-// One pair of the backward pass: its weight as dv meets it, its dS, the scales of their errors, and the size of what the
+// One pair of the backward pass: its weight as dv meets it, the gradient of softmax_scale q.k, the scales of their errors, and the size of what the
 // weight's exponent is the difference of.
 template <class T>
 struct Pair {
@@ -127,8 +128,8 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
   const E* v = row_of<E>(in.v, query.batch, kv_head, j);
   const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.query);
   const Score<T> score =
-      reference_score<T>(row_of<E>(in.q, query.batch, query.head, query.query),
-                         row_of<E>(in.k, query.batch, kv_head, j), p.head_dim, static_cast<T>(softmax_scale(p, in)));
+      reference_score<T>(p, row_of<E>(in.q, query.batch, query.head, query.query),
+                         row_of<E>(in.k, query.batch, kv_head, j), static_cast<T>(softmax_scale(p, in)));
   if (score.value == kMinusInfinity<T>) return {};
   T dp = 0, abs_dp = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
@@ -139,10 +140,11 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
   const T lse = in.lse[(query.batch * p.heads + query.head) * p.seqlen_q + query.query];
   const T prob = std::exp(score.value - lse), abs_prob = raised(prob);
   const T factor = dropout<T>(p, in, query.batch, query.head, query.query, j);
+  const ScoreSlope<T> slope = slope_of(p, score.value, score.size);
   return Pair<T>{.weight = as_kept<E>(prob * factor),
                  .abs_weight = abs_prob * factor,
-                 .ds = as_kept<E>(prob * (factor * dp - delta)),
-                 .abs_ds = floored(abs_prob * (factor * floored(abs_dp) + floored(abs_delta))),
+                 .ds = as_kept<E>(prob * (factor * dp - delta) * slope.value),
+                 .abs_ds = floored(abs_prob * (factor * floored(abs_dp) + floored(abs_delta)) * slope.size),
                  .size = prob >= static_cast<T>(kLeastNormal) ? score.size + std::fabs(lse) : 0};
 }
 

@@ -20,7 +20,7 @@ def code_of(folder):
 
 
 # What kernels may have of src.
-FOR_KERNELS = ("variant.hpp", "dropout.hpp")
+FOR_KERNELS = ("variant.hpp", "scores.hpp", "dropout.hpp")
 
 
 def includes_of(text):

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "dropout.hpp"
+#include "scores.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -28,7 +29,7 @@ void compute_scores(const Args& args, std::int64_t b, std::int64_t h, float* sco
       const E* k = row_of<E>(args.k, b, kv_head_of(p, h), j);
       float dot = 0;
       for (std::int64_t d = 0; d < p.head_dim; ++d) dot += to_float(q[d]) * to_float(k[d]);
-      scores[i * p.seqlen_k + j] = dot * args.softmax_scale;
+      scores[i * p.seqlen_k + j] = score_of(p, dot * args.softmax_scale);
     }
   }
 }

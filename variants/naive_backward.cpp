@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "dropout.hpp"
+#include "scores.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -58,11 +59,12 @@ void backward_row(const Args& args, const Sums& sums, std::int64_t b, std::int64
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const E* k = row_of<E>(args.k, b, kv_head, j);
     const E* v = row_of<E>(args.v, b, kv_head, j);
-    const float score = args.softmax_scale * dot(q, k, p.head_dim);
+    const float score = score_of(p, args.softmax_scale * dot(q, k, p.head_dim));
     if (score == -std::numeric_limits<float>::infinity()) continue;  // its weight is 0, and 0 x inf is not
     const float prob = std::exp(score - lse);
     const float factor = p.dropout > 0 ? dropout_factor(drop, b, h, i, j) : 1.0f;
-    const float ds = args.softmax_scale * prob * (factor * dot(d_o, v, p.value_dim) - delta);
+    const float slope = slope_of(p, score, 0.0f).value;
+    const float ds = args.softmax_scale * slope * prob * (factor * dot(d_o, v, p.value_dim) - delta);
     accumulate(sums.dv + j * p.value_dim, prob * factor, d_o, p.value_dim);
     accumulate(sums.dk + j * p.head_dim, ds, q, p.head_dim);
     accumulate(sums.dq, ds, k, p.head_dim);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "dropout.hpp"
+#include "scores.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -22,6 +23,8 @@ struct CorrectBackward {
   // Whether a pair whose score is -inf is left out.
   static constexpr bool kLeavesOut = true;
 
+  static float score(const Problem& p, float x) { return score_of(p, x); }
+  static float slope(const Problem& p, float score) { return slope_of(p, score, 0.0f).value; }
   static float delta(float do_o) { return do_o; }
   static float prob(float score, float lse) { return std::exp(score - lse); }
   static float factor(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
@@ -58,11 +61,12 @@ void add_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i) {
   for (std::int64_t j = visited.begin; j < visited.end; ++j) {
     const float* k = row_of<float>(a.k, b, kv_head, j);
     const float seen = j >= visible.begin && j < visible.end ? 1.0f : 0.0f;
-    const float score = dot(q, k, p.head_dim) * a.softmax_scale;
+    const float score = Choice::score(p, dot(q, k, p.head_dim) * a.softmax_scale);
     if (Choice::kLeavesOut && score == -std::numeric_limits<float>::infinity()) continue;
     const float prob = seen * Choice::prob(score, lse);
     const float factor = p.dropout > 0 ? Choice::factor(a, b, h, i, j) : 1.0f;
-    const float ds = prob * (Choice::dp(dot(d_o, row_of<float>(a.v, b, kv_head, j), p.value_dim), factor) - delta);
+    const float dp = Choice::dp(dot(d_o, row_of<float>(a.v, b, kv_head, j), p.value_dim), factor);
+    const float ds = prob * (dp - delta) * Choice::slope(p, score);
     add(row_of<float>(a.dv, b, target, j), Choice::weight_of_dv(prob, factor), d_o, p.value_dim);
     add(row_of<float>(a.dk, b, target, j), ds * Choice::scale_of_dk(a), q, p.head_dim);
     add(dq, ds * Choice::scale_of_dq(a), k, p.head_dim);

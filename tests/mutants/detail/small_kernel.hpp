@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "dropout.hpp"
+#include "scores.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -39,6 +40,7 @@ struct Correct {
   static float running_max(float old_max, float score) { return std::max(old_max, score); }
   // Where no score was finite yet, subtracting 0 instead of the maximum avoids -inf - -inf.
   static float shift(float row_max) { return row_max == -kInfinity ? 0 : row_max; }
+  static float score(const Problem& p, float x) { return score_of(p, x); }
   static float exp(float x) { return std::exp(x); }
   static float correction(float old_max, float new_max) { return std::exp(old_max - new_max); }
   static float inverse_sum(float row_sum) { return row_sum == 0 ? 0 : 1 / row_sum; }
@@ -64,7 +66,7 @@ template <class Choice>
 float dot(const Args& a, const float* q, const float* k) {
   float sum = 0;
   for (std::int64_t d = 0; d < Choice::dot_length(*a.problem); ++d) sum += q[d] * k[d];
-  return sum * Choice::scale(a);
+  return Choice::score(*a.problem, sum * Choice::scale(a));
 }
 
 inline bool is_finite(const float* x, std::int64_t n) {
