@@ -36,7 +36,8 @@ Problem problem_of(const Tensors& t, const AttentionOptions& options, bool backw
           .dtype = t.q.dtype,
           .lse = !backward && t.lse != nullptr,
           .dropout = options.dropout,
-          .backward = backward};
+          .backward = backward,
+          .softcap = options.softcap};
 }
 
 void run_chosen(const Tensors& tensors, const AttentionOptions& options, bool backward) {

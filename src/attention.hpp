@@ -18,6 +18,7 @@ struct AttentionOptions {
   float* lse = nullptr;            // [batch, heads, seqlen_q] contiguous, or null
   int threads = 1;
   double dropout = 0;               // probability with which a weight is dropped, in [0, 1)
+  double softcap = 0;               // a score s becomes softcap tanh(s / softcap); 0: it stays as it is
   std::uint64_t seed = 0;           // of the dropout mask (src/dropout.hpp)
   std::int64_t first_head = 0;      // number that the mask gives to head 0: where a call does some heads of a layer
   std::string_view variant = "";    // empty: select() chooses

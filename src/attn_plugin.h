@@ -27,7 +27,8 @@ enum attn_feature {
   ATTN_BACKWARD = 1 << 7,   /* computes the backward pass, and only that: one row does one pass */
   ATTN_TAKES_F32 = 1 << 8,  /* the dtypes that it computes; one that names none computes ATTN_F32 alone */
   ATTN_TAKES_BF16 = 1 << 9,
-  ATTN_TAKES_F16 = 1 << 10
+  ATTN_TAKES_F16 = 1 << 10,
+  ATTN_SOFTCAP = 1 << 11 /* scores are softcap tanh(softmax_scale q.k / softcap) */
 };
 
 /* What is computed. Every field is set; defaults belong to the text form (src/problem_text.hpp). */
@@ -47,6 +48,7 @@ typedef struct attn_problem {
   int32_t lse;          /* 1: lse is an output too; 0 in the backward pass, where it is always an input */
   double dropout;       /* probability with which a weight is dropped, in [0, 1); 0: none */
   int32_t backward;     /* 1: dq, dk and dv from q, k, v, o, lse and do_; 0: o from q, k and v */
+  double softcap;       /* what the absolute value of a score stays below; 0: no limit */
 #if defined(__cplusplus) && __cplusplus >= 202002L
   friend bool operator==(const attn_problem&, const attn_problem&) = default;
 #endif
@@ -66,7 +68,7 @@ typedef struct attn_args {
   uint32_t struct_size;
   int32_t threads; /* team size; 1 unless the kernel declares ATTN_THREADS */
   const attn_problem* problem;
-  float softmax_scale; /* scores are softmax_scale * q.k */
+  float softmax_scale; /* scores are softmax_scale * q.k, perhaps capped */
   attn_input q;        /* [batch, heads, seqlen_q, head_dim] */
   attn_input k;        /* [batch, kv_heads, seqlen_k, head_dim]; query head h reads kv head h / (heads / kv_heads) */
   attn_input v;        /* [batch, kv_heads, seqlen_k, value_dim] */

@@ -127,6 +127,13 @@ void validate_dropout(const Problem& p, const ProblemKey&) {
                          kMaxDropoutDimension));
 }
 
+void validate_softcap(const Problem& p, const ProblemKey&) {
+  // Far inside the range of every dtype's arithmetic, and of use nowhere beyond.
+  constexpr double kLeast = 0x1p-20, kMost = 0x1p20;
+  if (p.softcap != 0 && !(p.softcap >= kLeast && p.softcap <= kMost))
+    reject(fmt::format("softcap={} is not 0 or between {} and {}", p.softcap, kLeast, kMost));
+}
+
 void parse_pass(Workload& w, const ProblemKey& key, std::string_view value) {
   const std::int32_t pass = parse_name(key, value);
   w.problem.backward = pass > 0;
@@ -219,6 +226,19 @@ constexpr std::array kKeys = {
                .print = [](const Workload& w) { return fmt::to_string(w.problem.dropout); },
                .feature = {ATTN_DROPOUT, "dropout", [](const Problem& p) { return p.dropout > 0; }},
                .validate = validate_dropout},
+    ProblemKey{.name = "softcap",
+               .values = "C, such as 50",
+               .names = {},
+               .default_text = "0",
+               .help = "a score s becomes C tanh(s / C); 0: it stays as it is",
+               .always_printed = false,
+               .of_layers = false,
+               .set_default = [](Workload& w) { w.problem.softcap = 0; },
+               .parse = [](Workload& w, const ProblemKey& key,
+                           std::string_view value) { w.problem.softcap = parse_number(key, value); },
+               .print = [](const Workload& w) { return fmt::to_string(w.problem.softcap); },
+               .feature = {ATTN_SOFTCAP, "softcap", [](const Problem& p) { return p.softcap > 0; }},
+               .validate = validate_softcap},
     ProblemKey{
         .name = "pass",
         .values = nullptr,

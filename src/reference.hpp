@@ -9,7 +9,8 @@
 //    softmax and ONNX agree); its weights are 0, and are multiplied like any other: NaN in a value that it sees is NaN.
 //  - NaN in a query row makes that output row NaN and no other. NaN in a masked key or value never reaches an output:
 //    masked pairs are not computed, rather than multiplied by zero.
-//  - lse is the natural logarithm of sum_j exp(softmax_scale * q.k_j) over the visible keys, without dropout.
+//  - lse is the natural logarithm of sum_j exp(score_j) over the visible keys, without dropout. A score is
+//    softmax_scale * q.k_j, or what softcap makes of it (src/scores.hpp): -softcap of -inf, which then has a weight.
 //  - Backward, the same pairs are left out: NaN in a row of q, o or do reaches dk and dv of the keys that it sees and its
 //    own dq; a row that sees no key has dq = 0, a key that no query sees dk = dv = 0. Left out are also pairs whose score
 //    is -inf, since their weight is 0 and the infinite factor of the score must not make NaN of it: a row all of whose
@@ -18,7 +19,8 @@
 //
 // Backward: with P the weights, C = 0 or 1 / (1 - p) where dropped or kept, delta_i = do_i . o_i:
 //   dv_j = sum_i P_ij C_ij do_i,  dS_ij = P_ij (C_ij do_i . v_j - delta_i),
-//   dq_i = softmax_scale sum_j dS_ij k_j,  dk_j = softmax_scale sum_i dS_ij q_i, i over all heads of the group.
+//   dq_i = softmax_scale sum_j dS_ij k_j,  dk_j = softmax_scale sum_i dS_ij q_i, i over all heads of the group;
+// with softcap dS_ij is multiplied by the slope of the score, 1 - (score / softcap)^2.
 //
 // Source: Vaswani et al., "Attention Is All You Need", section 3.2.1; backward: Dao et al., FlashAttention, appendix B.2.
 #pragma once

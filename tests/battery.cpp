@@ -327,6 +327,17 @@ std::string check_dropout(const Variant& v, Fixtures& fixtures) {
   return {};
 }
 
+// Caps around the size of the scores, where tanh bends, far below it and far above.
+std::string check_softcap(const Variant& v, Fixtures& fixtures) {
+  if (!(v.features & ATTN_SOFTCAP)) return {};
+  return run_table(
+      v, fixtures,
+      parse_all({"b:2/h:4/hkv:2/q:33/k:70/d:20/softcap:2/lse:1", "h:2/q:40/d:16/mask:causal/softcap:0.1/lse:1",
+                 "h:2/q:40/k:90/d:16/dv:9/softcap:50/fill:peaked/lse:1",
+                 "h:2/q:40/d:24/softcap:20/fill:ascending/lse:1", "h:1/q:30/d:8/softcap:1000/lse:1",
+                 "h:2/q:33/k:40/d:8/window:9,3/softcap:5/dropout:0.3/fill:integers"}));
+}
+
 std::string check_empty_rows(const Variant& v, Fixtures& fixtures) {
   return run_table(v, fixtures,
                    parse_all({"h:2/q:40/k:3/d:8/mask:causal/lse:1", "h:2/q:70/k:65/d:8/mask:causal/lse:1",
@@ -545,6 +556,7 @@ std::string check_random(const Variant& v, Fixtures& fixtures) {
     Workload w = random_workload(seed);
     // Every third one drops weights, where the kernel can.
     if (seed % 3 == 0 && (v.features & ATTN_DROPOUT)) w.problem.dropout = static_cast<double>(seed % 10) / 10;
+    if (seed % 4 == 0 && (v.features & ATTN_SOFTCAP)) w.problem.softcap = static_cast<double>(seed % 7) * 3;
     const Fixture& f = fixtures.get(adapted(v, fixtures, w), seed);
     const int threads = v.features & ATTN_THREADS ? 1 + static_cast<int>(seed % 3) : 1;
     if (!can_run(v, f, threads)) continue;
@@ -614,6 +626,7 @@ constexpr std::array kBattery = {
     Check{"long_contexts", "is right and repeatable where the keys of a few queries are shared out",
           check_long_contexts},
     Check{"dropout", "drops the same weights as the oracle, for every team", check_dropout},
+    Check{"softcap", "caps scores before softmax", check_softcap},
     Check{"empty_rows", "a row that sees no key gives zeros and lse -inf", check_empty_rows},
     Check{"large_scores", "scores of hundreds neither overflow nor vanish", check_large_scores},
     Check{"nan", "NaN reaches the rows that see it and no other", check_nan_contract},

@@ -42,6 +42,7 @@ Workload random_workload(std::mt19937_64& random) {
   p.window_right = pick(-1, 14);
   p.lse = static_cast<std::int32_t>(pick(0, 1));
   p.backward = p.lse ? 0 : static_cast<std::int32_t>(pick(0, 1));
+  p.softcap = pick(0, 3) == 0 ? static_cast<double>(pick(1, 999)) / 10 : 0;
   p.dropout = pick(0, 1) == 0 ? 0 : static_cast<double>(pick(0, 999)) / 1000;
   w.setup.fill = static_cast<Fill>(pick(0, kFillNames.size() - 1));
   w.setup.layout = static_cast<Layout>(pick(0, 1));
@@ -67,6 +68,8 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
       {"h:1/q:1/d:1/window:-1,0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:causal"},
       {"pass:bwd/dropout:0.10/h:1/q:1/d:1/fill:peaked",
        "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/dropout:0.1/pass:bwd/fill:peaked"},
+      {"softcap:50.0/h:1/q:1/d:1", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/softcap:50"},
+      {"h:1/q:1/d:1/softcap:0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
       {"layer:fused/h:2/q:3/d:4/pass:both/dropout:0.5",
        "b:1/h:2/hkv:2/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/dropout:0.5/pass:both/layer:fused"},
       {"h:1/q:3/d:4/dmodel:12/layer:single",
@@ -120,6 +123,12 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/q:1/d:1/dropout:-0.1", "dropout=-0.1", "[0, 1)"},
       {"h:1/q:1/d:1/dropout:nan", "dropout=nan", "[0, 1)"},
       {"h:1/q:1/d:1/dropout:0.1x", "dropout:0.1x is not a number", "such as 0.1"},
+      {"h:1/q:1/d:1/softcap:-1", "softcap=-1", "0 or between"},
+      {"h:1/q:1/d:1/softcap:nan", "softcap=nan", "0 or between"},
+      {"h:1/q:1/d:1/softcap:inf", "softcap=inf", "0 or between"},
+      {"h:1/q:1/d:1/softcap:1e-30", "softcap=1e-30", "0 or between"},
+      {"h:1/q:1/d:1/softcap:fifty", "softcap:fifty is not a number", "such as 50"},
+      {"h:2/q:1/d:4/softcap:50/layer:fused", "softcap:50", "valid: softcap:0"},
       {"h:1/q:1/k:4294967297/d:1/dropout:0.1", "dropout=0.1", "at most 4294967296"},
       {"h:1/q:1/d:1/pass:back", "pass:back", "valid: fwd, bwd, both"},
       {"h:1/q:1/d:1/pass:bwd/lse:1", "lse=1", "valid: lse=0"},

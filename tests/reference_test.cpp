@@ -44,6 +44,33 @@ double at(const ReferenceRows<double>& rows, std::int64_t r, std::int64_t d) { r
 
 }  // namespace
 
+TEST_CASE("softcap bends scores before softmax, and its slope the gradient", "[reference]") {
+  // One query at 1, keys at 3 and -1 with values 1 and 0: o is the weight of the first.
+  const auto set = [](const Inputs& in) {
+    *row_of<float>(in.tensors().q, 0, 0, 0) = 1;
+    *row_of<float>(in.tensors().k, 0, 0, 0) = 3, *row_of<float>(in.tensors().k, 0, 0, 1) = -1;
+    *row_of<float>(in.tensors().v, 0, 0, 0) = 1, *row_of<float>(in.tensors().v, 0, 0, 1) = 0;
+  };
+  const auto weight = [](double q) { return 1 / (1 + std::exp(2 * std::tanh(-q / 2) - 2 * std::tanh(3 * q / 2))); };
+  const Problem p = parse_problem("h:1/q:1/k:2/d:1/softcap:2");
+  const Inputs in(p, {}, 1);
+  set(in);
+  const ReferenceRows<double> rows = reference<double>(p, in.tensors(), all_rows(p));
+  CHECK(rows.o[0] == Approx(weight(1)).epsilon(1e-12));
+  CHECK(rows.lse[0] == Approx(std::log(std::exp(2 * std::tanh(1.5)) + std::exp(2 * std::tanh(-0.5)))).epsilon(1e-12));
+
+  // With do = 1 the gradient of q is the derivative of o.
+  const Problem backward = parse_problem("h:1/q:1/k:2/d:1/softcap:2/pass:bwd");
+  const Inputs back(backward, {}, 1);
+  set(back);
+  *row_of<float>(back.tensors().do_, 0, 0, 0) = 1;
+  back.update_forward();
+  const double step = 1e-5, slope = (weight(1 + step) - weight(1 - step)) / (2 * step);
+  const ReferenceGradients<double> gradients =
+      reference_gradients<double>(backward, back.tensors(), all_rows(backward), all_keys(backward));
+  CHECK(gradients.dq[0] == Approx(slope).epsilon(1e-6));
+}
+
 TEST_CASE("equal scores give the mean of the visible values and lse = s + log n", "[reference]") {
   const auto text =
       GENERATE("h:2/q:5/k:7/d:4/dv:3", "h:2/q:5/k:7/d:4/dv:3/mask:causal", "h:2/q:7/k:5/d:4/dv:3/mask:causal",

@@ -19,7 +19,8 @@ void run_nothing(const Args*) {}
 const char* only_even_queries(const Problem* p) { return p->seqlen_q % 2 == 0 ? nullptr : "seqlen_q is odd"; }
 
 constexpr std::uint64_t kAllFeatures = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE |
-                                       ATTN_THREADS | ATTN_DROPOUT | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16;
+                                       ATTN_THREADS | ATTN_DROPOUT | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16 |
+                                       ATTN_SOFTCAP;
 
 Variant row(const char* name, std::uint64_t features, const char* isa = kBaselineIsa) {
   return {.struct_size = sizeof(Variant),
@@ -66,6 +67,7 @@ TEST_CASE("a kernel is denied whatever it did not declare", "[registry]") {
       {"h:2/hkv:1/q:4/d:4", "gqa"},
       {"h:2/q:4/d:4/dv:5", "dv_differs"},
       {"h:2/q:4/d:4/lse:1", "lse"},
+      {"h:2/q:4/d:4/softcap:30", "softcap"},
       {"h:2/q:4/d:4/dtype:bf16", "bf16"},
       {"h:2/q:4/d:4/dtype:f16", "f16"},
   }));
@@ -111,7 +113,8 @@ TEST_CASE("a row of an ISA missing here is refused before anything else is asked
 TEST_CASE("feature names are listed in one order", "[registry]") {
   CHECK(feature_names(0).empty());
   CHECK(feature_names(ATTN_GQA | ATTN_CAUSAL) == "causal, gqa");
-  CHECK(feature_names(kAllFeatures) == "causal, window, gqa, dv_differs, lse, threads, dropout, f32, bf16, f16");
+  CHECK(feature_names(kAllFeatures) ==
+        "causal, window, gqa, dv_differs, lse, threads, dropout, f32, bf16, f16, softcap");
 }
 
 TEST_CASE("tables are searched by name and ISA", "[registry]") {

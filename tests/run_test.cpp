@@ -231,6 +231,7 @@ TEST_CASE("attention() agrees with the oracle in bshd order", "[attention]") {
       {"h:2/q:9/k:7/d:8/window:3,0", {.causal = true, .window_left = 3}},
       {"h:3/q:33/d:16/mask:causal", {.causal = true, .threads = 2}},
       {"h:3/q:33/d:16", {.variant = "naive"}},
+      {"h:3/q:33/d:16/mask:causal/softcap:2.5", {.causal = true, .softcap = 2.5}},
   }));
   CAPTURE(text);
   const Problem p = parse_problem(text);

@@ -112,5 +112,5 @@ std::size_t naive_workspace(const Problem* p, std::int32_t) {
 ATTN_VARIANT(naive, .summary = "three plain loops over the whole score matrix",
              .source = "Vaswani et al. 2017, equation 1",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_DROPOUT |
-                         ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
+                         ATTN_SOFTCAP | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = naive_limits, .workspace_bytes = naive_workspace, .run = run_naive)

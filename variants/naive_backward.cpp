@@ -103,6 +103,6 @@ std::size_t naive_backward_workspace(const Problem* p, std::int32_t) {
 ATTN_VARIANT(naive_backward, .summary = "gradients pair after pair, weights recomputed from lse",
              .source = "Dao et al. 2022, appendix B.2",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_DROPOUT | ATTN_BACKWARD |
-                         ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
+                         ATTN_SOFTCAP | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = naive_backward_workspace,
              .run = run_naive_backward)

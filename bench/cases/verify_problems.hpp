@@ -30,6 +30,8 @@ inline constexpr std::array kVerifyProblems = {
     "h:1/q:1/d:1",
     "h:3/q:17/k:3/d:3/mask:causal/lse:1",
     "b:2/h:4/hkv:2/q:100/k:131/d:40/mask:causal/lse:1/dropout:0.2",
+    "h:4/hkv:2/q:80/k:131/d:40/mask:causal/lse:1/softcap:20",
+    "h:2/q:90/d:64/mask:causal/softcap:3/pass:bwd",
     "h:2/q:200/d:64/pass:bwd",
     "b:2/h:6/hkv:2/q:97/k:203/d:48/dv:33/mask:causal/dropout:0.1/pass:bwd/layout:bshd",
     "h:3/q:260/d:80/window:40,7/pass:bwd/layout:packed/fill:peaked",

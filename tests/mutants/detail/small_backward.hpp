@@ -90,7 +90,7 @@ void backward(const Args* args) {
 }
 
 inline constexpr std::uint64_t kBackwardFeatures =
-    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_THREADS | ATTN_DROPOUT | ATTN_BACKWARD;
+    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_THREADS | ATTN_DROPOUT | ATTN_BACKWARD | ATTN_SOFTCAP;
 
 }  // namespace
 }  // namespace attn::ATTN_ISA

@@ -138,7 +138,7 @@ std::size_t workspace(const Problem* p, std::int32_t threads) {
 }
 
 inline constexpr std::uint64_t kAllFeatures =
-    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS | ATTN_DROPOUT;
+    ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS | ATTN_DROPOUT | ATTN_SOFTCAP;
 
 }  // namespace
 }  // namespace attn::ATTN_ISA
