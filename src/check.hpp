@@ -65,6 +65,10 @@ Oracle make_oracle(const Problem& problem, const Tensors& inputs, std::uint64_t 
 // FLOPs that make_oracle spends, and for a backward pass its inputs' o and lse, for planning.
 std::int64_t oracle_flops(const Problem& problem);
 
+// Of the outputs of a layer, relative to the largest element of a tensor: products of a depth of about a thousand, each good
+// for sqrt(depth) eps, twice.
+inline constexpr double kLayerTolerance = 64 * 0x1p-23;
+
 struct Verdict {
   bool passed = false;
   // Of the element of o or the gradients that comes nearest to its row's tolerance, or exceeds it most; finite even when

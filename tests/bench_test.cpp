@@ -15,6 +15,7 @@
 #include "commands/measure.hpp"
 #include "commands/plan.hpp"
 #include "folder.hpp"
+#include "measure/layer_subject.hpp"
 #include "measure/workbench.hpp"
 #include "registry.hpp"
 #include "results/result_file.hpp"
@@ -31,6 +32,21 @@ const Variant& native(const char* name) { return *find_native(variant_table(), n
 
 Case some_case(const char* workload = "h:4/hkv:2/q:17/d:8/mask:causal/fill:peaked", int threads = 1) {
   return {&native("naive"), parse_workload(workload), threads};
+}
+
+// naive, with a fault that no output of a layer shows.
+void naive_and_beyond(const Args* args) {
+  native("naive").run(args);
+  const Problem& p = *args->problem;
+  row_of<float>(args->o, p.batch - 1, p.heads - 1, p.seqlen_q - 1)[p.value_dim] = 0;
+}
+
+void naive_and_query(const Args* args) {
+  native("naive").run(args);
+  volatile float* q = const_cast<float*>(row_of<float>(args->q, 0, 0, 0));
+  const float kept = *q;
+  *q = 7;
+  *q = kept;
 }
 
 Json row(const std::string& name) { return {{"name", name}, {"run_name", name}}; }
@@ -220,6 +236,26 @@ TEST_CASE("a case beyond memory or the case limit is skipped with its figures", 
   const Plan quick = make_plan(cases, {.max_case_seconds = 1e-9, .memory_bytes = std::int64_t{1} << 40});
   REQUIRE(quick.skipped.size() == 1);
   CHECK(quick.skipped[0].text.find("--max-case-seconds") != std::string::npos);
+}
+
+TEST_CASE("the core of a layer is held to what it may write", "[bench]") {
+  const auto [run, failure] = GENERATE(table<void (*)(const Args*), std::string>(
+      {{naive_and_beyond, "it wrote past the end of o"}, {naive_and_query, "it wrote to an input"}}));
+  Variant faulty = *find_native(variant_table(), "naive");
+  faulty.run = run;
+  const Case c{&faulty, parse_workload("h:2/q:33/d:16/layer:fused"), 1};
+  Workbench bench(1);
+  CHECK(bench.prepare(c).verdict().failure == "as the core of the layer, called by itself: " + failure);
+}
+
+TEST_CASE("a layer that wrote to its inputs is wrong", "[bench]") {
+  const Workload w = parse_workload("h:2/q:33/d:16/layer:fused");
+  LayerWorkload workload(w, 1);
+  LayerSubject subject({find_native(variant_table(), "naive"), w, 1}, workload);
+  subject.call();
+  CHECK(subject.damage().empty());
+  const_cast<LayerInputs&>(workload.inputs()).x.data[5] += 1;
+  CHECK(subject.damage() == "the layer wrote to its inputs or weights");
 }
 
 TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]") {

@@ -5,7 +5,7 @@
 
 #include "catch.hpp"
 #include "inputs.hpp"
-#include "measure/layer_case.hpp"
+#include "measure/layer_subject.hpp"
 #include "measure/measurement.hpp"
 #include "measure/workbench.hpp"
 #include "mutant_tables.hpp"
@@ -86,24 +86,24 @@ TEST_CASE("outputs of layers follow the signs of their weights to the bit", "[si
         }
         CAPTURE(to_string(w));
         LayerWorkload workload(w, 3);
-        LayerCase layer_case({find_native(variant_table(), w.problem.backward ? "naive_backward" : "naive"), w, 1},
+        LayerSubject subject({find_native(variant_table(), w.problem.backward ? "naive_backward" : "naive"), w, 1},
                              workload);
         const auto call = [&] {
-          layer_case.poison();
-          layer_case.call();
+          subject.poison();
+          subject.call();
         };
         call();
-        const std::vector<std::byte> expected = layer_case.output_bits();
+        const std::vector<std::byte> expected = subject.output_bits();
         std::mt19937_64 random(7);
         for (int i = 0; i < 5; ++i) {
-          layer_case.change_inputs(random);
+          subject.change_inputs(random);
           call();
         }
-        layer_case.restore_inputs();
-        CHECK(layer_case.output_bits() == expected);
-        CHECK(layer_case.check().passed);
+        subject.restore_inputs();
+        CHECK(subject.output_bits() == expected);
+        CHECK(subject.check().passed);
         call();
-        CHECK(layer_case.output_bits() == expected);
+        CHECK(subject.output_bits() == expected);
       }
 }
 
@@ -137,20 +137,20 @@ TEST_CASE("kernels that remember do not get through in a layer", "[sign_flips]")
 TEST_CASE("before a backward pass alone, dy is never what it was", "[sign_flips]") {
   const Workload w = parse_workload("h:2/q:9/d:8/pass:bwd/layer:fused");
   LayerWorkload workload(w, 3);
-  LayerCase layer_case({find_native(variant_table(), "naive_backward"), w, 1}, workload);
+  LayerSubject subject({find_native(variant_table(), "naive_backward"), w, 1}, workload);
   const std::vector<float> first = workload.inputs().dy.data;
   std::mt19937_64 random(7);
   for (std::vector<float> before = first; const int turn : {1, 2, 3, 4, 5, 6, 7, 8}) {
     CAPTURE(turn);
-    layer_case.change_inputs(random);
+    subject.change_inputs(random);
     CHECK(workload.inputs().dy.data != first);
     CHECK(workload.inputs().dy.data != before);
     before = workload.inputs().dy.data;
   }
-  layer_case.call();
-  layer_case.restore_inputs();
+  subject.call();
+  subject.restore_inputs();
   CHECK(workload.inputs().dy.data == first);
-  CHECK(layer_case.check().passed);
+  CHECK(subject.check().passed);
 }
 
 }  // namespace attn::bench

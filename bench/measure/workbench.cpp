@@ -14,7 +14,6 @@
 #include "base/timing.hpp"
 #include "machine/cpus.hpp"
 #include "machine/openmp_team.hpp"
-#include "machine/slowdown.hpp"
 #include "machine/team.hpp"
 #include "measure/input_watch.hpp"
 
@@ -85,16 +84,17 @@ std::string why_not_cold(const Workload& w, std::int64_t last_level_bytes) {
 
 PreparedWorkload::PreparedWorkload(const Workload& w, const InputSource& source, std::int64_t last_level_bytes)
     : workload((require_default_team(), w)),  // which fills the inputs
-      inputs(w.is_layer() ? parse_problem("h:1/q:1/d:1") : w.problem, w.setup, source),
+      problem(core_problem(w)),
+      // A layer's core meets tensors in this order, too.
+      inputs(problem, w.is_layer() ? Setup{.layout = Layout::bshd} : w.setup, source),
       hash(inputs.hash()),
       seed_(source.seed) {
-  if (w.is_layer()) layer.emplace(w, source.seed);
   const std::int64_t copies = copies_needed(w, last_level_bytes);
-  for (std::int64_t copy = 1; copy < copies; ++copy) further_copies.push_back(inputs.copy(w.problem, w.setup));
+  for (std::int64_t copy = 1; copy < copies; ++copy) further_copies.push_back(inputs.copy(problem, w.setup));
 }
 
 const Oracle& PreparedWorkload::oracle() {
-  if (!oracle_) oracle_ = make_oracle(workload.problem, inputs.tensors(), seed_);
+  if (!oracle_) oracle_ = make_oracle(problem, inputs.tensors(), seed_);
   return *oracle_;
 }
 
@@ -107,10 +107,7 @@ bool PreparedWorkload::inputs_are_intact() const {
 }
 
 PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before)
-    : case_(c),
-      workload_(workload),
-      workspace_(workload.layer ? 0 : attn::workspace_bytes(*c.variant, c.workload.problem, c.threads)),
-      written_(workload.copies(), 0) {
+    : case_(c), workload_(workload) {
   if (get_ready()) check_first_call(checked_before);
 }
 
@@ -130,14 +127,8 @@ bool PreparedCase::get_ready() {
     marks_["loose_tolerance"] =
         fmt::format("its author asks for {:g} times the tolerance of others", case_.variant->error_multiple);
   try {
-    const Variant& variant = with_slowdown(*case_.variant, case_name(case_));
-    if (workload_.layer) layer_ = std::make_unique<LayerCase>(case_, *workload_.layer);
-    for (std::size_t copy = 0; copy < workload_.copies() && layer_ == nullptr; ++copy) {
-      const auto begin = Clock::now();
-      args_.emplace_back(variant, attn::prepare(variant, workload_.workload.problem, workload_.copy(copy).tensors(),
-                                                case_.threads, workspace_.bytes()));
-      if (case_.variant->prepare != nullptr) prepare_seconds_ = seconds_since(begin);
-    }
+    subject_ =
+        case_.workload.is_layer() ? make_layer_subject(case_, workload_) : make_attention_subject(case_, workload_);
   } catch (const EnvironmentError&) {
     throw;
   } catch (const std::runtime_error& error) {
@@ -147,11 +138,16 @@ bool PreparedCase::get_ready() {
 }
 
 void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before) {
-  if (!checked_before && layer_ == nullptr) workload_.oracle();  // from inputs that no call of this kernel has touched
-  poison();
+  const bool is_layer = case_.workload.is_layer();
+  if (!checked_before && is_layer) {
+    check_core();
+    if (!verdict_.passed) return;
+  }
+  if (!checked_before && !is_layer) workload_.oracle();  // from inputs that no call of this kernel has touched
+  subject_->poison();
   CallerState caller(case_.threads);
   std::optional<InputWatch> watch;
-  if (layer_ == nullptr) watch.emplace(inputs(0));
+  if (!is_layer) watch.emplace(inputs(0));
   const TeamClock team;
   const auto begin = Clock::now();
   call();
@@ -162,82 +158,62 @@ void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before)
     const std::string suspect = suspicion_of(team.use(1));
     if (suspect.empty()) threads_used_ = team.threads_used();  // else threads_used() looks again, once teams rest
   }
-  finish(0);
-  checked_ = outputs(0);
+  subject_->finish(0);
+  checked_ = subject_->output_bits(0);
   checksum_ = checksum_of(checked_);
   std::string changes = caller.mend_changes();
   if (wrote) changes = "it wrote to an input";
-  if (checked_before == checksum_ && workload_.inputs_are_intact() && overrun().empty())
+  if (checked_before == checksum_ && subject_->damage().empty())
     verdict_.passed = true;
   else
     judge(0);
   if (verdict_.passed && case_.threads > 1) call_again_by_a_team();
   if (std::string later = caller.mend_changes(); changes.empty()) changes = std::move(later);
   if (verdict_.passed && !changes.empty()) fail(changes);
-  if (layer_ == nullptr) look_for_untimed_work();
+  if (!is_layer) look_for_untimed_work();
+}
+
+void PreparedCase::check_core() {
+  workload_.oracle();
+  const std::unique_ptr<Subject> core = make_attention_subject(case_, workload_);
+  core->poison();
+  CallerState caller(case_.threads);
+  InputWatch watch(inputs(0));
+  core->call();
+  core->finish(0);
+  verdict_ = core->check(0);
+  if (watch.saw_a_write()) fail("it wrote to an input");
+  if (const std::string damage = core->damage(); !damage.empty()) fail(damage);
+  if (const std::string changes = caller.mend_changes(); !changes.empty()) fail(changes);
+  if (!verdict_.passed) fail("as the core of the layer, called by itself: " + verdict_.failure);
 }
 
 void PreparedCase::call_again_by_a_team() {
   const auto begin = Clock::now();
   for (int i = 0; i < kFurtherTeamCalls && verdict_.passed && seconds_since(begin) < kFurtherTeamSeconds; ++i) {
-    poison();
+    subject_->poison();
     call();
-    finish(0);
-    if (outputs(0) != checked_) judge(0);
+    subject_->finish(0);
+    if (subject_->output_bits(0) != checked_) judge(0);
   }
-}
-
-void PreparedCase::finish(std::size_t copy) {
-  if (layer_ != nullptr) return;
-  if (case_.variant->finish == nullptr) return;
-  finish_seconds_ = seconds_of([&] { args_[copy].finish(); });
-}
-
-void PreparedCase::poison() const {
-  if (layer_ != nullptr) return layer_->poison();
-  for (std::size_t copy = 0; copy < copies(); ++copy) inputs(copy).poison_outputs();
-  std::fill(written_.begin(), written_.end(), 0);
-  attn::poison(workspace_.bytes());
-  next_ = 0;
 }
 
 void PreparedCase::begin_calls() {
   caller_.emplace(case_.threads);
-  if (layer_ != nullptr) return layer_->poison();
-  if (!std::exchange(let_stand_, !let_stand_)) poison();
-  std::fill(written_.begin(), written_.end(), 0);
-  next_ = 0;
+  if (!std::exchange(let_stand_, !let_stand_)) subject_->poison();
+  subject_->forget_calls();
 }
 
 void PreparedCase::disturb() {
-  if (layer_ == nullptr && case_.variant->prepare != nullptr) return;
+  if (!subject_->changes_cheaply()) return;
   change_inputs();
   if (random_() % 2 == 0) return;
-  std::vector<std::span<std::byte>> all = layer_ != nullptr ? layer_->outputs() : inputs(next_).outputs();
-  if (layer_ == nullptr) all.push_back(workspace_.bytes());
-  for (const std::span<std::byte> bytes : all) {
+  for (const std::span<std::byte> bytes : subject_->written_next()) {
     if (bytes.empty()) continue;
     const std::size_t words = std::min(bytes.size(), kDisturbedBytes) / sizeof kPoison;
     const std::size_t first = random_() % (bytes.size() / sizeof kPoison - words + 1);
     attn::poison(bytes.subspan(first * sizeof kPoison, words * sizeof kPoison));
   }
-}
-
-void PreparedCase::change_inputs() {
-  if (layer_ != nullptr) return layer_->change_inputs(random_);
-  SignFlips& flips = flips_.try_emplace(next_, case_.workload.problem, inputs(next_).tensors()).first->second;
-  flips.turn(random_);
-  try {
-    args_[next_].prepare_again();
-  } catch (const std::runtime_error&) {  // the inputs are others', too
-    flips.restore();
-    throw;
-  }
-}
-
-void PreparedCase::restore_inputs() {
-  for (auto& [copy, flips] : flips_) flips.restore();
-  for (const auto& [copy, flips] : std::exchange(flips_, {})) args_[copy].prepare_again();
 }
 
 void PreparedCase::note_growth(std::int64_t bytes) {
@@ -261,10 +237,10 @@ void PreparedCase::look_for_untimed_work() {
   double output_bytes = 0;
   for (const std::span<std::byte> output : inputs(0).outputs()) output_bytes += static_cast<double>(output.size());
   if (case_.variant->prepare != nullptr) {
-    look("prepare", seconds_of([&] { args_[0].prepare_again(); }),
-         static_cast<double>(minimal_bytes(workload_.workload.problem)) - output_bytes);
+    look("prepare", subject_->prepare_again_seconds(),
+         static_cast<double>(minimal_bytes(workload_.problem)) - output_bytes);
   }
-  if (case_.variant->finish != nullptr) look("finish", finish_seconds_, output_bytes);
+  if (case_.variant->finish != nullptr) look("finish", finish_seconds(), output_bytes);
 }
 
 void PreparedCase::fail(std::string failure) {
@@ -274,42 +250,25 @@ void PreparedCase::fail(std::string failure) {
 }
 
 void PreparedCase::judge(std::size_t copy) {
-  if (layer_ != nullptr) {
-    verdict_ = layer_->check();
-    return;
-  }
-  verdict_ = check(workload_.oracle(), inputs(copy).tensors(), case_.variant->error_multiple);
-  if (!workload_.inputs_are_intact()) fail("it wrote to an input");
-  if (const std::string where = overrun(); !where.empty()) fail("it wrote past the end of " + where);
-}
-
-std::string PreparedCase::overrun() const {
-  if (!workspace_.slack_is_intact()) return "its workspace";
-  for (std::size_t copy = 0; copy < copies(); ++copy)
-    if (std::string where = inputs(copy).overrun(); !where.empty()) return where;
-  return {};
+  verdict_ = subject_->check(copy);
+  if (const std::string damage = subject_->damage(); !damage.empty()) fail(damage);
 }
 
 void PreparedCase::check_again() {
   const std::string changes = caller_ ? caller_->mend_changes() : "";
   caller_.reset();
-  if (layer_ != nullptr) {
-    layer_->restore_inputs();
-    if (verdict_.passed && outputs(0) != checked_) judge(0);
-  } else {
-    for (std::size_t copy = 0; copy < copies(); ++copy)
-      if (written_[copy]) finish(copy);
-    restore_inputs();
-    if (!workload_.inputs_are_intact() || !overrun().empty()) return judge(0);
-    for (std::size_t copy = 0; copy < copies() && verdict_.passed; ++copy)
-      if (written_[copy] && outputs(copy) != checked_) judge(copy);
-  }
+  const std::vector<std::size_t> written = subject_->written();
+  for (const std::size_t copy : written) subject_->finish(copy);
+  subject_->restore_inputs();
+  if (!subject_->damage().empty()) return judge(0);
+  for (const std::size_t copy : written)
+    if (verdict_.passed && subject_->output_bits(copy) != checked_) judge(copy);
   if (verdict_.passed && !changes.empty()) fail(changes);
 }
 
 std::string PreparedCase::suspicion_of(const TeamUse& use) const {
   // A layer has serial parts; and how long a quota stopped the threads is not told.
-  return suspicion(case_.threads, use, layer_ != nullptr || marks_.count("oversubscribed") > 0);
+  return suspicion(case_.threads, use, case_.workload.is_layer() || marks_.count("oversubscribed") > 0);
 }
 
 int PreparedCase::threads_used() {
@@ -332,16 +291,6 @@ int PreparedCase::threads_used() {
   }
   if (!suspect.empty()) marks_["suspect_threads"] = suspect;
   return threads_used_;
-}
-
-std::size_t PreparedCase::skip_copies(std::int64_t count) const {
-  const std::size_t first = next_;
-  next_ = (first + static_cast<std::size_t>(count)) % copies();
-  return first;
-}
-
-std::vector<std::byte> PreparedCase::outputs(std::size_t copy) const {
-  return layer_ != nullptr ? layer_->output_bits() : inputs(copy).output_bits();
 }
 
 PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> checked_before) {
@@ -369,16 +318,15 @@ void Workbench::renew_if_written(const Workload& w) {
 }
 
 std::int64_t Workbench::workload_bytes(const Workload& w, std::int64_t last_level_bytes) {
-  if (w.is_layer()) return layer_bytes(w);
-  const double inputs =
-      static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(w.problem));
-  return saturated(inputs + static_cast<double>(oracle_bytes(w.problem)));
+  const Problem p = core_problem(w);
+  const double inputs = static_cast<double>(copies_needed(w, last_level_bytes)) * static_cast<double>(inputs_bytes(p));
+  const double of_layer = w.is_layer() ? static_cast<double>(layer_bytes(w)) : 0;
+  return saturated(inputs + static_cast<double>(oracle_bytes(p)) + of_layer);
 }
 
 std::int64_t Workbench::bytes_needed(const Case& c, std::int64_t last_level_bytes) {
   const Problem& p = c.workload.problem;
   const auto workspace = static_cast<double>(attn::workspace_bytes(*c.variant, core_problem(c.workload), c.threads));
-  if (c.workload.is_layer()) return saturated(static_cast<double>(layer_bytes(c.workload)) + workspace);
   const double output = 2.0 * static_cast<double>(elements(shape_o(p)) * element_bytes(p)) * (p.backward ? 3 : 1);
   return saturated(static_cast<double>(workload_bytes(c.workload, last_level_bytes)) + workspace + output);
 }

@@ -16,12 +16,12 @@
 #include "machine/caches.hpp"
 #include "measure/caller_state.hpp"
 #include "measure/case_verdict.hpp"
-#include "measure/layer_case.hpp"
-#include "measure/sign_flips.hpp"
+#include "measure/subject.hpp"
 #include "run.hpp"
 
 namespace attn::bench {
 
+class LayerWorkload;
 struct TeamUse;
 
 // Inputs, their hash before any kernel ran, and what is expected of them.
@@ -30,9 +30,10 @@ struct PreparedWorkload {
                    std::int64_t last_level_bytes = bench::last_level_bytes());
 
   Workload workload;
-  Inputs inputs;                       // of a layer a single element, which nobody reads
-  std::optional<LayerWorkload> layer;  // only of a layer
-  std::vector<Inputs> further_copies;  // of the same contents; only for cache:cold
+  Problem problem;  // that the kernel computes: of a layer its core's
+  Inputs inputs;
+  std::shared_ptr<LayerWorkload> layer;  // made by the first case of a layer
+  std::vector<Inputs> further_copies;    // of the same contents; only for cache:cold
   std::uint64_t hash;
 
   // Computed when first asked for.
@@ -41,6 +42,7 @@ struct PreparedWorkload {
   const Inputs& copy(std::size_t i) const { return i == 0 ? inputs : further_copies[i - 1]; }
   // No kernel wrote to an input of any copy.
   bool inputs_are_intact() const;
+  std::uint64_t seed() const { return seed_; }
 
  private:
   std::uint64_t seed_;
@@ -66,24 +68,18 @@ class PreparedCase {
   const CaseVerdict& verdict() const { return verdict_; }
   // Of the outputs that were checked.
   std::uint64_t checksum() const { return checksum_; }
-  std::size_t workspace_bytes() const { return workspace_.size(); }
+  std::size_t workspace_bytes() const { return subject_ == nullptr ? 0 : subject_->scratch_bytes(); }
   // Memory of its own.
-  std::size_t bytes() const { return workspace_.size() + checked_.size(); }
+  std::size_t bytes() const { return workspace_bytes() + checked_.size(); }
   // Before calls that are to be checked by check_again(). Every other time outputs and workspace are poisoned; else they
   // stand, for a kernel to be caught that takes them for its answer.
   void begin_calls();
   // The inputs of the next call are others than before (sign_flips.hpp), and so is its answer.
-  void change_inputs();
+  void change_inputs() { subject_->change_inputs(random_); }
   // The same between two slices of the timed calls, and now and then poisons a part of outputs and workspace.
   void disturb();
   // On the next copy of the inputs.
-  void call() const {
-    if (layer_ != nullptr) return layer_->call();
-    const std::size_t copy = next_;
-    next_ = copy + 1 == args_.size() ? 0 : copy + 1;
-    written_[copy] = 1;
-    args_[copy].run();
-  }
+  void call() const { subject_->call(); }
   // Of the call that was checked.
   double first_call_seconds() const { return first_call_seconds_; }
   // Threads that were at work in calls, nothing else running; 0 where the system does not tell. May call.
@@ -91,18 +87,14 @@ class PreparedCase {
   // "oversubscribed", "untimed_work", "loose_tolerance"; and once threads_used() was asked "suspect_threads"; each with
   // the reason.
   const std::map<std::string, std::string>& marks() const { return marks_; }
-  // Seconds that the kernel's own prepare and finish took for one set of inputs; 0 for kernels without.
-  double prepare_seconds() const { return prepare_seconds_; }
-  double finish_seconds() const { return finish_seconds_; }
-  std::string what_ran() const { return args_.empty() ? "" : args_[0].what_ran(); }
-  // Seconds of a call in the parts of a layer, over the calls since poison(); zeros of anything else.
-  layers::LayerTimes part_seconds() const { return layer_ == nullptr ? layers::LayerTimes{} : layer_->times(); }
-  // Of a layer's forward pass, measured now, its time over that of its parts alone (layer_case.hpp); else 0.
-  double over_parts() { return layer_ == nullptr ? 0 : layer_->over_parts(); }
+  double prepare_seconds() const { return subject_->prepare_seconds(); }
+  double finish_seconds() const { return subject_->finish_seconds(); }
+  std::string what_ran() const { return subject_ == nullptr ? "" : subject_->what_ran(); }
+  layers::LayerTimes part_seconds() const { return subject_->part_seconds(); }
+  double over_parts() { return subject_->over_parts(); }
   std::size_t copies() const { return workload_.copies(); }
   const Inputs& inputs(std::size_t copy) const { return workload_.copy(copy); }
-  // Leaves out the next `count` copies, which somebody else reads; returns the first of them.
-  std::size_t skip_copies(std::int64_t count) const;
+  std::size_t skip_copies(std::int64_t count) const { return subject_->skip_copies(count); }
   // After the calls since begin_calls(): the outputs must be the checked ones bit for bit, but for the signs that follow
   // from those of the inputs; if not, they go to the oracle again. The inputs are put back, and what else a kernel leaves
   // alone (caller_state.hpp) must be as it was.
@@ -115,33 +107,24 @@ class PreparedCase {
   // False, and the verdict failed, when the kernel cannot be called.
   bool get_ready();
   void check_first_call(std::optional<std::uint64_t> checked_before);
+  // The core of a layer by itself, where what it reads and writes is guarded.
+  void check_core();
   void call_again_by_a_team();
-  void poison() const;
-  void restore_inputs();
   void look_for_untimed_work();
   void fail(std::string failure);
   std::string suspicion_of(const TeamUse& use) const;
-  void finish(std::size_t copy);
   void judge(std::size_t copy);
-  std::vector<std::byte> outputs(std::size_t copy) const;
-  // The buffer behind whose end somebody wrote; empty while nobody did.
-  std::string overrun() const;
 
   Case case_;
   PreparedWorkload& workload_;
-  AlignedBuffer workspace_;
-  std::vector<PreparedArgs> args_;  // of every copy; none of a layer
-  std::unique_ptr<LayerCase> layer_;
-  std::map<std::size_t, SignFlips> flips_;  // of the copies whose inputs are changed
+  std::unique_ptr<Subject> subject_;
   std::mt19937_64 random_{std::random_device{}()};
   std::optional<CallerState> caller_;  // since begin_calls()
   bool let_stand_ = false;             // next time
   int grown_in_a_row_ = 0;
-  mutable std::size_t next_ = 0;
-  mutable std::vector<char> written_;  // copies whose outputs were written since they were poisoned
   std::map<std::string, std::string> marks_;
   int threads_used_ = 0;
-  double first_call_seconds_ = 0, prepare_seconds_ = 0, finish_seconds_ = 0;
+  double first_call_seconds_ = 0;
   std::vector<std::byte> checked_;
   std::uint64_t checksum_ = 0;  // of checked_
   CaseVerdict verdict_;

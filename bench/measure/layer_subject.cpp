@@ -1,9 +1,10 @@
-#include "measure/layer_case.hpp"
+#include "measure/layer_subject.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -13,6 +14,7 @@
 #include "attention.hpp"
 #include "base/timing.hpp"
 #include "layers/head.hpp"
+#include "measure/workbench.hpp"
 
 namespace attn::bench {
 namespace {
@@ -36,6 +38,16 @@ MultiHeadConfig config_of(const Workload& w) {
           .form = w.layer.form == LayerForm::per_head ? Form::per_head : Form::fused};
 }
 
+// FNV-1a over words.
+std::uint64_t add_to_hash(std::uint64_t hash, const std::vector<float>& values) {
+  for (const float x : values) hash = (hash ^ std::bit_cast<std::uint32_t>(x)) * 0x100000001b3;
+  return hash;
+}
+
+std::uint64_t add_to_hash(std::uint64_t hash, const LinearWeights& linear) {
+  return add_to_hash(add_to_hash(hash, linear.weight), linear.bias);
+}
+
 bool has_forward(const Workload& w) { return !w.problem.backward || w.layer.both; }
 
 }  // namespace
@@ -57,6 +69,12 @@ LayerInputs::LayerInputs(const Workload& w, std::uint64_t seed_)
     fill(linear->weight, deviation, random);
     fill(linear->bias, 0.5f, random);
   }
+}
+
+std::uint64_t LayerInputs::hash() const {
+  std::uint64_t hash = 1;
+  for (const Sequence* s : {&x, &context, &dy}) hash = add_to_hash(hash, s->data);
+  return add_to_hash(add_to_hash(hash, weights.in), weights.out);
 }
 
 std::vector<std::pair<const char*, std::vector<float>*>> LayerOutputs::all(const Workload& w) {
@@ -115,6 +133,11 @@ void Layer::turn(LayerFlips& flips, std::mt19937_64& random) {
 
 void Layer::undo(const LayerFlips& flips) { single_ ? flips.undo(single_->weights) : flips.undo(multi_->weights); }
 
+std::uint64_t Layer::hash() const {
+  if (multi_) return add_to_hash(add_to_hash(1, multi_->weights.in), multi_->weights.out);
+  return add_to_hash(add_to_hash(add_to_hash(1, single_->weights.q), single_->weights.k), single_->weights.v);
+}
+
 void LayerWorkload::scale_dy(float factor) {
   for (float& x : inputs_.dy.data) x *= factor;
 }
@@ -128,8 +151,7 @@ Verdict LayerWorkload::check(LayerOutputs& outputs) {
     layer.forward(inputs_, *expected_, plain);
     if (workload_.problem.backward) layer.backward(inputs_, *expected_, plain);
   }
-  Verdict verdict{.tolerance = 64 * std::numeric_limits<float>::epsilon(),
-                  .rows_checked = outputs.y.tokens() + outputs.dx.tokens()};
+  Verdict verdict{.tolerance = kLayerTolerance, .rows_checked = outputs.y.tokens() + outputs.dx.tokens()};
   const auto actual = outputs.all(workload_), expected = expected_->all(workload_);
   for (std::size_t t = 0; t < actual.size(); ++t) {
     const std::vector<float>&a = *actual[t].second, &e = *expected[t].second;
@@ -149,21 +171,26 @@ Verdict LayerWorkload::check(LayerOutputs& outputs) {
   return verdict;
 }
 
-LayerCase::LayerCase(const Case& c, LayerWorkload& workload)
+LayerSubject::LayerSubject(const Case& c, LayerWorkload& workload)
     : what_(c.workload), workload_(workload), layer_(c.workload, workload.inputs()), flips_(c.workload.problem) {
   execution_ = {.threads = c.threads, .seed = workload.inputs().seed, .times = &times_};
   (c.variant->features & ATTN_BACKWARD ? execution_.backward_kernel : execution_.kernel) = c.variant;
   if (!has_forward(what_)) layer_.forward(workload_.inputs(), outputs_, execution_);
+  hash_ = workload_.inputs().hash() ^ layer_.hash();
 }
 
-void LayerCase::call() {
+std::string LayerSubject::damage() const {
+  return (workload_.inputs().hash() ^ layer_.hash()) == hash_ ? "" : "the layer wrote to its inputs or weights";
+}
+
+void LayerSubject::call() {
   ++calls_;
   execution_.times = &times_;
   if (has_forward(what_)) layer_.forward(workload_.inputs(), outputs_, execution_);
   if (what_.problem.backward) layer_.backward(workload_.inputs(), outputs_, execution_);
 }
 
-void LayerCase::change_inputs(std::mt19937_64& random) {
+void LayerSubject::change_inputs(std::mt19937_64& random) {
   if (!has_forward(what_)) {
     // Neither what it was nor what it is.
     constexpr std::array kFactors = {-1.0f, 2.0f, -2.0f, 0.5f, -0.5f};
@@ -179,7 +206,7 @@ void LayerCase::change_inputs(std::mt19937_64& random) {
   if (single) workload_.turn_dy(flips_);
 }
 
-void LayerCase::restore_inputs() {
+void LayerSubject::restore_inputs() {
   if (const float back = 1 / std::exchange(dy_factor_, 1.0f); back != 1) {
     workload_.scale_dy(back);
     for (const auto& [name, values] : outputs_.all(what_))
@@ -195,30 +222,34 @@ void LayerCase::restore_inputs() {
   flips_.forget();
 }
 
-std::vector<std::span<std::byte>> LayerCase::outputs() {
+std::vector<std::span<std::byte>> LayerSubject::written_next() {
   std::vector<std::span<std::byte>> all;
   for (const auto& [name, values] : outputs_.all(what_)) all.push_back(std::as_writable_bytes(std::span(*values)));
   return all;
 }
 
-void LayerCase::poison() {
-  for (const std::span<std::byte> output : outputs()) attn::poison(output);
+void LayerSubject::poison() {
+  for (const std::span<std::byte> output : written_next()) attn::poison(output);
+  forget_calls();
+}
+
+void LayerSubject::forget_calls() {
   times_ = {};
   calls_ = 0;
 }
 
-std::vector<std::byte> LayerCase::output_bits() {
+std::vector<std::byte> LayerSubject::output_bits(std::size_t) {
   std::vector<std::byte> bits;
-  for (const std::span<std::byte> output : outputs()) bits.insert(bits.end(), output.begin(), output.end());
+  for (const std::span<std::byte> output : written_next()) bits.insert(bits.end(), output.begin(), output.end());
   return bits;
 }
 
-LayerTimes LayerCase::times() const {
+LayerTimes LayerSubject::part_seconds() const {
   const double calls = static_cast<double>(std::max<std::int64_t>(calls_, 1));
   return {times_.projections / calls, times_.core / calls, times_.concat / calls};
 }
 
-double LayerCase::over_parts() {
+double LayerSubject::over_parts() {
   if (what_.problem.backward) return 0;
   const LayerInputs& in = workload_.inputs();
   const LinearWeights &w = in.weights.in, &w_out = in.weights.out;
@@ -266,6 +297,11 @@ std::int64_t layer_bytes(const Workload& w) {
   const std::int64_t weights = w.layer.d_model * ((p.heads + 2 * p.kv_heads) * p.head_dim + w.layer.d_model);
   // Activations, gradients, the expected ones and copies of the outputs.
   return 4 * 4 * (3 * tokens * features + 2 * weights);
+}
+
+std::unique_ptr<Subject> make_layer_subject(const Case& c, PreparedWorkload& workload) {
+  if (workload.layer == nullptr) workload.layer = std::make_shared<LayerWorkload>(c.workload, workload.seed());
+  return std::make_unique<LayerSubject>(c, *workload.layer);
 }
 
 }  // namespace attn::bench

@@ -1,4 +1,4 @@
-// LayerCase: a layer of src/layers as a case: its tensors, its calls, and what they are checked against. The row's variant
+// LayerSubject: a layer of src/layers as a subject: its tensors, its calls, and what they are checked against. The row's variant
 // is the core of the pass that the row names; where a row has both passes, the core of the other is what select() takes.
 #pragma once
 
@@ -9,16 +9,16 @@
 #include <span>
 #include <vector>
 
-#include "cases/case.hpp"
-#include "check.hpp"
-#include "layers/attention_layers.hpp"
 #include "measure/layer_flips.hpp"
+#include "measure/subject.hpp"
 
 namespace attn::bench {
 
 // Inputs, weights and a gradient of the output, seeded; shared by all variants of a workload.
 struct LayerInputs {
   LayerInputs(const Workload& workload, std::uint64_t seed);
+  // Of every byte of them but the seed.
+  std::uint64_t hash() const;
 
   std::uint64_t seed;
   bool cross;  // keys and values come from the context
@@ -45,6 +45,8 @@ class Layer {
 
   void turn(LayerFlips& flips, std::mt19937_64& random);
   void undo(const LayerFlips& flips);
+  // Of its weights.
+  std::uint64_t hash() const;
 
  private:
   std::optional<layers::SingleHeadAttention> single_;
@@ -60,8 +62,7 @@ class LayerWorkload {
   const LayerInputs& inputs() const { return inputs_; }
   void scale_dy(float factor);
   void turn_dy(const LayerFlips& flips) { flips.turn_columns(inputs_.dy); }
-  // Errors are differences relative to the largest element of a tensor. They pass up to 64 eps: products of a depth of
-  // about a thousand, each good for sqrt(depth) eps, twice.
+  // Errors are differences relative to the largest element of a tensor; they pass up to kLayerTolerance.
   Verdict check(LayerOutputs& outputs);
 
  private:
@@ -70,24 +71,27 @@ class LayerWorkload {
   std::optional<LayerOutputs> expected_;
 };
 
-class LayerCase {
+class LayerSubject : public Subject {
  public:
-  LayerCase(const Case& c, LayerWorkload& workload);
+  LayerSubject(const Case& c, LayerWorkload& workload);
 
-  void call();
-  void poison();
-  // What the core meets from now on is another, and what is expected of the layer follows, until restore_inputs(), which
-  // also makes of the outputs of the last call what they would have been.
-  void change_inputs(std::mt19937_64& random);
-  void restore_inputs();
-  std::vector<std::span<std::byte>> outputs();
-  std::vector<std::byte> output_bits();
-  Verdict check() { return workload_.check(outputs_); }
-  // Seconds of a call in each part, over the calls since poison().
-  layers::LayerTimes times() const;
+  void call() override;
+  void poison() override;
+  void forget_calls() override;
+  std::vector<std::size_t> written() const override { return {0}; }
+  std::vector<std::span<std::byte>> written_next() override;
+  // What the core meets from now on is another, and what is expected of the layer follows.
+  void change_inputs(std::mt19937_64& random) override;
+  void restore_inputs() override;
+  void finish(std::size_t) override {}
+  std::vector<std::byte> output_bits(std::size_t copy = 0) override;
+  Verdict check(std::size_t = 0) override { return workload_.check(outputs_); }
+  // A core that writes to its own inputs is found when it is checked by itself (workbench.hpp).
+  std::string damage() const override;
+  layers::LayerTimes part_seconds() const override;
   // Time of a forward pass relative to its products plus its core, as the fused form has them, each called by itself right
   // after: 1 for a layer that costs nothing beyond them. 0 where there is a backward pass.
-  double over_parts();
+  double over_parts() override;
 
  private:
   Workload what_;
@@ -99,9 +103,7 @@ class LayerCase {
   layers::LayerTimes times_;
   std::int64_t calls_ = 0;
   layers::Execution execution_;
+  std::uint64_t hash_;  // of inputs and weights
 };
-
-// Bytes of tensors that a layer case works on, about.
-std::int64_t layer_bytes(const Workload& workload);
 
 }  // namespace attn::bench
