@@ -69,7 +69,7 @@ double lse_error(double actual, double expected) {
 }
 
 float* lse_of(const Problem& p, const Tensors& t, const Row& row) {
-  return t.lse + (row.batch * p.heads + row.head) * p.seqlen_q + row.query;
+  return t.lse + (row.batch * p.heads + row.head) * p.seqlen_q + row.index;
 }
 
 // A tensor that is judged: how its rows are called, and its expected values in the order of the rows.
@@ -93,7 +93,7 @@ double lse_size(const Oracle& oracle, std::size_t r) {
 }
 
 std::string where(const Judged& t, const Row& row, std::int64_t d) {
-  return fmt::format("{}[b={}, h={}, {}={}, d={}]", t.name, row.batch, row.head, t.row_name, row.query, d);
+  return fmt::format("{}[b={}, h={}, {}={}, d={}]", t.name, row.batch, row.head, t.row_name, row.index, d);
 }
 
 std::vector<Judged> judged_tensors(const Oracle& oracle, const Tensors& t) {
@@ -157,7 +157,7 @@ std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
 
 bool is_finite(const TensorView& t, const Row& row) {
   return with_element(t.dtype, [&]<class E>(E) {
-    const E* x = row_of<E>(t, row.batch, row.head, row.query);
+    const E* x = row_of<E>(t, row.batch, row.head, row.index);
     return std::all_of(x, x + t.shape[3], [](E value) { return std::isfinite(to_float(value)); });
   });
 }
@@ -237,20 +237,20 @@ std::string check_unsampled_output(const Oracle& oracle, const Tensors& t, const
   std::vector<float> o(static_cast<std::size_t>(p.value_dim));
   for (const Row& row : all_rows(p)) {
     const float bound = factor * oracle.max_abs_value[row.batch * p.kv_heads + kv_head_of(p, row.head)];
-    const std::int64_t r = (row.batch * p.heads + row.head) * p.seqlen_q + row.query;
+    const std::int64_t r = (row.batch * p.heads + row.head) * p.seqlen_q + row.index;
     const bool bounded = oracle.unbounded.empty() || !oracle.unbounded[r];
-    read_row(t.o, row.batch, row.head, row.query, o.data());
+    read_row(t.o, row.batch, row.head, row.index, o.data());
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
       if (bounded && !(std::fabs(o[d]) <= bound))
         return fmt::format("{} = {} exceeds max|v| = {}", where(judged, row, d), o[d], bound);
     }
     if (!p.lse) continue;
     const float lse = *lse_of(p, t, row);
-    const KeyRange keys = visible_keys(p, row.query);
+    const KeyRange keys = visible_keys(p, row.index);
     const bool sees_nothing = keys.begin == keys.end;
     if (std::bit_cast<std::uint32_t>(lse) == kPoison ||
         (bounded && !(sees_nothing ? std::isinf(lse) && lse < 0 : std::isfinite(lse))))
-      return fmt::format("lse[b={}, h={}, q={}] = {} was not written or is not finite", row.batch, row.head, row.query,
+      return fmt::format("lse[b={}, h={}, q={}] = {} was not written or is not finite", row.batch, row.head, row.index,
                          lse);
   }
   return {};
@@ -304,7 +304,7 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
     for (std::size_t r = 0; r < t.rows.size(); ++r) {
       const Row& row = t.rows[r];
       const double of_row = error_multiple * tolerance_of(oracle.yardstick_error, t.size[r]);
-      read_row(t.actual, row.batch, row.head, row.query, actual.data());
+      read_row(t.actual, row.batch, row.head, row.index, actual.data());
       for (std::int64_t d = 0; d < t.actual.shape[3]; ++d) {
         const std::size_t e = r * t.actual.shape[3] + d;
         const double error = scaled_error(element, actual[d], t.expected[e], t.denominator[e]);
@@ -328,7 +328,7 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
         error_multiple * 3 * std::max(oracle.yardstick_lse_error, kLseRounding * kEps) * (1 + size);
     if (!(lse_error(actual, expected) <= tolerance) && verdict.failure.empty())
       verdict.failure = fmt::format("lse[b={}, h={}, q={}] = {}, expected {:.9g} +- {:.3g}", row.batch, row.head,
-                                    row.query, actual, expected, tolerance);
+                                    row.index, actual, expected, tolerance);
   }
   if (oracle.sampled)
     for (const Judged& t : tensors)
@@ -336,7 +336,7 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
         verdict.failure = check_unsampled(t, [&](const Row& row) {
           if (p.backward) return oracle.unbounded.empty();  // a row reaches every key that it sees
           return oracle.unbounded.empty() ||
-                 !oracle.unbounded[(row.batch * p.heads + row.head) * p.seqlen_q + row.query];
+                 !oracle.unbounded[(row.batch * p.heads + row.head) * p.seqlen_q + row.index];
         });
   if (oracle.sampled && !p.backward && verdict.failure.empty())
     verdict.failure = check_unsampled_output(oracle, outputs, tensors[0]);

@@ -10,6 +10,7 @@
 
 #include "problem_text.hpp"
 #include "reference.hpp"
+#include "roles.hpp"
 #include "with_team.hpp"
 
 namespace attn {
@@ -34,8 +35,6 @@ float normal(std::uint64_t bits) {
   const std::int32_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
   return (static_cast<float>(sum) - kMean) * kInverseDeviation;
 }
-
-enum class Role { q, k, v, do_ };
 
 // ascending and descending: the first feature of q is positive and that of k a ramp over the keys, which adds
 // 0 ... kRampScore to the scores. steep: kSteepScore a key.
@@ -183,12 +182,16 @@ void validate_given(const Tensors& given, const Problem& p) {
       throw std::invalid_argument(fmt::format("{} is [{}], {} needs [{}]", name, fmt::join(t.shape, ", "),
                                               to_short_string(Workload{.problem = p}), fmt::join(shape, ", ")));
   };
-  demand("q", given.q, shape_q(p));
-  demand("k", given.k, shape_k(p));
-  demand("v", given.v, shape_v(p));
+  for (const TensorRole& role : kTensorRoles)
+    if (role.given) demand(role.name, given.*role.view, role.shape(p));
 }
 
-std::uint64_t hash_values(const Tensors& t) { return hash_rows(t.v, hash_rows(t.k, hash_rows(t.q, 0))); }
+std::uint64_t hash_values(const Tensors& t) {
+  std::uint64_t hash = 0;
+  for (const TensorRole& role : kTensorRoles)
+    if (role.given) hash = hash_rows(t.*role.view, hash);
+  return hash;
+}
 
 namespace {
 
@@ -199,7 +202,7 @@ void compute_forward(const Problem& p, const Tensors& t) {
   const ReferenceRows<double> expected = reference<double>(forward, t, rows);
   for (std::size_t r = 0; r < rows.size(); ++r) {
     t.lse[r] = static_cast<float>(expected.lse[r]);
-    write_row(t.o, rows[r].batch, rows[r].head, rows[r].query, &expected.o[r * p.value_dim]);
+    write_row(t.o, rows[r].batch, rows[r].head, rows[r].index, &expected.o[r * p.value_dim]);
   }
 }
 
@@ -235,41 +238,27 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : prob
     const std::int64_t bytes = (elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p))) * element_bytes(p);
     set_packed_views(p, allocate(inputs_, "qkv", bytes), tensors_.q, tensors_.k, tensors_.v);
     if (p.backward) set_packed_views(p, allocate(outputs_, "dqkv", bytes), tensors_.dq, tensors_.dk, tensors_.dv);
-  } else {
-    tensors_.q = dense(inputs_, "q", shape_q(p));
-    tensors_.k = dense(inputs_, "k", shape_k(p));
-    tensors_.v = dense(inputs_, "v", shape_v(p));
-    if (p.backward) {
-      tensors_.dq = dense(outputs_, "dq", shape_q(p));
-      tensors_.dk = dense(outputs_, "dk", shape_k(p));
-      tensors_.dv = dense(outputs_, "dv", shape_v(p));
-    }
   }
-  std::vector<Buffer>& of_forward = p.backward ? inputs_ : outputs_;
-  tensors_.o = dense(of_forward, "o", shape_o(p));
+  for (const TensorRole& role : kTensorRoles) {
+    TensorView& view = tensors_.*role.view;
+    if (const Use use = role.use(p); use != Use::absent && view.data == nullptr)
+      view = dense(use == Use::read ? inputs_ : outputs_, role.name, role.shape(p));
+  }
   if (p.lse || p.backward)
-    tensors_.lse = reinterpret_cast<float*>(allocate(of_forward, "lse", p.batch * p.heads * p.seqlen_q * kLseBytes));
-  if (p.backward) tensors_.do_ = dense(inputs_, "do", shape_o(p));
+    tensors_.lse = reinterpret_cast<float*>(
+        allocate(p.backward ? inputs_ : outputs_, "lse", p.batch * p.heads * p.seqlen_q * kLseBytes));
   poison_outputs();
 }
 
 Inputs::Inputs(const Problem& p, const Setup& setup, const InputSource& source, Placement placement)
     : Inputs(p, setup, placement) {
   tensors_.seed = source.seed;
-  const auto fill_by_role = [&](const TensorView& t, Role role) {
-    with_team(default_team(), [&] { fill(t, p, setup.fill, role, source.seed); });
-  };
-  if (setup.fill != Fill::file) {
-    fill_by_role(tensors_.q, Role::q);
-    fill_by_role(tensors_.k, Role::k);
-    fill_by_role(tensors_.v, Role::v);
-  } else {
-    copy_given(source);
-  }
-  if (!p.backward) return;
-  // The gradient of o is nobody's file: it is made from the seed.
-  fill_by_role(tensors_.do_, Role::do_);
-  update_forward();
+  if (setup.fill == Fill::file) copy_given(source);
+  // What is nobody's file, as the gradient of o, is made from the seed.
+  for (const TensorRole& role : kTensorRoles)
+    if (role.filled && role.use(p) == Use::read && !(role.given && setup.fill == Fill::file))
+      with_team(default_team(), [&] { fill(tensors_.*role.view, p, setup.fill, role.role, source.seed); });
+  if (p.backward) update_forward();
 }
 
 void Inputs::update_forward() const {
@@ -280,9 +269,8 @@ void Inputs::copy_given(const InputSource& source) const {
   if (source.given == nullptr) throw std::invalid_argument("fill:file copies given tensors, and none are given");
   validate_given(*source.given, problem_);
   with_team(default_team(), [&] {
-    copy_rows(source.given->q, tensors_.q);
-    copy_rows(source.given->k, tensors_.k);
-    copy_rows(source.given->v, tensors_.v);
+    for (const TensorRole& role : kTensorRoles)
+      if (role.given) copy_rows(source.given->*role.view, tensors_.*role.view);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "problem_keys.hpp"
+#include "roles.hpp"
 
 namespace attn {
 namespace {
@@ -46,12 +47,14 @@ Wide wide_flops(const Problem& p) {
 }
 
 Wide wide_bytes(const Problem& p) {
-  const Wide query_elements = saturating_product({p.batch, p.heads, p.seqlen_q, Wide{p.head_dim} + p.value_dim});
-  const Wide key_elements = saturating_product({p.batch, p.kv_heads, p.seqlen_k, Wide{p.head_dim} + p.value_dim});
+  Wide tensor_elements = 0;
+  for (const TensorRole& role : kTensorRoles) {
+    const std::array<std::int64_t, 4> shape = role.shape(p);
+    if (role.use(p) != Use::absent) tensor_elements += saturating_product({shape[0], shape[1], shape[2], shape[3]});
+  }
   const bool has_lse = p.lse || p.backward;
   const Wide lse_bytes = has_lse ? saturating_product({p.batch, p.heads, p.seqlen_q, kLseBytes}) : 0;
-  const Wide tensor_bytes = (query_elements + key_elements) * element_bytes(p);
-  return (p.backward ? 2 : 1) * tensor_bytes + lse_bytes;  // backward: each tensor and its gradient
+  return tensor_elements * element_bytes(p) + lse_bytes;
 }
 
 [[noreturn]] void reject(const std::string& message) { throw std::invalid_argument(message); }

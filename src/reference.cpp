@@ -72,8 +72,8 @@ constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 template <class T, class E>
 void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T* abs_value, T* lse, T* score_size) {
   const std::int64_t kv_head = kv_head_of(p, row.head);
-  const KeyRange keys = visible_keys(p, row.query);
-  const E* q = row_of<E>(in.q, row.batch, row.head, row.query);
+  const KeyRange keys = visible_keys(p, row.index);
+  const E* q = row_of<E>(in.q, row.batch, row.head, row.index);
   const T scale = static_cast<T>(softmax_scale(p, in));
 
   std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin)), sizes(probs.size());
@@ -100,7 +100,7 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   const T divisor = row_sum == 0 ? 1 : row_sum;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const E* v = row_of<E>(in.v, row.batch, kv_head, j);
-    const T factor = dropout<T>(p, in, row.batch, row.head, row.query, j);
+    const T factor = dropout<T>(p, in, row.batch, row.head, row.index, j);
     const T prob = as_kept<E>(probs[j - keys.begin] / divisor * factor);
     const T abs_prob = raised(probs[j - keys.begin]) / divisor * factor;
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
@@ -126,9 +126,9 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
                                       T abs_delta) {
   const std::int64_t kv_head = kv_head_of(p, query.head);
   const E* v = row_of<E>(in.v, query.batch, kv_head, j);
-  const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.query);
+  const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.index);
   const Score<T> score =
-      reference_score<T>(p, row_of<E>(in.q, query.batch, query.head, query.query),
+      reference_score<T>(p, row_of<E>(in.q, query.batch, query.head, query.index),
                          row_of<E>(in.k, query.batch, kv_head, j), static_cast<T>(softmax_scale(p, in)));
   if (score.value == kMinusInfinity<T>) return {};
   T dp = 0, abs_dp = 0;
@@ -137,9 +137,9 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
     dp += product;
     abs_dp += std::fabs(product);
   }
-  const T lse = in.lse[(query.batch * p.heads + query.head) * p.seqlen_q + query.query];
+  const T lse = in.lse[(query.batch * p.heads + query.head) * p.seqlen_q + query.index];
   const T prob = std::exp(score.value - lse), abs_prob = raised(prob);
-  const T factor = dropout<T>(p, in, query.batch, query.head, query.query, j);
+  const T factor = dropout<T>(p, in, query.batch, query.head, query.index, j);
   const ScoreSlope<T> slope = slope_of(p, score.value, score.size);
   return Pair<T>{.weight = as_kept<E>(prob * factor),
                  .abs_weight = abs_prob * factor,
@@ -151,8 +151,8 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
 // do . o and the sum of the products' absolute values.
 template <class T, class E>
 std::pair<T, T> reference_delta(const Problem& p, const Tensors& in, const Row& query) {
-  const E* o = row_of<E>(in.o, query.batch, query.head, query.query);
-  const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.query);
+  const E* o = row_of<E>(in.o, query.batch, query.head, query.index);
+  const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.index);
   T sum = 0, abs_sum = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
     const T product = static_cast<T>(to_float(d_o[d])) * static_cast<T>(to_float(o[d]));
@@ -181,7 +181,7 @@ void floor_scale(T* abs_sum, std::int64_t n) {
 template <class T, class E>
 void reference_dq(const Problem& p, const Tensors& in, const Row& query, T* dq, T* abs_dq, T* size) {
   const auto [delta, abs_delta] = reference_delta<T, E>(p, in, query);
-  const KeyRange keys = visible_keys(p, query.query);
+  const KeyRange keys = visible_keys(p, query.index);
   const T scale = static_cast<T>(softmax_scale(p, in));
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const auto pair = reference_pair<T, E>(p, in, query, j, delta, abs_delta);
@@ -200,10 +200,10 @@ void reference_dk_dv(const Problem& p, const Tensors& in, const Row& key, T* dk,
   for (std::int64_t h = key.head * group; h < (key.head + 1) * group; ++h)
     for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
       const KeyRange keys = visible_keys(p, i);
-      if (key.query < keys.begin || key.query >= keys.end) continue;
+      if (key.index < keys.begin || key.index >= keys.end) continue;
       const Row query{key.batch, h, i};
       const auto [delta, abs_delta] = reference_delta<T, E>(p, in, query);
-      const auto pair = reference_pair<T, E>(p, in, query, key.query, delta, abs_delta);
+      const auto pair = reference_pair<T, E>(p, in, query, key.index, delta, abs_delta);
       if (!pair) continue;
       accumulate(dk, abs_dk, scale * pair->ds, scale * pair->abs_ds, row_of<E>(in.q, key.batch, h, i), p.head_dim);
       accumulate(dv, abs_dv, pair->weight, pair->abs_weight, row_of<E>(in.do_, key.batch, h, i), p.value_dim);

@@ -33,9 +33,9 @@
 
 namespace attn {
 
-// One query row of the problem; or a key, then `head` is a kv head and `query` the key.
+// A row of q, o and dq, then `index` is a query; or of k, v and their gradients, then `head` is a kv head and `index` a key.
 struct Row {
-  std::int64_t batch, head, query;
+  std::int64_t batch, head, index;
 };
 
 // Outputs of some rows, in the order asked for.

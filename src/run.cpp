@@ -12,6 +12,7 @@
 #include "problem_text.hpp"
 #include "reference.hpp"
 #include "registry.hpp"
+#include "roles.hpp"
 #include "with_team.hpp"
 
 namespace attn {
@@ -60,14 +61,14 @@ void check_first_head(const Problem& p, std::int64_t first_head) {
         fmt::format("first_head={} is not between 0 and {}: dropout numbers heads in 32 bits", first_head, last));
 }
 
-void check_gradients(const Problem& p, const Tensors& t) {
-  if (p.backward) {
-    check_tensor("do", t.do_, shape_o(p), element_of(p.dtype));
-    check_tensor("dq", t.dq, shape_q(p), element_of(p.dtype));
-    check_tensor("dk", t.dk, shape_k(p), element_of(p.dtype));
-    check_tensor("dv", t.dv, shape_v(p), element_of(p.dtype));
-  } else if (t.do_.data || t.dq.data || t.dk.data || t.dv.data) {
-    throw std::invalid_argument("do, dq, dk or dv is given, which only the backward pass has");
+void check_tensors(const Problem& p, const Tensors& t) {
+  for (const TensorRole& role : kTensorRoles) {
+    const TensorView& view = t.*role.view;
+    if (role.use(p) != Use::absent)
+      check_tensor(role.name, view, role.shape(p), element_of(p.dtype));
+    else if (view.data != nullptr)
+      throw std::invalid_argument(
+          fmt::format("{} is given, which the {} pass does not have", role.name, p.backward ? "backward" : "forward"));
   }
 }
 
@@ -77,13 +78,10 @@ void check_overlaps(const Problem& p, const Tensors& t, std::span<std::byte> wor
     const char* name;
     ConstTensorView view;
   };
-  std::vector<Named> written, read = {{"q", t.q}, {"k", t.k}, {"v", t.v}};
-  if (p.backward) {
-    written = {{"dq", t.dq}, {"dk", t.dk}, {"dv", t.dv}};
-    read.insert(read.end(), {{"o", t.o}, {"do", t.do_}});
-  } else {
-    written = {{"o", t.o}};
-  }
+  std::vector<Named> written, read;
+  for (const TensorRole& role : kTensorRoles)
+    if (const Use use = role.use(p); use != Use::absent)
+      (use == Use::written ? written : read).push_back({role.name, t.*role.view});
   if (t.lse != nullptr)
     (p.backward ? read : written).push_back({"lse", dense_view(t.lse, {p.batch, p.heads, p.seqlen_q, 1})});
   if (!workspace.empty()) {
@@ -122,12 +120,8 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
   if (const std::string reason = why_not(variant, p, threads); !reason.empty())
     throw std::invalid_argument(
         fmt::format("{}/{} cannot compute this problem: {}", variant.name, variant.isa, reason));
-  check_tensor("q", t.q, shape_q(p), element_of(p.dtype));
-  check_tensor("k", t.k, shape_k(p), element_of(p.dtype));
-  check_tensor("v", t.v, shape_v(p), element_of(p.dtype));
-  check_tensor("o", t.o, shape_o(p), element_of(p.dtype));
+  check_tensors(p, t);
   check_lse(p, t.lse);
-  check_gradients(p, t);
   check_scale(softmax_scale(p, t));
   check_first_head(p, t.first_head);
   if (const std::size_t needed = workspace_bytes(variant, p, threads); workspace.size() < needed)

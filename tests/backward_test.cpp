@@ -34,7 +34,7 @@ struct Subject {
     double sum = 0;
     for (std::size_t r = 0; r < rows.size(); ++r)
       for (std::int64_t d = 0; d < p.value_dim; ++d)
-        sum += row_of<float>(t.do_, rows[r].batch, rows[r].head, rows[r].query)[d] * o[r * p.value_dim + d];
+        sum += row_of<float>(t.do_, rows[r].batch, rows[r].head, rows[r].index)[d] * o[r * p.value_dim + d];
     return sum;
   }
 };
@@ -99,10 +99,10 @@ TEST_CASE("dropout in the oracle is the factor times the weights, and lse knows 
     for (std::int64_t d = 0; d < 4; ++d) {
       double sum = 0;
       for (std::int64_t j = 0; j < 7; ++j) {
-        const float* q = row_of<float>(s.t.q, rows[r].batch, rows[r].head, rows[r].query);
+        const float* q = row_of<float>(s.t.q, rows[r].batch, rows[r].head, rows[r].index);
         const float* k = row_of<float>(s.t.k, rows[r].batch, rows[r].head, j);
         const double score = std::inner_product(q, q + 4, k, 0.0) / 2;
-        const bool keeps = dropout_factor(drop, rows[r].batch, rows[r].head, rows[r].query, j) > 0;
+        const bool keeps = dropout_factor(drop, rows[r].batch, rows[r].head, rows[r].index, j) > 0;
         sum += keeps / 0.6 * std::exp(score - full.lse[r]) * row_of<float>(s.t.v, rows[r].batch, rows[r].head, j)[d];
       }
       CHECK(std::fabs(dropped.o[r * 4 + d] - sum) < 1e-6);
@@ -184,7 +184,7 @@ TEST_CASE("outside the sample a gradient must be written and finite", "[backward
   REQUIRE(check(oracle, s.t).passed);
   std::int64_t key = 0;
   const auto sampled = [&] {
-    return std::any_of(oracle.keys.begin(), oracle.keys.end(), [&](const Row& row) { return row.query == key; });
+    return std::any_of(oracle.keys.begin(), oracle.keys.end(), [&](const Row& row) { return row.index == key; });
   };
   while (sampled()) ++key;
   float& x = row_of<float>(s.t.dk, 0, 0, key)[1];
@@ -268,8 +268,8 @@ TEST_CASE("a backward call with something missing or superfluous is refused", "[
   const Variant& forward = *find_native(variant_table(), "online_softmax");
   Tensors t = s.t;
   t.lse = nullptr;
-  CHECK(
-      contains(rejection([&] { run(forward, parse_problem("h:2/q:3/k:4/d:5"), t, 1, {}); }), "only the backward pass"));
+  CHECK(contains(rejection([&] { run(forward, parse_problem("h:2/q:3/k:4/d:5"), t, 1, {}); }),
+                 "dq is given, which the forward pass"));
 }
 
 TEST_CASE("attention() and attention_backward() agree with the oracle", "[backward]") {

@@ -12,6 +12,7 @@
 #include "measure/measurement.hpp"
 #include "measure/workbench.hpp"
 #include "registry.hpp"
+#include "roles.hpp"
 #include "run.hpp"
 #include "support.hpp"
 
@@ -71,14 +72,12 @@ Workload adapted(const Variant& v, const Fixtures& fixtures, Workload w) {
   return w;
 }
 
-// Tensors that a kernel reads, and that it writes.
-std::vector<TensorView Tensors::*> read_tensors(const Problem& p) {
-  if (!p.backward) return {&Tensors::q, &Tensors::k, &Tensors::v};
-  return {&Tensors::q, &Tensors::k, &Tensors::v, &Tensors::o, &Tensors::do_};
-}
-std::vector<TensorView Tensors::*> written_tensors(const Problem& p) {
-  if (!p.backward) return {&Tensors::o};
-  return {&Tensors::dq, &Tensors::dk, &Tensors::dv};
+// Tensors that a kernel reads, or writes.
+std::vector<TensorView Tensors::*> tensors_of(const Problem& p, Use use) {
+  std::vector<TensorView Tensors::*> tensors;
+  for (const TensorRole& role : kTensorRoles)
+    if (role.use(p) == use) tensors.push_back(role.view);
+  return tensors;
 }
 
 // Runs every workload of a table that the kernel accepts; at least one must be.
@@ -212,11 +211,11 @@ std::string check_strides(const Variant& v, Fixtures& fixtures) {
       const Tensors& t = f.inputs.tensors();
       Tensors gapped = t;
       std::vector<Gapped> read, written;
-      for (const auto tensor : read_tensors(w.problem)) {
+      for (const auto tensor : tensors_of(w.problem, Use::read)) {
         gapped.*tensor = read.emplace_back(t.*tensor, rows_outermost).view;
         copy_elements(t.*tensor, gapped.*tensor);
       }
-      for (const auto tensor : written_tensors(w.problem))
+      for (const auto tensor : tensors_of(w.problem, Use::written))
         gapped.*tensor = written.emplace_back(t.*tensor, rows_outermost).view;
       f.inputs.poison_outputs();
       const Workspace workspace(workspace_bytes(v, w.problem, 1));

@@ -33,7 +33,7 @@ struct Subject {
     const auto answer = reference<float>(p, t, rows);
     for (std::size_t r = 0; r < rows.size(); ++r) {
       std::copy_n(&answer.o[r * p.value_dim], p.value_dim,
-                  row_of<float>(t.o, rows[r].batch, rows[r].head, rows[r].query));
+                  row_of<float>(t.o, rows[r].batch, rows[r].head, rows[r].index));
       if (t.lse) t.lse[r] = answer.lse[r];
     }
   }
@@ -49,7 +49,7 @@ constexpr auto kLong = "h:2/q:2000/k:3/d:2/lse:1";
 // A query that the sample leaves out.
 std::int64_t unsampled_query(const Subject& s) {
   for (std::int64_t i = 0; i < s.p.seqlen_q; ++i) {
-    const auto is_i = [&](const Row& row) { return row.head == 1 && row.query == i; };
+    const auto is_i = [&](const Row& row) { return row.head == 1 && row.index == i; };
     if (std::none_of(s.oracle.rows.begin(), s.oracle.rows.end(), is_i)) return i;
   }
   throw std::logic_error("the sample covers every row");
@@ -185,7 +185,7 @@ TEST_CASE("scores rounded once pass, scores off by more do not", "[check]") {
   const Tensors& t = inputs.tensors();
   const Oracle oracle = make_oracle(w.problem, t, 1);
   for (const Row& row : oracle.rows) {
-    const float* q = row_of<float>(t.q, 0, row.head, row.query);
+    const float* q = row_of<float>(t.q, 0, row.head, row.index);
     std::vector<double> weights;
     double sum = 0, largest = -1e300;
     for (std::int64_t j = 0; j < 60; ++j) {
@@ -197,7 +197,7 @@ TEST_CASE("scores rounded once pass, scores off by more do not", "[check]") {
     for (std::int64_t d = 0; d < 64; ++d) {
       double o = 0;
       for (std::int64_t j = 0; j < 60; ++j) o += weights[j] / sum * row_of<float>(t.v, 0, row.head, j)[d];
-      row_of<float>(t.o, 0, row.head, row.query)[d] = static_cast<float>(o);
+      row_of<float>(t.o, 0, row.head, row.index)[d] = static_cast<float>(o);
     }
   }
   CHECK(check(oracle, t).passed == passes);
@@ -284,7 +284,7 @@ TEST_CASE("large problems are sampled at their ends and block edges, in every he
       if (query == 1 || query == 1998) continue;  // only the very ends are promised
       CAPTURE(head, query);
       CHECK(std::any_of(s.oracle.rows.begin(), s.oracle.rows.end(),
-                        [&](const Row& row) { return row.head == head && row.query == query; }));
+                        [&](const Row& row) { return row.head == head && row.index == query; }));
     }
 }
 

@@ -141,7 +141,7 @@ TEST_CASE("every output lies between the smallest and the largest visible value"
   const auto rows = s.answer();
   const auto all = all_rows(s.p);
   for (std::size_t r = 0; r < all.size(); ++r) {
-    const KeyRange keys = visible_keys(s.p, all[r].query);
+    const KeyRange keys = visible_keys(s.p, all[r].index);
     for (std::int64_t d = 0; d < 3 && keys.begin < keys.end; ++d) {
       double low = kInfinity, high = -kInfinity, abs_value = 0;
       for (std::int64_t j = keys.begin; j < keys.end; ++j) {

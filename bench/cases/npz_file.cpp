@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 
@@ -19,13 +20,13 @@
 #include "inputs.hpp"
 #include "machine/caches.hpp"
 #include "machine/machine.hpp"
+#include "roles.hpp"
 
 namespace attn::bench {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "arrays are copied as they lie in the file");
 
-constexpr std::array kNames = {"q", "k", "v"};
 // That of an f32 array is some 130 bytes; structured types need thousands.
 constexpr std::size_t kMostHeaderBytes = 65536;
 
@@ -204,20 +205,21 @@ AlignedBuffer read_array(const Archive& archive, const std::string& name, Tensor
 NpzFile::NpzFile(const std::string& path) {
   const Archive archive(path);
   const std::vector<std::string> files = archive.names();
-  for (const char* name : kNames) {
-    const auto count = std::count(files.begin(), files.end(), fmt::format("{}.npy", name));
+  std::set<std::string> names;
+  for (const TensorRole& role : kTensorRoles) {
+    if (!role.given) continue;
+    names.insert(role.name);
+    const auto count = std::count(files.begin(), files.end(), fmt::format("{}.npy", role.name));
     if (count == 0)
-      archive.fail(fmt::format("has no array '{}'; needed are q, k and v, there are: {}", name,
+      archive.fail(fmt::format("has no array '{}'; needed are q, k and v, there are: {}", role.name,
                                files.empty() ? "none" : fmt::format("{}", fmt::join(files, ", "))));
-    if (count > 1) archive.fail(fmt::format("has {} arrays '{}'", count, name));
+    if (count > 1) archive.fail(fmt::format("has {} arrays '{}'", count, role.name));
   }
-  for (const std::string& file : files) {
-    const std::string name = file.substr(0, file.rfind(".npy"));
-    if (std::find(kNames.begin(), kNames.end(), name) == kNames.end()) ignored_.push_back(name);
-  }
+  for (const std::string& file : files)
+    if (const std::string name = file.substr(0, file.rfind(".npy")); !names.contains(name)) ignored_.push_back(name);
   path_ = std::filesystem::absolute(path).lexically_normal().string();
-  const std::array views = {&tensors_.q, &tensors_.k, &tensors_.v};
-  for (std::size_t i = 0; i < kNames.size(); ++i) memory_[i] = read_array(archive, kNames[i], *views[i]);
+  for (const TensorRole& role : kTensorRoles)
+    if (role.given) memory_.push_back(read_array(archive, role.name, tensors_.*role.view));
 }
 
 Problem NpzFile::problem() const {

@@ -7,7 +7,6 @@
 // The format of .npy: NumPy Enhancement Proposal 1, and numpy.lib.format for the versions 2 and 3.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,7 +34,7 @@ class NpzFile {
 
  private:
   std::string path_;
-  std::array<AlignedBuffer, 3> memory_;
+  std::vector<AlignedBuffer> memory_;
   Tensors tensors_;
   std::vector<std::string> ignored_;
 };

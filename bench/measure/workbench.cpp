@@ -16,6 +16,7 @@
 #include "machine/openmp_team.hpp"
 #include "machine/team.hpp"
 #include "measure/input_watch.hpp"
+#include "roles.hpp"
 
 namespace attn::bench {
 namespace {
@@ -41,8 +42,9 @@ std::int64_t saturated(double bytes) {
 // Oracle and yardstick: every output and its scale in double and in float for every row that is checked.
 std::int64_t oracle_bytes(const Problem& p) {
   const double share = static_cast<double>(oracle_flops(p)) / static_cast<double>(std::max<std::int64_t>(flops(p), 1));
-  const std::int64_t outputs =
-      p.backward ? elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p)) : elements(shape_o(p));
+  std::int64_t outputs = 0;
+  for (const TensorRole& role : kTensorRoles)
+    if (role.use(p) == Use::written) outputs += elements(role.shape(p));
   return static_cast<std::int64_t>(static_cast<double>(outputs) * std::min(1.0, share) * 24);
 }
 
