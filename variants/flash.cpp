@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "detail/lazy_softmax.hpp"
+#include "detail/schedule.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -27,9 +28,6 @@ inline constexpr std::int64_t kBlockN = 64;
 // Tiles that pass through a block of keys before the next; their Q^T and O^T stay in half of an L2 of 1 MB.
 inline constexpr std::int64_t kMaxTiles = 8;
 inline constexpr std::int64_t kTilesBytes = 512 * 1024;
-// Tasks per thread that even out their differences, and work below which starting a thread costs more than it brings.
-inline constexpr std::int64_t kTasksPerThread = 8;
-inline constexpr std::int64_t kFlopsPerThread = 500'000;
 
 std::int64_t max_tiles(const Problem& p) {
   return std::clamp<std::int64_t>(kTilesBytes / (tile_floats(p) * static_cast<std::int64_t>(sizeof(float))), 1,
@@ -98,22 +96,18 @@ struct Schedule {
 };
 
 Schedule make_schedule(const Problem& p, std::int64_t threads) {
-  const std::int64_t heads = p.batch * p.kv_heads, rows = p.heads / p.kv_heads * p.seqlen_q;
-  const std::int64_t tiles = (rows + kTileWidth - 1) / kTileWidth;
+  const std::int64_t heads = p.batch * p.kv_heads, rows = rows_of(p), tiles = ceil_div(rows, kTileWidth);
   std::int64_t tiles_per_block = max_tiles(p);
-  const auto blocks = [&] { return (tiles + tiles_per_block - 1) / tiles_per_block; };
+  const auto blocks = [&] { return ceil_div(tiles, tiles_per_block); };
   while (threads > 1 && tiles_per_block > 1 && heads * blocks() < kTasksPerThread * threads) --tiles_per_block;
-  const std::int64_t pairs = p.window_left < 0 ? p.seqlen_k : std::min(p.seqlen_k, p.window_left + 1);
-  const std::int64_t flops = 2 * (p.head_dim + p.value_dim) * heads * rows * pairs;
-  const std::int64_t useful = std::max<std::int64_t>(1, flops / kFlopsPerThread);
   return {heads, rows, tiles_per_block * kTileWidth, blocks(),
-          static_cast<int>(std::min({threads, heads * blocks(), useful}))};
+          worthwhile_team(p, threads, heads * blocks(), 2 * (p.head_dim + p.value_dim))};
 }
 
 template <bool kDropout>
 void attend_heads(const Args* args) {
   const Problem& p = *args->problem;
-  const std::int64_t group = p.heads / p.kv_heads;
+  const std::int64_t group = group_of(p);
   const Schedule s = make_schedule(p, args->threads);
 #pragma omp parallel for num_threads(s.team) schedule(dynamic)
   for (std::int64_t task = 0; task < s.heads * s.blocks; ++task) {

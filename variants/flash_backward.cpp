@@ -18,6 +18,7 @@
 #include "detail/exact_gradients.hpp"
 #include "detail/exp2.hpp"
 #include "detail/query_tile.hpp"
+#include "detail/schedule.hpp"
 #include "detail/vector_steps.hpp"
 #include "variant.hpp"
 
@@ -29,15 +30,11 @@ inline constexpr std::int64_t kBlockN = 64;
 // K, V, dk and dv of a task stay in half of an L2 of 1 MB: 256 keys at d = dv = 64.
 inline constexpr std::int64_t kTaskBytes = 256 * 1024;
 inline constexpr std::int64_t kMaxTaskKeys = 256;
-inline constexpr std::int64_t kTasksPerThread = 8;
-inline constexpr std::int64_t kFlopsPerThread = 500'000;
 
 // Rows of features are padded with zeros to whole vectors, blocks of scratch to cache lines.
 std::int64_t padded(std::int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-std::int64_t group_of(const Problem& p) { return p.heads / p.kv_heads; }
-std::int64_t rows_of(const Problem& p) { return group_of(p) * p.seqlen_q; }
-std::int64_t tiles_of(const Problem& p) { return (rows_of(p) + kTileWidth - 1) / kTileWidth; }
+std::int64_t tiles_of(const Problem& p) { return ceil_div(rows_of(p), kTileWidth); }
 
 // How the keys are cut into tasks and these are shared out. All (batch, kv head) pairs are alike.
 struct Schedule {
@@ -48,18 +45,15 @@ struct Schedule {
 std::int64_t keys_of_task(const Problem& p, std::int64_t threads) {
   const std::int64_t key_bytes = (p.head_dim + p.value_dim) * 2 * static_cast<std::int64_t>(sizeof(float));
   std::int64_t keys = std::clamp(kTaskBytes / key_bytes / kBlockN * kBlockN, kBlockN, kMaxTaskKeys);
-  const auto tasks = [&] { return p.batch * p.kv_heads * ((p.seqlen_k + keys - 1) / keys); };
+  const auto tasks = [&] { return p.batch * p.kv_heads * ceil_div(p.seqlen_k, keys); };
   while (threads > 1 && keys > kBlockN && tasks() < kTasksPerThread * threads) keys = keys / 2 / kBlockN * kBlockN;
   return std::max(keys, kBlockN);
 }
 
 Schedule make_schedule(const Problem& p, std::int64_t threads) {
   const std::int64_t heads = p.batch * p.kv_heads, keys = keys_of_task(p, threads);
-  const std::int64_t blocks = (p.seqlen_k + keys - 1) / keys;
-  const std::int64_t pairs = p.window_left < 0 ? p.seqlen_k : std::min(p.seqlen_k, p.window_left + 1);
-  const std::int64_t flops = (6 * p.head_dim + 4 * p.value_dim) * heads * rows_of(p) * pairs;
-  const std::int64_t useful = std::max<std::int64_t>(1, flops / kFlopsPerThread);
-  return {heads, keys, blocks, static_cast<int>(std::min({threads, heads * blocks, useful}))};
+  const std::int64_t blocks = ceil_div(p.seqlen_k, keys);
+  return {heads, keys, blocks, worthwhile_team(p, threads, heads * blocks, 6 * p.head_dim + 4 * p.value_dim)};
 }
 
 KeyRange keys_of(const Problem& p, const Schedule& s, std::int64_t block) {
@@ -144,8 +138,11 @@ struct Scratch {
   }
 };
 
-// A tile of queries: of the QueryTile q is Q^T unscaled, o dQ^T, row_max -lse in log2 units, row_sum delta.
+// A tile of queries: of the QueryTile q, which is unscaled, the rows and the keys that they see.
 struct BackwardTile : QueryTile {
+  float* minus_lse;      // [width] in log2 units
+  float* delta;          // [width] do . o
+  float* dq;             // [head_dim] dQ^T
   float* do_transposed;  // [value_dim] dO^T
   float* q_rows;         // [width][padded head_dim]
   float* do_rows;        // [width][padded value_dim]
@@ -171,9 +168,9 @@ BackwardTile tile_at(const Rows& rows, const Scratch& s, float* dq, std::int64_t
   tile.first_row = first_row, tile.rows = count, tile.width = width;
   tile.some = {low.begin, high.end}, tile.all = {high.begin, low.end};
   tile.q = take(p.head_dim * width), tile.do_transposed = take(p.value_dim * width);
-  tile.row_max = take(width), tile.row_sum = take(width), tile.first = take(width), tile.last = take(width);
+  tile.minus_lse = take(width), tile.delta = take(width), tile.first = take(width), tile.last = take(width);
   tile.q_rows = take(width * padded(p.head_dim)), tile.do_rows = take(width * padded(p.value_dim));
-  tile.o = dq + index * p.head_dim * kTileWidth;
+  tile.dq = dq + index * p.head_dim * kTileWidth;
   return tile;
 }
 
@@ -194,13 +191,13 @@ void copy_padded(std::int64_t count, std::int64_t dim, const RowOf& row, float* 
   pack_transposed(tile, d_o, p.value_dim, 1.0f, tile.do_transposed);
   copy_padded(tile.rows, p.head_dim, q, tile.q_rows);
   copy_padded(tile.rows, p.value_dim, d_o, tile.do_rows);
-  std::fill(tile.row_max, tile.row_max + tile.width, 0.0f);
-  std::fill(tile.row_sum, tile.row_sum + tile.width, 0.0f);
+  std::fill(tile.minus_lse, tile.minus_lse + tile.width, 0.0f);
+  std::fill(tile.delta, tile.delta + tile.width, 0.0f);
   for (std::int64_t lane = 0; lane < tile.rows; ++lane) {
     // A row of lse -inf has scores of -inf alone: with -inf here their weights are 0, not NaN.
     const float lse = rows.lse(tile.first_row + lane);
-    tile.row_max[lane] = lse == -kInfinity ? -kInfinity : -lse * static_cast<float>(kLog2E);
-    tile.row_sum[lane] = VectorSteps::dot(d_o(lane), rows.o(tile.first_row + lane), p.value_dim);
+    tile.minus_lse[lane] = lse == -kInfinity ? -kInfinity : -lse * static_cast<float>(kLog2E);
+    tile.delta[lane] = VectorSteps::dot(d_o(lane), rows.o(tile.first_row + lane), p.value_dim);
   }
 }
 
@@ -212,7 +209,7 @@ template <std::int64_t kRows, std::int64_t kVectors, bool kMasked>
   compute_scores<kRows, kVectors>(rows, tile, keys.begin + j, scores);
   const Batch to_log2(static_cast<float>(rows.args.softmax_scale * kLog2E));
   unroll<kVectors>([&](auto c) {
-    const Batch minus_lse = load(tile.row_max + c * kLanes);
+    const Batch minus_lse = load(tile.minus_lse + c * kLanes);
     unroll<kRows>([&](auto r) {
       Batch prob = exp2(fma(scores[r][c], to_log2, minus_lse));
       if constexpr (kMasked) prob = xsimd::select(is_visible(tile, j + r, c), prob, Batch(0.0f));
@@ -230,7 +227,7 @@ template <std::int64_t kRows, std::int64_t kVectors, bool kMasked, bool kDropout
   multiply_tile<kRows, kVectors>(dp, rows.v[keys.begin + j], rows.v.stride, 1, tile.do_transposed,
                                  rows.args.problem->value_dim);
   unroll<kVectors>([&](auto c) {
-    const Batch delta = load(tile.row_sum + c * kLanes);
+    const Batch delta = load(tile.delta + c * kLanes);
     unroll<kRows>([&](auto r) {
       const std::int64_t at = ((j + r) * kVectors + c) * kLanes;
       const Batch prob = load(s.probs + at);
@@ -332,7 +329,7 @@ void add_block(const Rows& rows, const BackwardTile& tile, const Scratch& s, Key
     accumulate_keys<kVectors>(s.probs, tile.do_rows, tile.rows, count, dv, dv_stride);
     accumulate_keys<kVectors>(s.ds, tile.q_rows, tile.rows, count, dk, dk_stride);
   }
-  accumulate_pv<kVectors>(rows.k, p.head_dim, tile, s.ds, keys);  // dQ^T += K^T dS^T
+  accumulate_pv<kVectors>(rows.k, p.head_dim, tile, s.ds, keys, tile.dq);  // dQ^T += K^T dS^T
 }
 
 // Rows whose distance is a multiple of 4 KB fall into the same sets of L1.
@@ -353,7 +350,7 @@ void write_keys(const attn_output& target, std::int64_t b, std::int64_t kv_head,
 template <bool kAdd>
 [[gnu::flatten]] void write_queries(const Rows& rows, const BackwardTile& tile) {
   unpack_transposed<kAdd>(
-      tile, tile.o, rows.args.problem->head_dim, [&](std::int64_t) { return Batch(rows.args.softmax_scale); },
+      tile, tile.dq, rows.args.problem->head_dim, [&](std::int64_t) { return Batch(rows.args.softmax_scale); },
       [&](std::int64_t lane) { return dq_row(rows, tile.first_row + lane); });
 }
 

@@ -10,6 +10,7 @@
 #include <omp.h>
 
 #include "detail/lazy_softmax.hpp"
+#include "detail/schedule.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -23,7 +24,7 @@ std::int64_t scratch_floats(const Problem& p) { return tile_floats(p) + kBlockN 
 // Every tile of every head; a tile goes through all its keys.
 void run_lazy_max(const Args* args) {
   const Problem& p = *args->problem;
-  const std::int64_t tiles = (p.seqlen_q + kTileWidth - 1) / kTileWidth;
+  const std::int64_t tiles = ceil_div(p.seqlen_q, kTileWidth);
 #pragma omp parallel for num_threads(args->threads) schedule(dynamic)
   for (std::int64_t task = 0; task < p.batch * p.heads * tiles; ++task) {
     const std::int64_t h = task / tiles % p.heads, begin = task % tiles * kTileWidth;

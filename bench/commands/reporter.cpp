@@ -51,10 +51,10 @@ std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const Json&
   if (extras.contains("marks"))
     for (const auto& [mark, reason] : extras["marks"].items()) words += ", " + mark;
   const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
-  const bool decode = run.counters.count("pct_bandwidth") > 0;
-  const double share = counter(decode ? "pct_bandwidth" : "pct_peak");
+  const bool by_bandwidth = run.counters.count("pct_bandwidth") > 0;
+  const double share = counter(by_bandwidth ? "pct_bandwidth" : "pct_peak");
   return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of {}, error {:.1e}{}", counter("flops") / 1e9, share,
-                     decode ? "bandwidth" : "peak", counter("max_scaled_err"), words);
+                     by_bandwidth ? "bandwidth" : "peak", counter("max_scaled_err"), words);
 }
 
 std::vector<std::pair<std::string, double>> steps_of(const std::vector<PlannedCase>& cases) {

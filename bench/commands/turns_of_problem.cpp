@@ -1,4 +1,4 @@
-#include "commands/measure.hpp"
+#include "commands/turns_of_problem.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-// measure: the cases of one problem and team in turns (passes.hpp), each checked before, between and after, with ceilings
+// The cases of one problem and team in turns (passes.hpp), each checked before, between and after, with ceilings
 // beside it. Google Benchmark then gets the turns as repetitions, and makes rows and aggregates of them: its own order of
 // repetitions knows no passes, and what is compared would not have been measured side by side.
 #pragma once

@@ -8,7 +8,7 @@
 #include "base/slices.hpp"
 #include "base/timing.hpp"
 #include "gate/round.hpp"
-#include "machine/ceiling.hpp"
+#include "machine/ceiling_slices.hpp"
 
 namespace attn::bench::gate {
 namespace {

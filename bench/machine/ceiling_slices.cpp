@@ -1,4 +1,4 @@
-#include "machine/ceiling.hpp"
+#include "machine/ceiling_slices.hpp"
 
 #include <benchmark/benchmark.h>
 

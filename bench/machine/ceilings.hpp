@@ -6,7 +6,7 @@
 
 #include "base/json.hpp"
 #include "machine/caches.hpp"
-#include "machine/ceiling.hpp"
+#include "machine/ceiling_slices.hpp"
 #include "machine/footprints.hpp"
 
 namespace attn::bench {

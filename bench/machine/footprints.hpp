@@ -7,7 +7,7 @@
 
 #include "aligned_buffer.hpp"
 #include "machine/caches.hpp"
-#include "machine/ceiling.hpp"
+#include "machine/ceiling_slices.hpp"
 
 namespace attn::bench {
 

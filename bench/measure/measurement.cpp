@@ -11,7 +11,7 @@
 #include "base/slices.hpp"
 #include "base/stop.hpp"
 #include "base/timing.hpp"
-#include "machine/ceiling.hpp"
+#include "machine/ceiling_slices.hpp"
 #include "machine/team.hpp"
 
 namespace attn::bench {

@@ -11,7 +11,7 @@
 
 #include "base/slices.hpp"
 #include "base/timing.hpp"
-#include "machine/ceiling.hpp"
+#include "machine/ceiling_slices.hpp"
 #include "measure/workbench.hpp"
 
 namespace attn::bench {

@@ -11,6 +11,7 @@
 #include "detail/bf16_products.hpp"
 #include "detail/exact_row.hpp"
 #include "detail/exp2.hpp"
+#include "detail/schedule.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -19,7 +20,6 @@ namespace {
 inline constexpr std::int64_t kMaxBlocks = 8;
 // Of K and V of a head that stay in an L2 of 2 MB beside everything else; more goes by once for kMaxBlocks blocks.
 inline constexpr std::int64_t kCachedBytes = 1'280 * 1024;
-inline constexpr std::int64_t kTasksPerThread = 8;
 
 // K and V of one (batch, kv head), packed.
 struct PackedHead {
@@ -54,8 +54,6 @@ struct Item {
   bool starts_block() const { return first_step == block->first_step; }
   bool ends_block() const { return first_step + steps == block->last_step; }
 };
-
-inline std::int64_t rows_of(const Problem& p) { return p.heads / p.kv_heads * p.seqlen_q; }
 
 // One thread's part of a head: blocks of rows [begin, end) in the order in which they pass through the keys.
 class Worker {

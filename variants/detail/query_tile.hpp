@@ -277,35 +277,36 @@ inline bool is_finite(const KeyRows& x, std::int64_t dim, KeyRange keys) {
 // The same as value_tile over all of value_dim, one pair after the other, leaving masked pairs out.
 template <std::int64_t kVectors>
 void accumulate_visible(const KeyRows& v, std::int64_t value_dim, const QueryTile& tile, const float* probs,
-                        KeyRange keys) {
+                        KeyRange keys, float* output) {
   for (std::int64_t key = keys.begin; key < keys.end; ++key)
     for (std::int64_t d = 0; d < value_dim; ++d)
       for (std::int64_t c = 0; c < kVectors; ++c) {
-        float* o = tile.o + (d * kVectors + c) * kLanes;
+        float* o = output + (d * kVectors + c) * kLanes;
         const Batch prob = load(probs + ((key - keys.begin) * kVectors + c) * kLanes);
         const Batch sum = fma(Batch(v[key][d]), prob, load(o));
         store(o, xsimd::select(is_visible(tile, key - keys.begin, c), sum, load(o)));
       }
 }
 
-// O^T += V^T P^T for the keys of a block, probs being [keys][lane], 0 where masked. 0 times a value that is not finite
-// would put NaN into rows that do not see it; that is looked for first, since masking every product would slow down
-// the blocks on the boundary of the mask.
+// output [value_dim], O^T say, += V^T P^T for the keys of a block, probs being [keys][lane], 0 where masked. 0 times a
+// value that is not finite would put NaN into rows that do not see it; that is looked for first, since masking every
+// product would slow down the blocks on the boundary of the mask.
 template <std::int64_t kVectors>
-void accumulate_pv(const KeyRows& v, std::int64_t value_dim, const QueryTile& tile, const float* probs, KeyRange keys) {
+void accumulate_pv(const KeyRows& v, std::int64_t value_dim, const QueryTile& tile, const float* probs, KeyRange keys,
+                   float* output) {
   const KeyRange before{keys.begin, std::min(tile.all.begin, keys.end)};
   const KeyRange after{std::max(tile.all.end, keys.begin), keys.end};
   if (is_masked(tile, keys) && !(is_finite(v, value_dim, before) && is_finite(v, value_dim, after))) {
-    accumulate_visible<kVectors>(v, value_dim, tile, probs, keys);
+    accumulate_visible<kVectors>(v, value_dim, tile, probs, keys, output);
     return;
   }
   for_each_tile(0, value_dim,
-                [&]<std::int64_t kRows>(std::int64_t d) { value_tile<kRows, kVectors>(v, tile.o, probs, keys, d); });
+                [&]<std::int64_t kRows>(std::int64_t d) { value_tile<kRows, kVectors>(v, output, probs, keys, d); });
 }
 
 template <std::int64_t kVectors>
 void accumulate_pv(const Rows& rows, const QueryTile& tile, const float* probs, KeyRange keys) {
-  accumulate_pv<kVectors>(rows.v, rows.args.problem->value_dim, tile, probs, keys);
+  accumulate_pv<kVectors>(rows.v, rows.args.problem->value_dim, tile, probs, keys, tile.o);
 }
 
 }  // namespace
