@@ -1,8 +1,7 @@
 // The one text form of problems and setups, used on the command line, in sweep files, row names and errors:
-//   b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:causal[/window:L,R][/lse:1][/dropout:P]
-//   [/pass:bwd][/fill:F][/layout:L][/cache:C][/layer:F][/dmodel:N]
-// Keys come in any order; h, q and d are required; defaults b:1 hkv:h k:q dv:d dtype:f32 mask:none. Printed
-// canonically: the first nine always, in that order, the others only where they differ from their default.
+//   b:1/h:12/hkv:12/q:1024/k:1024/d:64/dv:64/dtype:f32/mask:causal/lse:1
+// Keys come in any order; what each means, takes and is by default says src/problem_keys.cpp. Printed canonically: the
+// first nine always, in that order, the others only where they differ from their default.
 // fill:file stands for tensors that are given beside the text.
 #pragma once
 

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include "base/errors.hpp"
 #include "cases/case.hpp"
@@ -254,8 +255,14 @@ TEST_CASE("a layer that wrote to its inputs is wrong", "[bench]") {
   LayerSubject subject({find_native(variant_table(), "naive"), w, 1}, workload);
   subject.call();
   CHECK(subject.damage().empty());
-  const_cast<LayerInputs&>(workload.inputs()).x.data[5] += 1;
-  CHECK(subject.damage() == "the layer wrote to its inputs or weights");
+  LayerInputs& inputs = const_cast<LayerInputs&>(workload.inputs());
+  for (std::vector<float>* values : {&inputs.x.data, &inputs.dy.data, &inputs.weights.in.weight,
+                                     &inputs.weights.out.weight, &inputs.weights.out.bias}) {
+    const float kept = std::exchange(values->back(), 3.0f);
+    CHECK(subject.damage() == "the layer wrote to its inputs or weights");
+    values->back() = kept;
+    CHECK(subject.damage().empty());
+  }
 }
 
 TEST_CASE("memory is estimated at no less than what a case allocates", "[bench]") {

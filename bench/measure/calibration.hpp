@@ -17,7 +17,8 @@ double oracle_seconds(const Workload& workload);
 
 class Calibration {
  public:
-  // Of this process; measured when first asked for. Prefill has queries to share work over, decode has not: one speed each, and of each dtype.
+  // Of this process; measured when first asked for. Prefill has queries to share work over, decode has not: one
+  // speed each, and of each dtype.
   // A low one is assumed of a kernel that cannot prepare itself, whose row will say so, and after an interruption.
   double flops_per_second(const Case& c);
 

@@ -4,8 +4,8 @@
 // single head, which has none, a column of y turns, and of dy with it. The core meets other q, k and v in the same places.
 // Gradients of turned weights turn with them.
 //
-// A backward pass alone goes on from what the forward pass kept, so there dy is scaled by powers of two (LayerSubject), and every
-// gradient with it.
+// A backward pass alone goes on from what the forward pass kept, so there dy is scaled by powers of two (LayerSubject), and
+// every gradient with it.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -14,6 +13,7 @@
 #include "attention.hpp"
 #include "base/timing.hpp"
 #include "layers/head.hpp"
+#include "measure/checksum.hpp"
 #include "measure/workbench.hpp"
 
 namespace attn::bench {
@@ -38,10 +38,9 @@ MultiHeadConfig config_of(const Workload& w) {
           .form = w.layer.form == LayerForm::per_head ? Form::per_head : Form::fused};
 }
 
-// FNV-1a over words.
+// The order of tensors counts.
 std::uint64_t add_to_hash(std::uint64_t hash, const std::vector<float>& values) {
-  for (const float x : values) hash = (hash ^ std::bit_cast<std::uint32_t>(x)) * 0x100000001b3;
-  return hash;
+  return hash * 0x100000001b3 + checksum_of(std::as_bytes(std::span(values)));
 }
 
 std::uint64_t add_to_hash(std::uint64_t hash, const LinearWeights& linear) {

@@ -1,4 +1,4 @@
-// LayerSubject: a layer of src/layers as a subject: its tensors, its calls, and what they are checked against. The row's variant
+// LayerSubject: a layer of src/layers, its tensors, its calls, and what they are checked against. The row's variant
 // is the core of the pass that the row names; where a row has both passes, the core of the other is what select() takes.
 #pragma once
 

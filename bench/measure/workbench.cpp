@@ -15,6 +15,7 @@
 #include "machine/cpus.hpp"
 #include "machine/openmp_team.hpp"
 #include "machine/team.hpp"
+#include "measure/checksum.hpp"
 #include "measure/input_watch.hpp"
 #include "roles.hpp"
 
@@ -46,19 +47,6 @@ std::int64_t oracle_bytes(const Problem& p) {
   for (const TensorRole& role : kTensorRoles)
     if (role.use(p) == Use::written) outputs += elements(role.shape(p));
   return static_cast<std::int64_t>(static_cast<double>(outputs) * std::min(1.0, share) * 24);
-}
-
-// Four interleaved FNV-1a streams over 8-byte words; the outputs are whole 4-byte words.
-std::uint64_t checksum_of(std::span<const std::byte> bytes) {
-  std::array<std::uint64_t, 4> lane = {1, 2, 3, 4};
-  for (std::size_t at = 0, word = 0; at < bytes.size(); at += sizeof(std::uint64_t), ++word) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, bytes.data() + at, std::min(sizeof value, bytes.size() - at));
-    lane[word % 4] = (lane[word % 4] ^ value) * 0x100000001b3;
-  }
-  std::uint64_t sum = bytes.size();
-  for (const std::uint64_t l : lane) sum = (sum ^ (l >> 29) ^ l) * 0x9e3779b97f4a7c15;
-  return sum;
 }
 
 // What a call surely reads.
@@ -177,7 +165,15 @@ void PreparedCase::check_first_call(std::optional<std::uint64_t> checked_before)
 
 void PreparedCase::check_core() {
   workload_.oracle();
-  const std::unique_ptr<Subject> core = make_attention_subject(case_, workload_);
+  std::unique_ptr<Subject> core;
+  try {
+    core = make_attention_subject(case_, workload_);
+  } catch (const EnvironmentError&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    verdict_ = CaseVerdict({Reason::unprepared, error.what()});
+    return;
+  }
   core->poison();
   CallerState caller(case_.threads);
   InputWatch watch(inputs(0));

@@ -60,9 +60,10 @@ std::string why_not_cold(const Workload& workload, std::int64_t last_level_bytes
 class PreparedCase {
  public:
   // Calls the kernel once, on poisoned outputs and workspace, and checks what it wrote. Where it cannot be called, since it
-  // does not get its team or cannot prepare itself, the verdict says so, and nothing but the verdict may be
-  // asked for. Throws EnvironmentError when the threads of its team cannot be started. `checked_before`: the checksum of outputs of this case that passed in another
-  // process; the same outputs are not taken to the oracle again, which takes longer than a short measurement.
+  // does not get its team or cannot prepare itself, the verdict says so, and nothing but the verdict may be asked for.
+  // Throws EnvironmentError when the threads of its team cannot be started. `checked_before`: the checksum of outputs of
+  // this case that passed in another process; the same outputs are not taken to the oracle again, which takes longer than
+  // a short measurement.
   PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before = std::nullopt);
 
   const CaseVerdict& verdict() const { return verdict_; }
