@@ -249,6 +249,23 @@ TEST_CASE("the core of a layer is held to what it may write", "[bench]") {
   CHECK(bench.prepare(c).verdict().failure == "as the core of the layer, called by itself: " + failure);
 }
 
+TEST_CASE("an input written in a later call is found after the calls", "[bench]") {
+  static int calls;
+  calls = 0;
+  Variant faulty = native("naive");
+  faulty.run = [](const Args* args) {
+    native("naive").run(args);
+    if (++calls > 2) *const_cast<float*>(row_of<float>(args->v, 0, 0, 0)) += 1;
+  };
+  Workbench bench(1);
+  PreparedCase& prepared = bench.prepare({&faulty, parse_workload("h:2/q:33/d:16"), 1});
+  REQUIRE(prepared.verdict().passed);
+  prepared.begin_calls();
+  prepared.call(), prepared.call();
+  prepared.check_again();
+  CHECK(prepared.verdict().failure == "it wrote to an input");
+}
+
 TEST_CASE("a layer that wrote to its inputs is wrong", "[bench]") {
   const Workload w = parse_workload("h:2/q:33/d:16/layer:fused");
   LayerWorkload workload(w, 1);
