@@ -88,6 +88,14 @@ constexpr bool is_variant_name(const char* text) {
     if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '_')) return false;
   return true;
 }
+// Whether `path` is .../symbol.cpp or .../symbol.<isa>.cpp.
+constexpr bool is_stem_of(const char* symbol, const char* path) {
+  const char* name = path;
+  for (const char* c = path; *c; ++c)
+    if (*c == '/' || *c == '\\') name = c + 1;
+  for (; *symbol && *symbol == *name; ++symbol) ++name;
+  return *symbol == '\0' && *name == '.';
+}
 }  // namespace attn
 
 // Under -fsanitize=undefined GCC takes `function != nullptr` for no constant; `nullptr != nullptr` it always does.
@@ -99,6 +107,7 @@ constexpr bool is_variant_name(const char* text) {
   extern const Variant symbol;                                                                                  \
   constexpr Variant symbol{.struct_size = sizeof(Variant), .name = #symbol, .isa = ATTN_ISA_NAME, __VA_ARGS__}; \
   static_assert(is_variant_name(#symbol), "variant " #symbol ": the name must be of a-z, 0-9 and _");           \
+  static_assert(is_stem_of(#symbol, __FILE__), "variant " #symbol ": the symbol must be the stem of its file"); \
   static_assert(is_one_line(symbol.summary), "variant " #symbol ": .summary must say what it is, in one line"); \
   static_assert(is_one_line(symbol.source), "variant " #symbol ": .source must say where the idea comes from"); \
   static_assert(symbol.error_multiple >= 1 && symbol.error_multiple <= kMostErrorMultiple,                      \

@@ -19,4 +19,8 @@ namespace attn::ATTN_ISA {
 #ifndef RUN
 #define RUN .run = &kernel
 #endif
-ATTN_VARIANT(row, SUMMARY SOURCE MULTIPLE RUN)
+#ifndef SYMBOL
+#define SYMBOL row
+#endif
+#define ATTN_ROW(symbol, ...) ATTN_VARIANT(symbol, __VA_ARGS__)
+ATTN_ROW(SYMBOL, SUMMARY SOURCE MULTIPLE RUN)
