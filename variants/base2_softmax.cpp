@@ -19,15 +19,10 @@ struct BinaryExponential {
 
 void run_base2_softmax(const Args* args) { attend<BinaryExponential>(*args); }
 
-std::size_t base2_softmax_workspace(const Problem* p, std::int32_t threads) {
-  return threads * scratch_floats(*p) * sizeof(float);
-}
-
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
 ATTN_VARIANT(base2_softmax, .summary = "register_tile with 2^x: log2(e) in the scale of Q, a short polynomial",
              .source = "Dao 2023",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
-             .error_multiple = 1, .limits = nullptr, .workspace_bytes = base2_softmax_workspace,
-             .run = run_base2_softmax)
+             .error_multiple = 1, .limits = nullptr, .workspace_bytes = tile_driver_workspace, .run = run_base2_softmax)

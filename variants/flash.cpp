@@ -51,16 +51,6 @@ void prefetch_keys(const Rows& rows, std::int64_t begin, std::int64_t end) {
   }
 }
 
-// Rows whose distance is a multiple of 4 KB all fall into the same sets of an L1 of 64 sets, where a block of them
-// does not fit; such a block is copied, once for all tiles.
-bool collide(const KeyRows& rows) { return rows.stride * static_cast<std::int64_t>(sizeof(float)) % 4096 == 0; }
-
-KeyRows copy_rows(const KeyRows& rows, KeyRange block, std::int64_t count, float* target) {
-  for (std::int64_t key = block.begin; key < block.end; ++key)
-    std::copy_n(rows[key], count, target + (key - block.begin) * count);
-  return {target, count, block.begin};
-}
-
 // Rows [begin, end), at most max_tiles tiles.
 template <bool kDropout>
 void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* scratch) {
@@ -78,8 +68,8 @@ void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* 
   for (std::int64_t key = tiles[0].some.begin; key < last_key; key += kBlockN) {
     const KeyRange block{key, std::min(key + kBlockN, last_key)};
     const std::int64_t next_end = std::min(block.end + kBlockN, last_key);
-    if (collide(rows.k)) cached.k = copy_rows(rows.k, block, p.head_dim, k_copy);
-    if (collide(rows.v)) cached.v = copy_rows(rows.v, block, p.value_dim, k_copy + kBlockN * p.head_dim);
+    cached.k = without_collisions(rows.k, block, p.head_dim, k_copy);
+    cached.v = without_collisions(rows.v, block, p.value_dim, k_copy + kBlockN * p.head_dim);
     for (std::int64_t t = 0; t < count; ++t) {
       prefetch_keys(rows, block.end + t * share, std::min(block.end + (t + 1) * share, next_end));
       with_vectors(tiles[t],

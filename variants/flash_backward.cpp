@@ -332,13 +332,6 @@ void add_block(const Rows& rows, const BackwardTile& tile, const Scratch& s, Key
   accumulate_pv<kVectors>(rows.k, p.head_dim, tile, s.ds, keys, tile.dq);  // dQ^T += K^T dS^T
 }
 
-// Rows whose distance is a multiple of 4 KB fall into the same sets of L1.
-KeyRows without_collisions(const KeyRows& x, KeyRange keys, std::int64_t dim, float* copy) {
-  if (x.stride * static_cast<std::int64_t>(sizeof(float)) % 4096 != 0) return x;
-  for (std::int64_t key = keys.begin; key < keys.end; ++key) std::copy_n(x[key], dim, copy + (key - keys.begin) * dim);
-  return {copy, dim, keys.begin};
-}
-
 void write_keys(const attn_output& target, std::int64_t b, std::int64_t kv_head, KeyRange keys, std::int64_t dim,
                 const float* sum, float scale) {
   for (std::int64_t key = keys.begin; key < keys.end; ++key) {

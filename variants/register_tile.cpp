@@ -20,15 +20,10 @@ struct NaturalExponential {
 
 void run_register_tile(const Args* args) { attend<NaturalExponential>(*args); }
 
-std::size_t register_tile_workspace(const Problem* p, std::int32_t threads) {
-  return threads * scratch_floats(*p) * sizeof(float);
-}
-
 }  // namespace
 }  // namespace attn::ATTN_ISA
 
 ATTN_VARIANT(register_tile, .summary = "online softmax on 24 accumulators: 24 multiply-adds for 11 loads",
              .source = "Goto, van de Geijn 2008",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
-             .error_multiple = 1, .limits = nullptr, .workspace_bytes = register_tile_workspace,
-             .run = run_register_tile)
+             .error_multiple = 1, .limits = nullptr, .workspace_bytes = tile_driver_workspace, .run = run_register_tile)

@@ -6,7 +6,7 @@ namespace {
 
 struct Choice : Half {
   template <class E>
-  static float score(float dot, float scale) {
+  static float score(const Problem&, float dot, float scale) {
     return to_float(round_to<E>(dot)) * scale;
   }
 };

@@ -4,17 +4,10 @@
 //   float Exponential::kFromLn     factor from natural logarithms to logarithms of that base
 #pragma once
 
-#include <omp.h>
-
-#include "detail/query_tile.hpp"
+#include "detail/tile_driver.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
-
-// K block 64 x 64 x 4 = 16 KB, beside P^T 64 x 48 x 4 = 12 KB and Q^T 12 KB (AVX-512, head_dim 64).
-inline constexpr std::int64_t kBlockN = 64;
-
-inline std::int64_t scratch_floats(const Problem& p) { return tile_floats(p) + kBlockN * kTileWidth; }
 
 template <std::int64_t kRows, std::int64_t kVectors>
 [[gnu::noinline, gnu::flatten]] void score_tile(const Rows& rows, const QueryTile& tile, float* scores, KeyRange keys,
@@ -61,24 +54,12 @@ void attend_block(const Rows& rows, const QueryTile& tile, KeyRange block, float
   accumulate_pv<kVectors>(rows, tile, scores, keys);
 }
 
-// Every tile of every head; a tile goes through all its keys.
 template <class Exponential>
 void attend(const Args& args) {
-  const Problem& p = *args.problem;
-  const std::int64_t tiles = (p.seqlen_q + kTileWidth - 1) / kTileWidth;
-#pragma omp parallel for num_threads(args.threads) schedule(dynamic)
-  for (std::int64_t task = 0; task < p.batch * p.heads * tiles; ++task) {
-    const std::int64_t h = task / tiles % p.heads, begin = task % tiles * kTileWidth;
-    const Rows rows = rows_of_heads(args, task / tiles / p.heads, h, 1);
-    float* scratch = static_cast<float*>(args.workspace) + omp_get_thread_num() * scratch_floats(p);
-    const QueryTile tile = make_tile(rows, begin, std::min(kTileWidth, p.seqlen_q - begin),
-                                     args.softmax_scale * Exponential::kFromLn, scratch);
-    for (std::int64_t key = tile.some.begin; key < tile.some.end; key += kBlockN)
-      with_vectors(tile, [&]<std::int64_t kVectors> {
-        attend_block<Exponential, kVectors>(rows, tile, {key, key + kBlockN}, scratch + tile_floats(p));
-      });
-    write_output(rows, tile, 1 / Exponential::kFromLn);
-  }
+  attend_tile_by_tile(args, args.softmax_scale * Exponential::kFromLn, 1 / Exponential::kFromLn,
+                      []<std::int64_t kVectors>(const Rows& rows, QueryTile& tile, KeyRange block, float* scores) {
+                        attend_block<Exponential, kVectors>(rows, tile, block, scores);
+                      });
 }
 
 }  // namespace

@@ -17,14 +17,16 @@ inline ExactPair exact_pair(const Args& args, std::int64_t b, std::int64_t h, st
   const Problem& p = *args.problem;
   const std::int64_t kv_head = kv_head_of(p, h);
   const float* d_o = row_of<float>(args.do_, b, h, i);
-  const float score =
-      args.softmax_scale * plain_dot(row_of<float>(args.q, b, h, i), row_of<float>(args.k, b, kv_head, j), p.head_dim);
+  const float score = score_of(p, args.softmax_scale * plain_dot(row_of<float>(args.q, b, h, i),
+                                                                 row_of<float>(args.k, b, kv_head, j), p.head_dim));
   if (score == -std::numeric_limits<float>::infinity()) return {.left_out = true, .weight = 0, .ds = 0};
   const float delta = plain_dot(d_o, row_of<float>(args.o, b, h, i), p.value_dim);
   const float prob = std::exp(score - args.lse[(b * p.heads + h) * p.seqlen_q + i]);
   const float factor = p.dropout > 0 ? dropout_factor(make_dropout(args), b, h, i, j) : 1.0f;
   const float dp = plain_dot(d_o, row_of<float>(args.v, b, kv_head, j), p.value_dim);
-  return {.left_out = false, .weight = prob * factor, .ds = args.softmax_scale * prob * (factor * dp - delta)};
+  return {.left_out = false,
+          .weight = prob * factor,
+          .ds = args.softmax_scale * slope_of(p, score, 0.0f).value * prob * (factor * dp - delta)};
 }
 
 inline void add_scaled(float* sum, float factor, const float* x, std::int64_t n) {

@@ -11,6 +11,7 @@
 
 #include "detail/finite.hpp"
 #include "dropout.hpp"
+#include "scores.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -35,7 +36,7 @@ template <class E>
   const KeyRange keys = visible_keys(p, i);
   const E* q = row_of<E>(args.q, b, h, i);
   const auto score = [&](std::int64_t j) {
-    return args.softmax_scale * plain_dot(q, row_of<E>(args.k, b, kv_head, j), p.head_dim);
+    return score_of(p, args.softmax_scale * plain_dot(q, row_of<E>(args.k, b, kv_head, j), p.head_dim));
   };
   float row_max = kMinusInfinity, row_sum = 0;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) row_max = std::max(row_max, score(j));

@@ -32,6 +32,14 @@ struct KeyRows {
   const float* operator[](std::int64_t key) const { return data + (key - origin) * stride; }
 };
 
+// These keys' rows, copied where their distance is a multiple of 4 KB: all of them would fall into the same sets of an L1
+// of 64 sets, where a block of them does not fit.
+inline KeyRows without_collisions(const KeyRows& x, KeyRange keys, std::int64_t dim, float* copy) {
+  if (x.stride * static_cast<std::int64_t>(sizeof(float)) % 4096 != 0) return x;
+  for (std::int64_t key = keys.begin; key < keys.end; ++key) std::copy_n(x[key], dim, copy + (key - keys.begin) * dim);
+  return {copy, dim, keys.begin};
+}
+
 // The rows of one batch entry and kv head, and the rows of K and V that they meet.
 struct Rows {
   const Args& args;

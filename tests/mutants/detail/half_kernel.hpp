@@ -6,16 +6,17 @@
 #include <cmath>
 #include <limits>
 
+#include "scores.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
 
 struct Half {
-  // softmax_scale q.k, from the sum of products.
+  // From the sum of products.
   template <class E>
-  static float score(float dot, float scale) {
-    return dot * scale;
+  static float score(const Problem& p, float dot, float scale) {
+    return score_of(p, dot * scale);
   }
   // Of all visible keys, whether this one is left out.
   static bool loses(std::int64_t) { return false; }
@@ -45,7 +46,7 @@ void attend_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, f
     float dot = 0;
     for (std::int64_t d = 0; d < p.head_dim; ++d) dot += to_float(q[d]) * to_float(k[d]);
     probs[j] =
-        Choice::loses(j) ? -std::numeric_limits<float>::infinity() : Choice::template score<E>(dot, a.softmax_scale);
+        Choice::loses(j) ? -std::numeric_limits<float>::infinity() : Choice::template score<E>(p, dot, a.softmax_scale);
     row_max = std::max(row_max, probs[j]);
   }
   const float shift = std::isinf(row_max) && row_max < 0 ? 0 : row_max;
