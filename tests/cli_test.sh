@@ -108,8 +108,8 @@ sweep empty.toml
 rejects "empty.toml:1: 'problem' is missing" run --sweep empty.toml $out
 sweep bad.toml '[[problem]]' 'problem = "h:1/q:0/d:1"' 'model = "m"' 'source = "s"'
 rejects "bad.toml:5: problem 'h:1/q:0/d:1': q=0" run --sweep bad.toml $out
-sweep nosource.toml '[[problem]]' 'problem = "h:1/q:1/d:1"' 'model = "m"'
-rejects "nosource.toml:4: 'source' is missing" run --sweep nosource.toml $out
+
+
 sweep mine.toml '[[problem]]' 'problem = "h:1/q:8/d:4"' 'model = "m"' 'source = "s"' \
   '[[problem]]' 'problem = "h:1/q:9/d:4"' 'model = "m"' 'source = "s"'
 
@@ -150,7 +150,7 @@ for row in c["ceilings"]: assert row["f32_fma"]["flops_per_second"] > 0 and row[
 assert c["ceilings"], c' && note ok || note failed 'the context should carry the ceilings'
 
 # Shares of the ceilings ride in the rows; repetitions and random order change nothing in that.
-exits 0 'of bandwidth, error' run --problem h:2/q:1/k:200/d:8 --problem h:2/q:20/d:8/cache:cold $fast --variants naive --benchmark_repetitions=2 --benchmark_enable_random_interleaving=true --benchmark_out=shares.json
+exits 0 '%b .* naive' run --problem h:2/q:1/k:200/d:8 --problem h:2/q:20/d:8/cache:cold $fast --variants naive --benchmark_repetitions=2 --benchmark_enable_random_interleaving=true --benchmark_out=shares.json
 grep -q '%b' out && note ok || { note failed 'the table should show the bandwidth of decode'; cat out; }
 python3 -c 'import json; rows = json.load(open("shares.json"))["benchmarks"]
 for row in rows:

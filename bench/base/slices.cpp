@@ -35,6 +35,20 @@ double quantile_of(std::vector<double> values, double share) {
   return *at;
 }
 
+std::pair<double, double> interval_of_median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t n = values.size();
+  double ways = 1, missed = 0;  // C(n, trimmed); two tails of the binomial
+  std::size_t trimmed = 0;
+  for (; trimmed < n / 2; ++trimmed) {
+    missed += 2 * ways * std::pow(0.5, static_cast<double>(n));
+    if (missed > 0.05) break;
+    ways = ways * static_cast<double>(n - trimmed) / static_cast<double>(trimmed + 1);
+  }
+  const std::size_t least = trimmed == 0 ? 0 : trimmed - 1;
+  return {values[least], values[n - 1 - least]};
+}
+
 double spread_of(std::vector<double> values) {
   constexpr std::size_t kFew = 5;
   if (values.size() < 2) return 0;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace attn::bench {
@@ -56,6 +57,12 @@ std::optional<SettledCalls> settle_calls(double slice_seconds, std::int64_t firs
 
 // The value below which a share of them lies; `values` is not empty.
 double quantile_of(std::vector<double> values, double share);
+
+// The narrowest pair of order statistics that covers the median with 95 %; of up to five values, where none does, their
+// range. `values` is not empty.
+// Source: David and Nagaraja, Order Statistics, section 7.1: the k-th smallest and the k-th largest of n cover the median
+// with 1 - 2 P(Bin(n, 1/2) < k).
+std::pair<double, double> interval_of_median(std::vector<double> values);
 
 // How far values differ: their middle half, or of fewer than five all of them, as a share of the median; 0 of fewer than two.
 double spread_of(std::vector<double> values);

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/errors.hpp"
+#include "base/window.hpp"
 
 namespace attn::bench {
 namespace {
@@ -97,7 +98,7 @@ ExitGuard::ExitGuard() {
 ExitGuard::~ExitGuard() { exits_are_foreign = 0; }
 
 void install_signal_handlers() {
-  rewrites_a_line = isatty(STDERR_FILENO);
+  rewrites_a_line = rewrites_lines(STDERR_FILENO);
   for (const int signal_number : {SIGINT, SIGTERM}) handle(signal_number, request_stop);
   // The terminal was closed; nohup has it ignored.
   struct sigaction hangup {};

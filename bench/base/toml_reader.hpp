@@ -28,9 +28,12 @@ class TomlReader {
 
   template <std::size_t N>
   void allow(const std::array<std::string_view, N>& keys) const {
+    std::string complaints;  // all of them at once
     for (const auto& [key, value] : table_)
       if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
-        fail(value.source(), fmt::format("unknown key '{}'; valid: {}", key.str(), fmt::join(keys, ", ")));
+        complaints += fmt::format("{}{}:{}: unknown key '{}'; valid: {}", complaints.empty() ? "" : "\n", file_,
+                                  value.source().begin.line, key.str(), fmt::join(keys, ", "));
+    if (!complaints.empty()) throw UsageError(complaints);
   }
 
   // A string that is not empty.

@@ -107,4 +107,17 @@ CaseName parse_case_name(std::string_view name) {
           *threads};
 }
 
+std::string short_name(const CaseName& name) {
+  return fmt::format("{}/{} {}{}", name.variant, name.isa, to_short_string(name.workload),
+                     name.threads == 1 ? "" : fmt::format(" threads:{}", name.threads));
+}
+
+std::string short_name(const std::string& name) {
+  try {
+    return short_name(parse_case_name(name));
+  } catch (const std::invalid_argument&) {
+    return name;
+  }
+}
+
 }  // namespace attn::bench

@@ -20,6 +20,7 @@ struct Case {
   const Variant* variant;
   Workload workload;
   int threads;
+  std::string model = {};  // whose attention it is, where a sweep says so
 };
 
 // attention/<variant>/<isa>/<problem>[/<setup>]/threads:N, or layer/<form>/<variant>/<isa>/<problem>/threads:N
@@ -37,6 +38,10 @@ std::string case_name(const CaseName& name);
 // Reads a row name back, with whatever Google Benchmark appended (/real_time, /repeats:3, _median, ...).
 // Throws std::invalid_argument naming the part that does not fit.
 CaseName parse_case_name(std::string_view name);
+
+// flash/avx512 h:12/q:197/d:64, for people; a text that is no row name stays as it is.
+std::string short_name(const CaseName& name);
+std::string short_name(const std::string& name);
 
 // A case that was asked for and is not run.
 struct Skipped {

@@ -4,6 +4,7 @@
 
 #include "base/errors.hpp"
 #include "base/stop.hpp"
+#include "cases/axes.hpp"
 #include "cases/best_file.hpp"
 #include "cases/case_options.hpp"
 #include "cases/sweep.hpp"
@@ -13,6 +14,14 @@ namespace attn::bench {
 void add_case_options(CLI::App& command, CaseOptions& options) {
   command.add_option("--sweep", options.sweeps, "a name in bench/sweeps/ or a file; may be repeated");
   command.add_option("--problem", options.problems, "such as h:12/q:1024/d:64/mask:causal; may be repeated");
+  command.add_option("--axis", options.axes,
+                     "a key of --problem takes these values in turn: q=128:4096:x2, q=64:512:+64, h=1,8,32; may be "
+                     "repeated, for all combinations");
+  command.add_flag("--zip", options.zip, "axes advance together, instead of all combinations");
+  command.add_option(
+      "--depth", options.depths,
+      "lengths of the cache that a decode step of --problem meets: 512:32768:x2 or a list; as --axis k=, "
+      "with q:1 where the problem says nothing");
   command.add_option("--variants", options.variants,
                      "comma-separated regular expressions over variant names; `best` is what the library would choose");
   command.add_option("--isa", options.isa,
@@ -36,10 +45,40 @@ void keep_isas(Cases& cases, const std::string& isas) {
   std::erase_if(cases.skipped, [&](const Skipped& s) { return unwanted(parse_case_name(s.name).isa); });
 }
 
+// What stands behind --problem, with the values of all axes.
+std::vector<std::string> problem_texts(const CaseOptions& options, const NpzFile* tensors) {
+  const bool has_axes = !options.axes.empty() || !options.depths.empty();
+  if (options.zip && options.axes.size() + !options.depths.empty() < 2)
+    throw UsageError("--zip joins two axes or more; add --axis KEY=VALUES");
+  if (!has_axes) return options.problems;
+  const char* given = options.axes.empty() ? "--depth" : "--axis";
+  if (!options.sweeps.empty())
+    throw UsageError(
+        fmt::format("{} varies --problem; in the file of a sweep write axis = [\"q=128:4096:x2\"]", given));
+  if (tensors != nullptr)
+    throw UsageError(fmt::format("--tensors holds the inputs of one problem, {} makes many; leave it out", given));
+  std::vector<std::string> problems = options.problems, texts;
+  if (problems.empty()) problems.emplace_back();
+  try {
+    std::vector<Axis> axes;
+    for (const std::string& axis : options.axes) axes.push_back(parse_axis(axis));
+    if (!options.depths.empty()) axes.push_back(parse_depths(options.depths));
+    for (std::string problem : problems) {
+      const bool chosen = std::ranges::any_of(axes, [](const Axis& axis) { return axis.key == "q"; });
+      if (!options.depths.empty() && !chosen) problem = decode_problem(problem);
+      for (std::string& text : expand_axes(problem, axes, options.zip)) texts.push_back(std::move(text));
+    }
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(fmt::format("{}: {}", given, error.what()));
+  }
+  return texts;
+}
+
 // Problems of the command line. The tensors of a file are inputs of a problem that has their shapes, and of no other.
 std::vector<Workload> named_workloads(const CaseOptions& options, const NpzFile* tensors) {
   std::vector<Workload> workloads;
-  for (const std::string& text : options.problems) {
+  for (const std::string& text : problem_texts(options, tensors)) {
+    throw_if_interrupted();
     try {
       Workload w = parse_workload(text);
       if (tensors != nullptr) {
@@ -74,7 +113,7 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
     throw UsageError("--tensors holds the inputs of one problem, a sweep names many; leave --sweep out");
   Cases all;
   std::set<std::string> seen;
-  const auto add = [&](const SweepSelection& wanted, const std::vector<Workload>& workloads) {
+  const auto add = [&](const SweepSelection& wanted, const std::vector<Workload>& workloads, const std::string& model) {
     const auto either = [](const std::string& named, const std::string& otherwise) {
       return named.empty() ? otherwise : named;
     };
@@ -92,8 +131,11 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
                                      to_short_string(w)));
     Cases cases = select_cases(selection, workloads, table);
     if (some_isas) keep_isas(cases, wanted.isas);
-    for (const Case& c : cases.run)
-      if (seen.insert(case_name(c)).second) all.run.push_back(c);
+    for (Case& c : cases.run)
+      if (seen.insert(case_name(c)).second) {
+        c.model = model;
+        all.run.push_back(std::move(c));
+      }
     for (Skipped& s : cases.skipped)
       if (seen.insert(s.name).second) all.skipped.push_back(std::move(s));
   };
@@ -101,11 +143,11 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
     const Sweep sweep = load_sweep(name);
     for (const SweepProblem& problem : sweep.problems) {
       throw_if_interrupted();
-      add(problem.selection, {problem.workload});
+      add(problem.selection, {problem.workload}, problem.model);
     }
   }
   const std::vector<Workload> workloads = named_workloads(options, tensors);
-  if (!workloads.empty()) add({.threads = default_threads}, workloads);
+  if (!workloads.empty()) add({.threads = default_threads}, workloads, "");
   return all;
 }
 

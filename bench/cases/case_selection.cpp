@@ -18,6 +18,7 @@ namespace {
 struct VariantSelection {
   std::vector<std::string> names, absent;
   bool best = false;
+  bool named = false;  // one by one or by an expression, rather than all there are
 };
 
 // " (torch is a peer: ...)" where the expression is the name of one that was not asked for.
@@ -32,6 +33,7 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
   const std::vector<std::string> all = variant_names(table);
   VariantSelection selection;
   std::set<std::string> chosen;
+  selection.named = list != Selection{}.variants;
   for (const std::string& part : split(list, ',')) {
     if (part == "best") {
       selection.best = true;
@@ -52,9 +54,20 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
   return selection;
 }
 
+// A kernel of the other pass, or of other elements, is no candidate. Where nobody named it, that is no news, unless there is
+// no candidate at all.
+bool is_of_the_kind(const Variant& variant, const Problem& p) {
+  const std::uint64_t element = element_of(p.dtype).feature;
+  const bool is_backward = (variant.features & ATTN_BACKWARD) != 0;
+  return is_backward == (p.backward != 0) && (declared_features(variant) & element) == element;
+}
+
 // Adds cases, each once.
 class Collector {
  public:
+  // `named`: as VariantSelection.
+  explicit Collector(bool named) : named_(named) {}
+
   void add(const Variant& variant, const Workload& workload, int threads) {
     const Case c{&variant, workload, threads};
     const std::string name = case_name(c);
@@ -62,18 +75,25 @@ class Collector {
     const std::string reason = why_not(variant, core_problem(workload), threads);
     const bool unsupported = runs_here(isa_of(variant)) && lacks_features(variant, core_problem(workload), threads);
     if (reason.empty())
-      cases.run.push_back(c);
+      cases_.run.push_back(c);
     else
-      cases.skipped.push_back({name, unsupported ? Reason::unsupported : Reason::left_out, reason});
+      (named_ || is_of_the_kind(variant, core_problem(workload)) ? cases_.skipped : no_candidates_)
+          .push_back({name, unsupported ? Reason::unsupported : Reason::left_out, reason});
   }
 
   void skip(std::string name, std::string text) {
-    if (seen_.insert(name).second) cases.skipped.push_back({std::move(name), Reason::left_out, std::move(text)});
+    if (seen_.insert(name).second) cases_.skipped.push_back({std::move(name), Reason::left_out, std::move(text)});
   }
 
-  Cases cases;
+  Cases collected() && {
+    if (cases_.run.empty()) cases_.skipped.insert(cases_.skipped.end(), no_candidates_.begin(), no_candidates_.end());
+    return std::move(cases_);
+  }
 
  private:
+  bool named_;
+  Cases cases_;
+  std::vector<Skipped> no_candidates_;
   std::set<std::string> seen_;
 };
 
@@ -126,7 +146,7 @@ Cases select_cases(const Selection& selection, const std::vector<Workload>& work
   const VariantSelection variants = selected_variants(selection.variants, table, selection.absent);
   const std::vector<Isa> named = parse_isa_list(selection.isa);
   const std::vector<int> threads = parse_team_sizes(selection.threads);
-  Collector collector;
+  Collector collector(variants.named);
   for (const Workload& workload : workloads) {
     throw_if_interrupted();
     for (const int team : threads) {
@@ -137,7 +157,7 @@ Cases select_cases(const Selection& selection, const std::vector<Workload>& work
       if (variants.best) add_best(collector, selection, named, workload, team, table);
     }
   }
-  return std::move(collector.cases);
+  return std::move(collector).collected();
 }
 
 }  // namespace attn::bench

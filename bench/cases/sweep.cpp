@@ -10,7 +10,9 @@
 
 #include "base/errors.hpp"
 #include "base/file_kind.hpp"
+#include "base/stop.hpp"
 #include "base/toml_reader.hpp"
+#include "cases/axes.hpp"
 #include "isa.hpp"
 #include "machine/installation.hpp"
 
@@ -38,31 +40,80 @@ fs::path find_file(const std::string& name) {
                                fmt::join(built_in_names(), ", ")));
 }
 
+// Collects what is wrong, so that a file is mended in one go.
+class Faults {
+ public:
+  // Does a part of the reading; a complaint is kept, and the reading goes on.
+  template <class F>
+  void attempt(const F& part) {
+    try {
+      part();
+    } catch (const UsageError& error) {
+      text_ += fmt::format("{}{}", text_.empty() ? "" : "\n", error.what());
+    }
+  }
+  void throw_if_any() const {
+    if (!text_.empty()) throw UsageError(text_);
+  }
+
+ private:
+  std::string text_;
+};
+
 // What a table says, and what holds where it says nothing.
-SweepSelection read_selection(const TomlReader& reader, const SweepSelection& otherwise) {
-  const SweepSelection selection{.threads = reader.list("threads", otherwise.threads),
-                                 .variants = reader.list("variants", otherwise.variants),
-                                 .isas = reader.list("isas", otherwise.isas)};
+SweepSelection read_selection(const TomlReader& reader, const SweepSelection& otherwise, Faults& faults) {
+  SweepSelection selection = otherwise;
+  faults.attempt([&] { selection.threads = reader.list("threads", otherwise.threads); });
+  faults.attempt([&] { selection.variants = reader.list("variants", otherwise.variants); });
+  faults.attempt([&] { selection.isas = reader.list("isas", otherwise.isas); });
   if (reader.has("isas"))
-    for (const std::string& isa : reader.texts("isas"))
-      if (!parse_isa(isa))
-        reader.fail_at("isas", fmt::format("'{}' is no ISA; valid: {}", isa, fmt::join(kIsaNames, ", ")));
+    faults.attempt([&] {
+      for (const std::string& isa : reader.texts("isas"))
+        if (!parse_isa(isa))
+          reader.fail_at("isas", fmt::format("'{}' is no ISA; valid: {}", isa, fmt::join(kIsaNames, ", ")));
+    });
   return selection;
 }
 
-SweepProblem read_problem(const TomlReader& reader, const SweepSelection& of_sweep) {
-  constexpr std::array<std::string_view, 7> kKeys = {"problem", "model",    "source", "note",
-                                                     "threads", "variants", "isas"};
-  reader.allow(kKeys);
-  SweepProblem problem{
-      .model = reader.text("model"), .source = reader.text("source"), .selection = read_selection(reader, of_sweep)};
-  if (reader.has("note")) problem.note = reader.text("note");
+std::vector<Workload> read_workloads(const TomlReader& reader) {
+  std::vector<Axis> axes;
+  std::string text;
+  if (!reader.has("axis") || reader.has("problem")) text = reader.text("problem");
+  const char* at = "problem";
   try {
-    problem.workload = parse_workload(reader.text("problem"));
+    if (reader.has("axis")) {
+      at = "axis";
+      for (const std::string& axis : reader.texts("axis")) axes.push_back(parse_axis(axis));
+    }
+    const bool zip = reader.has("zip") && reader.boolean("zip");
+    std::vector<Workload> workloads;
+    for (const std::string& problem : expand_axes(text, axes, zip)) {
+      throw_if_interrupted();
+      workloads.push_back(parse_workload(problem));
+    }
+    return workloads;
   } catch (const std::invalid_argument& error) {
-    reader.fail_at("problem", error.what());
+    reader.fail_at(at, error.what());
   }
-  return problem;
+}
+
+void read_problem(const TomlReader& reader, const SweepSelection& of_sweep, Sweep& sweep, Faults& faults) {
+  constexpr std::array<std::string_view, 9> kKeys = {"problem", "axis",    "zip",      "model", "source",
+                                                     "note",    "threads", "variants", "isas"};
+  faults.attempt([&] { reader.allow(kKeys); });
+  SweepProblem problem{.selection = read_selection(reader, of_sweep, faults)};
+  const auto read_text = [&](const char* key, std::string& text) {
+    if (reader.has(key)) faults.attempt([&] { text = reader.text(key); });
+  };
+  read_text("model", problem.model);
+  read_text("source", problem.source);
+  read_text("note", problem.note);
+  faults.attempt([&] {
+    for (const Workload& workload : read_workloads(reader)) {
+      problem.workload = workload;
+      sweep.problems.push_back(problem);
+    }
+  });
 }
 
 }  // namespace
@@ -73,17 +124,24 @@ Sweep load_sweep(const std::string& name_or_path) {
   constexpr std::array<std::string_view, 9> kKeys = {
       "title", "budget_seconds", "min_time_seconds", "threads", "variants", "isas", "peers", "repetitions", "problem"};
   const TomlReader reader(path.string(), document);
-  reader.allow(kKeys);
-  Sweep sweep{.name = path.stem(),
-              .title = reader.text("title"),
-              .budget_seconds = reader.positive_seconds("budget_seconds"),
-              .min_time_seconds = reader.positive_seconds("min_time_seconds")};
-  if (reader.has("peers")) sweep.peers = reader.boolean("peers");
+  Faults faults;
+  faults.attempt([&] { reader.allow(kKeys); });
+  Sweep sweep{.name = path.stem()};
+  const auto read = [&](const char* key, const auto& part) {
+    if (reader.has(key)) faults.attempt(part);
+  };
+  read("title", [&] { sweep.title = reader.text("title"); });
+  read("budget_seconds", [&] { sweep.budget_seconds = reader.positive_seconds("budget_seconds"); });
+  read("min_time_seconds", [&] { sweep.min_time_seconds = reader.positive_seconds("min_time_seconds"); });
+  read("peers", [&] { sweep.peers = reader.boolean("peers"); });
   constexpr int kMostRepetitions = 1000;
-  if (reader.has("repetitions"))
-    sweep.repetitions = static_cast<int>(reader.integer("repetitions", 1, kMostRepetitions));
-  const SweepSelection selection = read_selection(reader, {});
-  for (const TomlReader& problem : reader.tables("problem")) sweep.problems.push_back(read_problem(problem, selection));
+  read("repetitions",
+       [&] { sweep.repetitions = static_cast<int>(reader.integer("repetitions", 1, kMostRepetitions)); });
+  const SweepSelection selection = read_selection(reader, {}, faults);
+  faults.attempt([&] {
+    for (const TomlReader& problem : reader.tables("problem")) read_problem(problem, selection, sweep, faults);
+  });
+  faults.throw_if_any();
   return sweep;
 }
 

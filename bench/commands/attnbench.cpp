@@ -13,6 +13,7 @@
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "commands/commands.hpp"
+#include "commands/header.hpp"
 
 namespace attn::bench {
 namespace {
@@ -32,6 +33,18 @@ int complain(const char* what, int code) {
 int dispatch(int argc, char** argv, Context context) {
   CLI::App app("Attention kernels on CPU: each checked against an fp64 oracle, then timed.", "attnbench");
   app.require_subcommand(1);
+  app.set_version_flag("--version", version_text, "revision, compiler and libraries");
+  app.footer(
+      "examples:\n"
+      "  attnbench run --sweep quick                                   every kernel on eight problems, within two "
+      "minutes\n"
+      "  attnbench verify --variants my_idea                           is it right?\n"
+      "  attnbench compare my_idea flash --problem h:12/q:1024/d:64    which is faster?\n"
+      "  attnbench list --keys                                         what a problem may say\n\n"
+      "exit codes: 0 good, 1 wrong results, 2 usage, 3 environment, 4 regressed (gate), 5 inconclusive (gate, "
+      "compare),\n"
+      "130 interrupted\n\n"
+      "attnbench COMMAND --help has the options of a command; run takes the flags of Google Benchmark as well.");
   const std::pair<const char*, Command> commands[] = {
       {"list", add_list(app)},         {"verify", add_verify(app)},   {"run", add_run(app)},
       {"roofline", add_roofline(app)}, {"tune", add_tune(app)},       {"worker", add_worker(app)},

@@ -12,6 +12,7 @@
 
 #include "base/errors.hpp"
 #include "base/printable.hpp"
+#include "base/window.hpp"
 #include "results/context_keys.hpp"
 
 namespace attn::bench {
@@ -169,8 +170,6 @@ std::vector<std::string> benchmark_flags_of_environment() {
   return flags;
 }
 
-bool wants_color(const BenchmarkFlags& flags) {
-  return flags.color.value_or(isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr);
-}
+bool wants_color(const BenchmarkFlags& flags) { return flags.color.value_or(wants_color(STDOUT_FILENO)); }
 
 }  // namespace attn::bench

@@ -17,9 +17,11 @@
 #include "base/errors.hpp"
 #include "base/json.hpp"
 #include "base/option_checks.hpp"
+#include "base/quantities.hpp"
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "base/timing.hpp"
+#include "base/window.hpp"
 #include "commands/commands.hpp"
 #include "gate/comparison.hpp"
 #include "gate/contenders.hpp"
@@ -67,12 +69,6 @@ Case contender(const char* which, const std::string& text, const Options& option
   return cases.run[0];
 }
 
-std::string time_text(double ns) {
-  return ns >= 1e6   ? fmt::format("{:.3g} ms", ns * 1e-6)
-         : ns >= 1e3 ? fmt::format("{:.3g} us", ns * 1e-3)
-                     : fmt::format("{:.3g} ns", ns);
-}
-
 std::string verdict_text(const Comparison& report, const std::string& a, const std::string& b,
                          const Criteria& criteria) {
   switch (report.winner) {
@@ -100,9 +96,11 @@ std::string ratio_text(const Comparison& report) {
 class Line {
  public:
   void show(const Comparison& report) {
-    if (isatty(STDERR_FILENO) == 0) return;
-    say("\r\033[Kround {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns), time_text(report.b_ns),
-        ratio_text(report));
+    if (!rewrites_lines(STDERR_FILENO)) return;
+    const std::string line =
+        fmt::format("round {}: A {}, B {}, B / A {}", report.rounds.size(), time_text(report.a_ns * 1e-9),
+                    time_text(report.b_ns * 1e-9), ratio_text(report));
+    say("\r\033[K{}", cut(line, window_columns(STDERR_FILENO) - 1));
     shown_ = true;
   }
   ~Line() {
@@ -176,10 +174,10 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
 
 void print(const Comparison& report, const Pairing& pairing, const Criteria& criteria) {
   const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
-  const bool color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  const bool color = wants_color(STDOUT_FILENO);
   const std::string verdict = verdict_text(report, a, b, criteria);
-  put("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns), a,
-      time_text(report.b_ns), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
+  put("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns * 1e-9),
+      a, time_text(report.b_ns * 1e-9), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
       report.rounds.size(), report.seconds,
       report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
       color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);

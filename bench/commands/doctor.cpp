@@ -4,17 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <cstdlib>
+#include <thread>
 
 #include "base/errors.hpp"
 #include "base/json.hpp"
 #include "base/option_checks.hpp"
+#include "base/read_text.hpp"
 #include "base/say.hpp"
+#include "base/window.hpp"
 #include "commands/commands.hpp"
 #include "gate/noise.hpp"
 #include "machine/machine.hpp"
 #include "machine/symptoms.hpp"
+#include "results/table.hpp"
 
 namespace attn::bench {
 namespace {
@@ -24,6 +28,7 @@ constexpr double kSlowdown = 0.03;
 struct Options {
   bool json = false;
   double seconds = 2;
+  std::string after;  // a result file
 };
 
 Symptom noise_symptom(const gate::MachineNoise& noise) {
@@ -58,10 +63,42 @@ void print_text(const std::vector<Symptom>& symptoms, bool color) {
   }
 }
 
+// What most likely disturbed a run: what is bad now, else what the machine is.
+Symptom likely_cause(const std::vector<Symptom>& symptoms) {
+  const auto bad = std::ranges::find(symptoms, Severity::bad, &Symptom::severity);
+  if (bad != symptoms.end()) return *bad;
+  for (const char* name : {"steal", "cgroup quota", "hypervisor"})
+    for (const Symptom& s : symptoms)
+      if (s.name == name && s.severity != Severity::ok) return s;
+  return {"noise", "nothing is seen that disturbs now", Severity::note, "repeat the run"};
+}
+
+// Two lines where the run of this file was disturbed: what does it, and what to do.
+int tell_after(const std::string& file) {
+  Json document;
+  try {
+    document = Json::parse(read_text(file));
+    if (disturbance_text(document).empty()) return kExitGood;
+  } catch (const nlohmann::json::exception& error) {
+    throw UsageError(fmt::format("--after {}: not a result file: {}", file, error.what()));
+  }
+  const System system;
+  const CpuTimes before = cpu_times(system);
+  std::vector<Symptom> symptoms = examine(system, machine_facts().at("flags"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  symptoms.push_back(steal_symptom(before, cpu_times(system)));
+  const Symptom cause = likely_cause(symptoms);
+  const std::size_t columns = window_columns(STDOUT_FILENO);
+  put("{}\n{}\n", wrapped(fmt::format("The machine was disturbed; now {}: {}", cause.name, cause.state), columns, 2),
+      wrapped(fmt::format("What to do: {}; all symptoms: attnbench doctor", cause.remedy), columns, 2));
+  return kExitGood;
+}
+
 int doctor(const Options& options, const Context& context) {
   if (!context.benchmark_flags.empty())
     throw UsageError(
         fmt::format("doctor takes no flags of Google Benchmark: {} belongs to run", context.benchmark_flags.front()));
+  if (!options.after.empty()) return tell_after(options.after);
   const System system;
   std::vector<Symptom> symptoms = examine(system, machine_facts().at("flags"));
   const CpuTimes before = cpu_times(system);
@@ -71,7 +108,7 @@ int doctor(const Options& options, const Context& context) {
   if (options.json)
     put("{}", json_text(as_json(symptoms, noise)));
   else
-    print_text(symptoms, isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr);
+    print_text(symptoms, wants_color(STDOUT_FILENO));
   const bool bad =
       std::any_of(symptoms.begin(), symptoms.end(), [](const Symptom& s) { return s.severity == Severity::bad; });
   return bad ? kExitEnvironment : kExitGood;
@@ -84,6 +121,8 @@ Command add_doctor(CLI::App& app) {
       "doctor", "what spoils numbers on this machine, each with its remedy; exit 3 if something does");
   auto options = std::make_shared<Options>();
   command->add_flag("--json", options->json, "machine-readable");
+  command->add_option("--after", options->after,
+                      "a result file: two lines on what disturbed that run and what to do, nothing where it was not");
   command->add_option("--seconds", options->seconds, "for measuring the noise")
       ->check(in_range(0.1, 600.0))
       ->capture_default_str();

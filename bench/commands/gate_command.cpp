@@ -17,6 +17,7 @@
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "base/timing.hpp"
+#include "base/window.hpp"
 #include "cases/case_options.hpp"
 #include "commands/commands.hpp"
 #include "gate/ci_output.hpp"
@@ -173,7 +174,7 @@ int gate_builds(Options options, const Context& context) {
   if (report.cases.empty())
     say("attnbench: {}\n", headline(report));
   else
-    put("{}", format_report(report, isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr));
+    put("{}", format_report(report, wants_color(STDOUT_FILENO)));
   if (options.annotate) put("{}", annotations(report, inconclusive_passes));
   std::fflush(stdout);
   if (folder) {

@@ -11,9 +11,11 @@
 #include <utility>
 
 #include "base/errors.hpp"
+#include "base/quantities.hpp"
 #include "base/say.hpp"
 #include "base/slices.hpp"
 #include "base/timing.hpp"
+#include "base/window.hpp"
 #include "measure/passes.hpp"
 
 namespace attn::bench {
@@ -30,11 +32,6 @@ Json as_json(const char* before, const char* after, const Report& report) {
   return Json::parse(before + out.str() + after);
 }
 
-std::string clock_time(double seconds) {
-  const auto whole = static_cast<long>(std::lround(std::max(seconds, 0.0)));
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
-
 // Why a run has no number; empty when it has one. Google Benchmark 1.8 renamed what says so.
 template <class Run>
 std::string failure_of(const Run& run) {
@@ -45,16 +42,24 @@ std::string failure_of(const Run& run) {
   }
 }
 
-std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const Json& extras) {
+std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const CaseName& name) {
   if (const std::string failure = failure_of(run); !failure.empty()) return "FAILED: " + failure;
-  std::string words = run.report_label.find(kRulerFault) != std::string::npos ? ", RULER AT FAULT: above 100 %" : "";
-  if (extras.contains("marks"))
-    for (const auto& [mark, reason] : extras["marks"].items()) words += ", " + mark;
   const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
   const bool by_bandwidth = run.counters.count("pct_bandwidth") > 0;
   const double share = counter(by_bandwidth ? "pct_bandwidth" : "pct_peak");
-  return fmt::format("{:8.3g} GFLOP/s {:5.1f} % of {}, error {:.1e}{}", counter("flops") / 1e9, share,
-                     by_bandwidth ? "bandwidth" : "peak", counter("max_scaled_err"), words);
+  const double calls_per_second = counter("flops") / std::max(static_cast<double>(flops(name.workload)), 1.0);
+  return fmt::format("{:8.3g} GFLOP/s {:5.1f}%{} {:>7}", counter("flops") / 1e9, share, by_bandwidth ? "b" : " ",
+                     time_text(1 / calls_per_second));
+}
+
+// What is to be said of a row that is no figure. More threads than there are CPUs are told once, below the table.
+std::string remarks_on(const benchmark::BenchmarkReporter::Run& run, const Json& extras) {
+  if (!failure_of(run).empty()) return {};
+  std::string words = run.report_label.find(kRulerFault) != std::string::npos ? ", RULER AT FAULT: above 100 %" : "";
+  if (extras.contains("marks"))
+    for (const auto& [mark, reason] : extras["marks"].items())
+      if (mark != "oversubscribed") words += ", " + mark;
+  return words;
 }
 
 std::vector<std::pair<std::string, double>> steps_of(const std::vector<PlannedCase>& cases) {
@@ -102,7 +107,7 @@ void take_shares_of_median(Run& median, std::vector<Run> turns) {
 Progress::Progress(const std::vector<PlannedCase>& cases) : Progress(steps_of(cases)) {}
 
 Progress::Progress(const std::vector<std::pair<std::string, double>>& steps)
-    : terminal_(isatty(STDERR_FILENO)), total_(steps.size()), told_(Clock::now()), begin_(Clock::now()) {
+    : terminal_(rewrites_lines(STDERR_FILENO)), total_(steps.size()), told_(Clock::now()), begin_(Clock::now()) {
   for (const auto& [name, seconds] : steps) {
     steps_[name].predicted = seconds;
     predicted_total_ += seconds;
@@ -132,22 +137,25 @@ void Progress::begin(const std::string& name, int turns) {
   constexpr auto kTell = std::chrono::seconds(15);  // in a pipe, where nothing can be rewritten
   const auto now = Clock::now();
   if (terminal_)
-    say("\r\033[K[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), name);
+    say("\r\033[K{}",
+        cut(fmt::format("[{}/{}] ETA {} {}", done_, total_, clock_time(remaining_seconds()), short_name(name)),
+            window_columns(STDERR_FILENO) - 1));
   else if (turns != 1 && now - told_ >= kTell)  // others tell when they finish
-    say("{} of {} done, ETA {}, now {}\n", done_, total_, clock_time(remaining_seconds()), name);
+    say("{} of {} done, ETA {}, now {}\n", done_, total_, clock_time(remaining_seconds()), short_name(name));
   else
     return;
   told_ = now;
 }
 
-void Progress::finish(const std::string& name, const std::string& outcome) {
+void Progress::finish(const std::string& name, const std::string& outcome, const std::string& remarks) {
   ++done_;
   if (name == current_) current_.clear();
   if (const auto step = steps_.find(name); step != steps_.end())
     credit(step->second, step->second.predicted - step->second.credited);
   clear_line();
-  say("[{:>{}}/{}] ETA {:>5} {}  {}\n", done_, fmt::formatted_size("{}", total_), total_,
-      clock_time(remaining_seconds()), outcome, name);
+  const std::string line = fmt::format("[{:>{}}/{}] ETA {:>5} {}  {}{}", done_, fmt::formatted_size("{}", total_),
+                                       total_, clock_time(remaining_seconds()), outcome, short_name(name), remarks);
+  say("{}\n", terminal_ ? cut(line, window_columns(STDERR_FILENO)) : line);
 }
 
 void Progress::clear_line() const {
@@ -187,6 +195,10 @@ void RunReporter::skip(Skipped skipped) {
   if (!draft_) skipped_.push_back(std::move(skipped));
 }
 
+void RunReporter::tell(const std::string& name, const Run& row, const Json& extras) {
+  progress_.finish(name, outcome_of(row, parse_case_name(name)), remarks_on(row, extras));
+}
+
 void RunReporter::forward(const std::vector<Run>& runs, bool aggregates_only) {
   if (next_ == nullptr || (aggregates_only && runs.size() > 1 && runs.front().run_type != Run::RT_Aggregate)) return;
   next_->ReportRuns(runs);
@@ -222,7 +234,7 @@ void RunReporter::ReportRuns(const std::vector<Run>& reported) {
   const auto summary =
       std::find_if(runs.begin(), runs.end(), [](const Run& r) { return r.aggregate_name == "median"; });
   if (!draft_ && (aggregated ? summary != runs.end() : runs.size() == 1))
-    progress_.finish(name, outcome_of(aggregated ? *summary : runs.front(), extras.fields));
+    tell(name, aggregated ? *summary : runs.front(), extras.fields);
   if (!draft_) forward(runs, aggregates_.file_too || aggregates_.display);
   if (!(aggregates_.file_too && !aggregated && runs.size() > 1)) write(runs, extras);
 }

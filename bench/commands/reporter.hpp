@@ -29,7 +29,7 @@ class Progress {
   explicit Progress(const std::vector<std::pair<std::string, double>>& steps);
   // A step, or one of its turns: they may alternate with those of others.
   void begin(const std::string& name, int turns = 1);
-  void finish(const std::string& name, const std::string& outcome);
+  void finish(const std::string& name, const std::string& outcome, const std::string& remarks = {});
   void clear_line() const;
   double elapsed_seconds() const;
 
@@ -83,6 +83,7 @@ class RunReporter : public benchmark::BenchmarkReporter {
 
  private:
   void write_context();
+  void tell(const std::string& name, const Run& row, const Json& extras);
   void forward(const std::vector<Run>& runs, bool aggregates_only);
   void write(const std::vector<Run>& runs, const RowExtras& extras);
 

@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -18,12 +19,15 @@
 #include "base/printable.hpp"
 #include "base/say.hpp"
 #include "base/stop.hpp"
+#include "base/window.hpp"
 #include "cases/case_options.hpp"
 #include "cases/input_origin.hpp"
 #include "cases/pattern.hpp"
 #include "cases/sweep.hpp"
 #include "commands/benchmark_flags.hpp"
+#include "commands/changes.hpp"
 #include "commands/commands.hpp"
+#include "commands/header.hpp"
 #include "commands/plan.hpp"
 #include "commands/reporter.hpp"
 #include "commands/turns_of_problem.hpp"
@@ -32,6 +36,7 @@
 #include "measure/workbench.hpp"
 #include "registry.hpp"
 #include "results/csv_rows.hpp"
+#include "results/exports.hpp"
 #include "results/record.hpp"
 #include "results/result_file.hpp"
 #include "results/table.hpp"
@@ -47,6 +52,7 @@ struct Options {
   InputOptions inputs;
   double max_case_seconds = 10;
   bool resume = false, dry_run = false, record = false;
+  std::string markdown, csv;  // files of exports.hpp
 };
 
 // As Google Benchmark filters: searched in the full row name, a leading '-' negates. Done before planning, so
@@ -82,13 +88,16 @@ Limits limits_of(const Options& options, const BenchmarkFlags& flags) {
                 .min_time_seconds = flags.min_time_seconds,
                 .repetitions = flags.repetitions,
                 .memory_bytes = available_bytes()};
+  bool all_have_budgets = true;
   for (const std::string& name : options.cases.sweeps) {
     const Sweep sweep = load_sweep(name);
     limits.budget_seconds += sweep.budget_seconds;
+    all_have_budgets = all_have_budgets && sweep.budget_seconds > 0;
     if (flags.min_time_seconds == 0)
       limits.min_time_seconds = std::max(limits.min_time_seconds, sweep.min_time_seconds);
   }
-  if (!options.cases.problems.empty()) limits.budget_seconds = 0;  // problems named one by one are all wanted
+  // Problems named one by one are all wanted, as those of a sweep without a budget.
+  if (!all_have_budgets || options.cases.names_problems()) limits.budget_seconds = 0;
   if (limits.min_time_seconds == 0) limits.min_time_seconds = 0.5;
   return limits;
 }
@@ -99,7 +108,7 @@ void print_plan(const Plan& plan, const Limits& limits) {
         planned.failure ? "  FAILED " + planned.failure.text : "");
   put("\n{} cases, {:.0f} s predicted{}\n", plan.cases.size(), plan.total_seconds,
       limits.budget_seconds > 0 ? fmt::format(" of a budget of {:g} s", limits.budget_seconds) : "");
-  put("{}", format_skipped(plan.skipped));
+  put("{}", format_skipped(plan.skipped, window_columns(STDOUT_FILENO)));
 }
 
 // What ties a file to this machine, build and data; --resume demands that it is the same.
@@ -202,8 +211,43 @@ void initialize_google_benchmark(const BenchmarkFlags& flags) {
                                  ATTN_BENCHMARK_VERSION));
 }
 
+// What is shown when all is measured, beside the result file.
+struct Outputs {
+  std::optional<OutputFile> markdown, csv;
+  EarlierRun earlier;
+
+  void write(const Json& document) {
+    if (markdown) markdown->write(as_markdown(document));
+    if (csv) csv->write(as_csv(document));
+  }
+};
+
+// Opened before anything is measured. Throws UsageError.
+Outputs open_outputs(const Options& options, const std::string& result_file) {
+  std::set<std::string> paths;
+  if (!result_file.empty()) paths.insert(std::filesystem::absolute(result_file).lexically_normal());
+  const auto open = [&](const char* option, const std::string& path, std::optional<OutputFile>& file) {
+    if (path.empty()) return;
+    if (!paths.insert(std::filesystem::absolute(path).lexically_normal()).second)
+      throw UsageError(fmt::format("{} {}: another output of this run goes there", option, path));
+    file.emplace(path);
+  };
+  Outputs outputs;
+  open("--export-markdown", options.markdown, outputs.markdown);
+  open("--export-csv", options.csv, outputs.csv);
+  if (!options.cases.sweeps.empty() && !options.resume)
+    outputs.earlier = last_run(result_file, join_names(options.cases.sweeps));
+  return outputs;
+}
+
+void print_table(const ResultFile& file, const RunReporter& reporter, const Outputs& outputs, bool color) {
+  const TableStyle style{.columns = window_columns(STDOUT_FILENO), .color = color};
+  put("{}{}", format_table(file.document(), reporter.skipped(), style),
+      changes_text(file.document(), outputs.earlier, style.columns));
+}
+
 int measure_all(const InputOrigin& origin, const Kernels& kernels, const BenchmarkFlags& flags, const Limits& limits,
-                const Plan& plan, ResultFile& file, Watchdog& watchdog) {
+                const Plan& plan, ResultFile& file, Outputs& outputs, Watchdog& watchdog) {
   initialize_google_benchmark(flags);
   if (flags.list_only) return list_names(plan), kExitGood;
   Forwarded forwarded = open_forwarded(flags);
@@ -221,6 +265,8 @@ int measure_all(const InputOrigin& origin, const Kernels& kernels, const Benchma
                   flags.time_unit,
                   watchdog};
   add_context(flags, origin, kernels);
+  if (flags.format.empty()) put("{}\n", wrapped(run_header(origin.source().seed), window_columns(STDOUT_FILENO), 2));
+  std::fflush(stdout);
   if (limits.budget_seconds > 0)
     say("{} cases, about {:.0f} s of a budget of {:g} s\n", plan.cases.size(), plan.total_seconds,
         limits.budget_seconds);
@@ -231,17 +277,19 @@ int measure_all(const InputOrigin& origin, const Kernels& kernels, const Benchma
   if (!reporter.file_error().empty()) throw EnvironmentError(reporter.file_error());
   if (forwarded.file.is_open() && !forwarded.file.flush())
     throw EnvironmentError(fmt::format("cannot write {}: {}", flags.out, std::strerror(errno)));
-  if (flags.format.empty()) put("{}", format_table(file.document(), reporter.skipped(), wants_color(flags)));
+  if (flags.format.empty()) print_table(file, reporter, outputs, wants_color(flags));
   std::fflush(stdout);  // in a file with both, the table comes whole
   file.complete();
+  outputs.write(file.document());
   if (!file.path().empty()) say("Results: {}\n", printable(file.path()));
   if (interrupted()) return kExitInterrupted;
   return file.failures() == 0 ? kExitGood : kExitWrong;
 }
 
 int run(const Options& options, const Context& context) {
-  if (options.cases.sweeps.empty() && options.cases.problems.empty() && options.inputs.tensors.empty())
-    throw UsageError("nothing to run: name --sweep, --problem or --tensors; example: attnbench run --sweep quick");
+  if (options.cases.sweeps.empty() && !options.cases.names_problems() && options.inputs.tensors.empty())
+    throw UsageError(
+        "nothing to run: name --sweep, --problem, --axis or --tensors; example: attnbench run --sweep quick");
   std::vector<std::string> given = benchmark_flags_of_environment();
   given.insert(given.end(), context.benchmark_flags.begin(), context.benchmark_flags.end());
   BenchmarkFlags flags = parse_benchmark_flags(given);
@@ -257,6 +305,7 @@ int run(const Options& options, const Context& context) {
   apply_filter(cases, flags.filter);
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;
+  Outputs outputs = open_outputs(options, path);
   ResultFile file(flags.out_format == "json" ? path : "");
   const bool measures = !options.dry_run && !flags.list_only;
   if (measures) file.take_journal();
@@ -270,7 +319,7 @@ int run(const Options& options, const Context& context) {
   if (plan.cases.empty() && file.finished().empty())
     throw UsageError("no case can be run:" + format_skipped(plan.skipped));
   if (options.dry_run) return print_plan(plan, limits), kExitGood;
-  return measure_all(origin, kernels, flags, limits, plan, file, watchdog);
+  return measure_all(origin, kernels, flags, limits, plan, file, outputs, watchdog);
 }
 
 }  // namespace
@@ -290,6 +339,26 @@ Command add_run(CLI::App& app) {
   command->add_flag("--resume", options->resume, "go on with the run that wrote --benchmark_out");
   command->add_flag("--dry-run", options->dry_run, "print the plan with predicted times, run nothing");
   command->add_flag("--record", options->record, "write to results/<machine>/ under the date, revision and sweep");
+  command->add_option("--export-markdown", options->markdown, "write the table to this file, as Markdown");
+  command->add_option("--export-csv", options->csv,
+                      "write the rows to this file, as CSV with a column for every key of a problem");
+  command->footer(
+      "examples:\n"
+      "  attnbench run --sweep quick --benchmark_out=quick.json\n"
+      "  attnbench run --problem h:12/q:1024/d:64/mask:causal --variants 'flash,lazy_.*' --threads 1,2\n"
+      "  attnbench run --problem d:64/mask:causal --axis q=128:4096:x2 --axis h=1,8,32\n"
+      "  attnbench run --problem h:32/hkv:8/d:128 --depth 512:32768:x2 --export-csv decode.csv\n\n"
+      "flags of Google Benchmark, among others:\n"
+      "  --benchmark_out=FILE            the result file; --benchmark_out_format=json|csv|console\n"
+      "  --benchmark_format=FORMAT       json, csv or console instead of the table\n"
+      "  --benchmark_filter=REGEX        of the full names of rows; a leading - negates\n"
+      "  --benchmark_min_time=SECONDS    of each case, over all its passes; default: the sweep's, else 0.5\n"
+      "  --benchmark_repetitions=N       so many passes, each of the minimum time; default: up to 15 that share it\n"
+      "  --benchmark_min_warmup_time=S   calls before a case's first pass; default: 0\n"
+      "  --benchmark_list_tests          names only\n"
+      "  --benchmark_context=KEY=VALUE   into the result file\n\n"
+      "exit codes: 0 good, 1 a wrong result or a case that could not be measured, 2 usage, 3 environment, 130 "
+      "interrupted");
   return [options](const Context& context) { return run(*options, context); };
 }
 

@@ -124,8 +124,9 @@ Marks marks_of(const Series& series, int threads) {
 }
 
 // What Google Benchmark has no word for.
-Json extras_of(const Series& series, int threads, std::size_t kept, Standing standing, bool cut_short) {
+Json extras_of(const Series& series, const Case& c, std::size_t kept, Standing standing, bool cut_short) {
   Json extras = Json::object();
+  if (!c.model.empty()) extras["model"] = c.model;
   if (series.failed) {
     extras["failure"] = series.failed.reason == Reason::wrong ? "wrong" : "failed";
     extras["reason"] = to_string(series.failed.reason);
@@ -133,7 +134,7 @@ Json extras_of(const Series& series, int threads, std::size_t kept, Standing sta
     return extras;
   }
   if (standing != Standing::unknown) extras["standing"] = to_string(standing);
-  if (const Marks marks = marks_of(series, threads); !marks.empty()) extras["marks"] = marks;
+  if (const Marks marks = marks_of(series, c.threads); !marks.empty()) extras["marks"] = marks;
   std::size_t taken = 0;
   for (const std::optional<Measurement>& turn : series.turns)
     if (turn) {
@@ -181,10 +182,9 @@ void report(std::span<const PlannedCase> group, std::span<const Series> all, con
       session.reporter.skip({case_name(group[e].c), Reason::not_run, cut_short.empty() ? "it had no turn" : cut_short});
       continue;
     }
-    session.reporter.expect(
-        case_name(group[e].c),
-        {.fields = extras_of(all[e], group[e].c.threads, outcome.turns.size(), standings[e], !cut_short.empty()),
-         .in_worker = session.kernels.worker_of(group[e].c) != nullptr});
+    session.reporter.expect(case_name(group[e].c), {.fields = extras_of(all[e], group[e].c, outcome.turns.size(),
+                                                                        standings[e], !cut_short.empty()),
+                                                    .in_worker = session.kernels.worker_of(group[e].c) != nullptr});
     outcomes.push_back(std::move(outcome));
   }
   if (!outcomes.empty()) replay(outcomes, session);  // Google Benchmark complains of nothing to do

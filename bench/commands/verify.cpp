@@ -15,6 +15,7 @@
 #include "base/option_checks.hpp"
 #include "base/say.hpp"
 #include "base/stop.hpp"
+#include "base/window.hpp"
 #include "cases/case_options.hpp"
 #include "cases/input_origin.hpp"
 #include "cases/sweep.hpp"
@@ -80,7 +81,7 @@ class Findings {
     for (const auto& [reason, names] : mistrusted_)
       put("mistrusted: {} ({} case{}, such as {})\n", reason, names.size(), names.size() == 1 ? "" : "s",
           names.front());
-    put("{}", format_skipped(skipped));
+    put("{}", format_skipped(skipped, window_columns(STDOUT_FILENO)));
     if (json_) json_->write(json_text(rows_));
     return failed == 0 ? kExitGood : kExitWrong;
   }
@@ -101,7 +102,7 @@ class Steps {
   void begin(const std::string& name) {
     ++begun_;
     progress_.begin(name);
-    if (isatty(STDERR_FILENO) != 0 || progress_.elapsed_seconds() < next_line_) return;
+    if (rewrites_lines(STDERR_FILENO) || progress_.elapsed_seconds() < next_line_) return;
     next_line_ = progress_.elapsed_seconds() + kSecondsBetweenLines;
     say("[{}/{}] {}\n", begun_, total_, name);
   }
@@ -139,7 +140,7 @@ Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& k
   if (chosen.threads.empty())
     std::erase_if(plan.skipped, [](const Skipped& s) { return parse_case_name(s.name).threads > 1; });
   // So were the problems: `list` tells what a variant does not support.
-  if (options.cases.sweeps.empty() && options.cases.problems.empty())
+  if (options.cases.sweeps.empty() && !options.cases.names_problems())
     std::erase_if(plan.skipped, [](const Skipped& s) { return s.reason == Reason::unsupported; });
   if (plan.cases.empty()) throw UsageError("no case can be verified:" + format_skipped(plan.skipped));
   return plan;
@@ -150,7 +151,7 @@ int verify(const Options& options, const Context& context) {
     throw UsageError(fmt::format("verify times nothing: {} belongs to run", context.benchmark_flags.front()));
   CaseOptions chosen = options.cases;
   const InputOrigin origin(options.inputs);
-  if (chosen.sweeps.empty() && chosen.problems.empty() && origin.file() == nullptr)
+  if (chosen.sweeps.empty() && !chosen.names_problems() && origin.file() == nullptr)
     chosen.problems = verify_problems_of_all_dtypes();
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);

@@ -9,8 +9,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/quantities.hpp"
 #include "base/say.hpp"
 #include "base/timing.hpp"
+#include "base/window.hpp"
 #include "gate/text.hpp"
 
 namespace attn::bench::gate {
@@ -49,26 +51,25 @@ std::string live_line(const Report& report, const Progress& progress) {
 }
 
 std::string live_table(const Report& report, const Progress& progress, int rows, int columns, bool color) {
-  const auto cut = [&](std::string line) {
-    return line.size() > static_cast<std::size_t>(columns) ? line.substr(0, static_cast<std::size_t>(columns)) : line;
-  };
-  const std::string title = cut(fmt::format("{}, {} elapsed, ETA {}", head(report, progress),
-                                            clock_time(progress.elapsed_seconds), clock_time(progress.left_seconds)));
+  const auto fitted = [&](const std::string& line) { return cut(line, static_cast<std::size_t>(columns)); };
+  const std::string title =
+      fitted(fmt::format("{}, {} elapsed, ETA {}", head(report, progress), clock_time(progress.elapsed_seconds),
+                         clock_time(progress.left_seconds)));
   std::string text = (color ? fmt::format(fmt::emphasis::bold, "{}", title) : title) + "\n";
   for (const CaseReport* c : measured_cases(report)) {
     if (rows-- <= 0) break;
-    const std::string line =
-        cut(fmt::format("{:<13} {:>8}  {:<16} {:>3}  {}", c->routed || !c->wrong.empty() ? verdict_text(*c) : "screen",
-                        c->wrong.empty() ? percent_text(c->judgement.size) : "-",
-                        c->wrong.empty() ? interval_text(c->judgement.interval) : "-", c->rounds().size(),
-                        short_name(c->pairing.label)));
+    const std::string line = fitted(fmt::format("{:<13} {:>8}  {:<16} {:>3}  {}",
+                                                c->routed || !c->wrong.empty() ? verdict_text(*c) : "screen",
+                                                c->wrong.empty() ? percent_text(c->judgement.size) : "-",
+                                                c->wrong.empty() ? interval_text(c->judgement.interval) : "-",
+                                                c->rounds().size(), short_name(c->pairing.label)));
     const bool red = color && (!c->wrong.empty() || c->judgement.verdict == Verdict::regressed);
     text += (red ? fmt::format(fmt::fg(fmt::terminal_color::red), "{}", line) : line) + "\n";
   }
   return text;
 }
 
-LiveView::LiveView() : terminal_(isatty(STDERR_FILENO) != 0), color_(terminal_ && std::getenv("NO_COLOR") == nullptr) {}
+LiveView::LiveView() : terminal_(rewrites_lines(STDERR_FILENO)), color_(wants_color(STDERR_FILENO)) {}
 
 void LiveView::progressed(const Report& report, const Progress& progress) {
   ++measured_;
@@ -90,9 +91,10 @@ void LiveView::progressed(const Report& report, const Progress& progress) {
 
 void LiveView::draw(const Report& report, const Progress& progress) {
   winsize size{};
-  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0;
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
   const int rows = std::min(kMostRows, known ? size.ws_row - 3 : kMostRows);
-  const std::string text = live_table(report, progress, rows, known ? size.ws_col - 1 : 100, color_);
+  const auto columns = static_cast<int>(window_columns(STDERR_FILENO)) - 1;
+  const std::string text = live_table(report, progress, rows, columns, color_);
   clear();
   say_text(text);
   lines_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/quantities.hpp"
 #include "cases/case.hpp"
 
 namespace attn::bench::gate {
@@ -50,16 +51,6 @@ std::string detectable_text(const Judgement& judgement) {
 std::string interval_text(const Interval& interval) {
   if (!std::isfinite(interval.low)) return "not bounded yet";
   return fmt::format("{:+.1f} to {:+.1f} %", as_percent(interval.low), as_percent(interval.high));
-}
-
-std::string short_name(const std::string& label) {
-  try {
-    const CaseName name = parse_case_name(label);
-    return fmt::format("{}/{} {}{}", name.variant, name.isa, to_short_string(name.workload),
-                       name.threads == 1 ? "" : fmt::format(" threads:{}", name.threads));
-  } catch (const std::invalid_argument&) {
-    return label;
-  }
 }
 
 std::string verdict_text(const CaseReport& c) {
@@ -156,11 +147,6 @@ std::vector<std::string> remarks(const Report& report) {
     lines.push_back(fmt::format("{} case{} of the selection not compared, such as {}: {}.", skipped, plural(skipped),
                                 report.skipped.front().name, report.skipped.front().text));
   return lines;
-}
-
-std::string clock_time(double seconds) {
-  const auto whole = static_cast<long>(std::lround(std::max(seconds, 0.0)));
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 std::string format_report(const Report& report, bool color) {

@@ -14,9 +14,6 @@ std::string percent_text(double log_ratio);
 std::string detectable_text(const Judgement& judgement);  // "1.2 %"
 std::string interval_text(const Interval& interval);      // "-0.3 to +0.6 %", "not bounded yet"
 
-// flash/avx512 h:12/q:197/d:64; a name that is no row name stays as it is.
-std::string short_name(const std::string& label);
-
 // "REGRESSED", "PROVEN", "PROVEN, faster", "WRONG", ...
 std::string verdict_text(const CaseReport& c);
 // What stands beside a row, such as "the machine code is the same in both builds"; may be empty.
@@ -32,8 +29,6 @@ std::size_t count_wrong(const Report& report);
 std::string headline(const Report& report);
 // Lines about the suite, the null arm and how it was measured, each without a line break.
 std::vector<std::string> remarks(const Report& report);
-
-std::string clock_time(double seconds);  // 1:05
 
 // The final table.
 std::string format_report(const Report& report, bool color);

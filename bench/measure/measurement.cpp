@@ -229,6 +229,10 @@ void add_counters(benchmark::State& state, const Workload& w, const Measurement&
     if (m.parts.concat > 0) state.counters["concat_seconds"] = m.parts.concat;
     if (m.over_parts > 0) state.counters["over_parts"] = m.over_parts;
   } else {
+    // A causal mask, or a decode step: the queries are tokens of a language model.
+    if (!p.backward && (is_decode(p) || is_causal(p)))
+      state.counters["tokens_per_second"] =
+          benchmark::Counter(static_cast<double>(p.batch * p.seqlen_q), kPerIteration);
     state.counters["bytes"] = static_cast<double>(minimal_bytes(p));
   }
   state.counters["workspace_bytes"] = static_cast<double>(m.workspace_bytes);

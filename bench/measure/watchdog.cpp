@@ -12,6 +12,7 @@
 #include "base/say.hpp"
 #include "base/stop.hpp"
 #include "base/timing.hpp"
+#include "base/window.hpp"
 #include "machine/thread_limits.hpp"
 
 namespace attn::bench {
@@ -86,7 +87,7 @@ void Watchdog::watch() {
     if (waited_ >= patience_) {
       on_hang_(name_, waited_);
       busy_ = false;
-    } else if (waited_ >= said_ + kSayEvery && isatty(STDERR_FILENO) == 0) {
+    } else if (waited_ >= said_ + kSayEvery && !rewrites_lines(STDERR_FILENO)) {
       said_ = waited_;
       say("for {:.0f} s now: {}\n", waited_, name_);
     }

@@ -2,7 +2,6 @@
 
 #include <fmt/color.h>
 #include <fmt/format.h>
-
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -12,115 +11,258 @@
 #include <span>
 #include <tuple>
 
-#include "base/reason.hpp"
+#include "base/quantities.hpp"
 #include "base/slices.hpp"
+#include "base/window.hpp"
 #include "cases/input_origin.hpp"
 #include "machine/ceilings.hpp"
 
 namespace attn::bench {
 namespace {
 
-struct Cell {
-  std::string error;  // of a failed case
-  Reason reason = Reason::none;
-  double gflops = 0, scaled_error = 0;
-  double low = 0, high = 0;   // GFLOP/s of the slowest and fastest turn; 0 of a single one
-  std::string standing;       // among those of its problem
-  bool marked = false;        // there is a note on it below the table
-  double percent = 0;         // of the ceiling that bounds the case
-  bool of_bandwidth = false;  // else of the peak of the unit
-  std::string what_ran;       // inside the library behind the kernel
+constexpr const char* kTokens = "tok/s";
+constexpr std::size_t kNamesShown = 3;  // of cases per reason; the result file has them all
+
+// A figure as the table shows it.
+struct Shown {
+  const ResultRow* row;
+  double naive;
 };
 
-// Workload in order of appearance, ISA, threads. Where no variant has a workload on several ISAs, as when rivals are
-// measured each on what it runs on, all ISAs share a row and the ISA is empty: the columns tell it.
-using RowKey = std::tuple<std::size_t, std::string, int>;
+// Rows of one problem and team. Where no variant has a problem on several ISAs, as when rivals are measured each on what it
+// runs on, all ISAs are in one block, and the name of a variant tells its own unless it is the same for all.
+struct Block {
+  std::string problem, isa;  // isa: empty where the names tell it
+  int threads;
+  std::string model;
+  std::vector<Shown> rows;
 
-// A rate well under what share and peak promise: the machine was slower while the row was measured than it can be.
-struct Disturbance {
-  int disturbed = 0, rows = 0;
-  double lowest = 1, highest = 0;  // of the disturbed rows: rate over share x peak
+  std::string where() const {
+    return fmt::format("{}{}{} thread{}", isa, isa.empty() ? "" : ", ", threads, threads == 1 ? "" : "s");
+  }
 };
 
 struct Table {
-  std::vector<std::string> variants;
-  std::vector<Workload> workloads;
-  std::map<RowKey, std::map<std::string, Cell>> rows;
-  std::vector<std::string> failures;
-  std::map<std::string, std::pair<double, double>> conversions;  // longest prepare and finish of a column, in seconds
-  std::map<std::string, std::vector<std::string>> notes;         // by mark and reason: rows
-  Disturbance disturbance;
+  std::vector<ResultRow> rows;
+  std::vector<Block> blocks;  // in order of appearance
+  bool names_isa = false;     // with the variant
+
+  std::string label(const ResultRow& row) const {
+    return names_isa ? fmt::format("{}/{}", row.name.variant, row.name.isa) : row.name.variant;
+  }
 };
 
-template <class T>
-std::size_t index_of(std::vector<T>& list, const T& item) {
-  const auto found = std::find(list.begin(), list.end(), item);
-  if (found != list.end()) return static_cast<std::size_t>(found - list.begin());
-  list.push_back(item);
-  return list.size() - 1;
+// Whether some variant has a workload with one team on two ISAs.
+bool compares_isas(const std::vector<ResultRow>& rows) {
+  std::map<std::tuple<std::string, std::string, int>, std::string> isas;
+  return std::ranges::any_of(rows, [&](const ResultRow& row) {
+    const CaseName& name = row.name;
+    return isas.try_emplace({name.variant, to_string(name.workload), name.threads}, name.isa).first->second != name.isa;
+  });
+}
+
+Table table_of(const Json& document) {
+  Table table{.rows = rows_of(document)};
+  const bool block_per_isa = compares_isas(table.rows);
+  const bool one_isa = std::ranges::all_of(
+      table.rows, [&](const ResultRow& row) { return row.name.isa == table.rows.front().name.isa; });
+  table.names_isa = !block_per_isa && !one_isa;
+  const std::vector<double> naive = naive_rates(table.rows);
+  std::map<std::tuple<std::string, std::string, int>, std::size_t> places;
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const ResultRow& row = table.rows[i];
+    const std::string isa = table.names_isa ? "" : row.name.isa;
+    const std::string problem = to_short_string(row.name.workload);
+    const auto [place, is_new] = places.try_emplace({problem, isa, row.name.threads}, table.blocks.size());
+    if (is_new) table.blocks.push_back({problem, isa, row.name.threads, row.model, {}});
+    table.blocks[place->second].rows.push_back({&row, naive[i]});
+  }
+  for (Block& block : table.blocks)
+    std::ranges::stable_sort(block.rows, std::greater(), [](const Shown& shown) { return shown.row->gflops; });
+  return table;
+}
+
+bool leads(const Block& block, const ResultRow& row) {
+  if (row.failed()) return false;
+  return row.standing.empty() ? row.gflops == block.rows.front().row->gflops : row.standing != "behind";
+}
+
+std::string standing_mark(const ResultRow& row) {
+  return row.standing == "fastest" ? "*" : row.standing == "level" ? "=" : " ";
+}
+
+std::string bold(const TableStyle& style, bool wanted, const std::string& text) {
+  return style.color && wanted ? fmt::format(fmt::emphasis::bold, "{}", text) : text;
+}
+
+std::string padded_left(const std::string& text, std::size_t width) {
+  const std::size_t length = length_of(text);
+  return length < width ? std::string(width - length, ' ') + text : text;
+}
+
+std::string padded_right(const std::string& text, std::size_t width) {
+  const std::size_t length = length_of(text);
+  return length < width ? text + std::string(width - length, ' ') : text;
+}
+
+std::string without_trailing_space(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+// The table as blocks of lines: a mark, the variant, and as many columns as fit.
+struct Layout {
+  std::size_t name = 0;
+  std::vector<std::pair<const TableColumn*, std::size_t>> columns;  // with their widths
+  std::set<std::string> titles;
+  bool has_room_for_labels = false;  // what ran, behind the last column
+};
+
+constexpr std::size_t kMark = 2, kGap = 2, kLeastName = 6;
+
+Layout fitting_layout(const Table& table, std::size_t window) {
+  Layout layout;
+  for (const ResultRow& row : table.rows) layout.name = std::max(layout.name, length_of(table.label(row)));
+  std::vector<std::size_t> widths;
+  for (const TableColumn& column : table_columns()) {
+    std::size_t width = 0;
+    for (const Block& block : table.blocks)
+      for (const Shown& shown : block.rows) width = std::max(width, length_of(column.text(*shown.row, shown.naive)));
+    widths.push_back(width == 0 ? 0 : std::max(width, length_of(column.title)) + kGap);
+  }
+  // Names are cut before the first columns go.
+  constexpr std::size_t kAlways = 2;
+  std::size_t used = kMark;
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    const std::size_t name = layout.columns.size() < kAlways ? std::min(layout.name, kLeastName) : layout.name;
+    if (widths[i] == 0 || used + name + widths[i] > window) continue;
+    layout.columns.emplace_back(&table_columns()[i], widths[i]);
+    layout.titles.insert(table_columns()[i].title);
+    used += widths[i];
+  }
+  layout.name = std::min(layout.name, window > used + 1 ? window - used : 1);
+  std::size_t label = 0;
+  for (const ResultRow& row : table.rows) label = std::max(label, length_of(row.what_ran));
+  layout.has_room_for_labels = used + layout.name + kGap + label <= window;
+  return layout;
+}
+
+std::string as_blocks(const Table& table, const Layout& layout, const TableStyle& style) {
+  std::string text;
+  for (const Block& block : table.blocks) {
+    const std::string heading =
+        fmt::format("{}, {}{}{}", block.problem, block.where(), block.model.empty() ? "" : ": ", block.model);
+    text += "\n" + wrapped(heading, style.columns, kMark) + "\n";
+    std::string titles = std::string(kMark, ' ') + std::string(layout.name, ' ');
+    for (const auto& [column, width] : layout.columns) titles += padded_left(column->title, width);
+    text += cut(without_trailing_space(titles), style.columns) + "\n";
+    for (const Shown& shown : block.rows) {
+      const ResultRow& row = *shown.row;
+      std::string line = fmt::format("{:<{}}{}", standing_mark(row), kMark,
+                                     padded_right(cut(table.label(row), layout.name), layout.name));
+      for (const auto& [column, width] : layout.columns) line += padded_left(column->text(row, shown.naive), width);
+      if (!row.what_ran.empty() && layout.has_room_for_labels) line += std::string(kGap, ' ') + row.what_ran;
+      text += bold(style, leads(block, row), cut(without_trailing_space(line), style.columns)) + "\n";
+      if (!row.what_ran.empty() && !layout.has_room_for_labels)
+        text += cut(fmt::format("    ran {}", row.what_ran), style.columns) + "\n";
+    }
+  }
+  return text;
+}
+
+// The same side by side: a line of rates and shares, below it the rest.
+std::string upper_text(const ResultRow& row, double naive) {
+  const auto& columns = table_columns();
+  return row.failed()
+             ? columns[0].text(row, naive)
+             : fmt::format("{} {}{}", columns[0].text(row, naive), columns[2].text(row, naive), standing_mark(row));
+}
+
+std::string lower_text(const ResultRow& row, double naive) {
+  if (row.failed()) return "";
+  const auto& columns = table_columns();
+  std::string text = columns[1].text(row, naive);
+  for (const TableColumn& column : std::span(columns).subspan(3))
+    if (const std::string more = column.text(row, naive); !more.empty() && column.title != std::string_view(kTokens))
+      text += fmt::format(" {}", more);
+  return text + " ";
+}
+
+// Empty where it is wider than the window, or has a single problem.
+std::string side_by_side(const Table& table, const TableStyle& style) {
+  if (table.blocks.size() < 2) return {};
+  std::vector<std::string> variants;
+  std::map<std::string, double> totals;
+  std::map<std::string, std::size_t> widths;
+  std::size_t first = 0;
+  for (const Block& block : table.blocks) {
+    first = std::max({first, length_of(block.problem), length_of(block.where()) + 2, length_of(block.model) + 2});
+    for (const auto& [row, naive] : block.rows) {
+      const std::string label = table.label(*row);
+      if (totals.try_emplace(label, 0).second) variants.push_back(label);
+      totals[label] += row->gflops;
+      if (!row->what_ran.empty()) return {};
+      widths[label] = std::max({widths[label], length_of(label) + 1, length_of(upper_text(*row, naive)),
+                                length_of(lower_text(*row, naive))});
+    }
+  }
+  std::size_t total = first;
+  for (const auto& [label, width] : widths) total += width + kGap;
+  if (total > style.columns) return {};
+  // naive, then from slow to fast, which is the ladder.
+  std::ranges::stable_sort(variants, {}, [&](const std::string& label) {
+    return std::pair(!is_naive(label.substr(0, label.find('/'))), totals[label]);
+  });
+  std::string text = "\n" + padded_right("problem", first);
+  for (const std::string& label : variants) text += padded_left(label + " ", widths[label] + kGap);
+  text = without_trailing_space(text) + "\n";
+  for (const Block& block : table.blocks) {
+    std::string upper = padded_right(block.problem, first), lower = padded_right("  " + block.where(), first);
+    for (const std::string& label : variants) {
+      const auto shown = std::ranges::find_if(block.rows, [&](const Shown& s) { return table.label(*s.row) == label; });
+      const bool is_there = shown != block.rows.end();
+      const std::size_t width = widths[label] + kGap;
+      upper += is_there
+                   ? bold(style, leads(block, *shown->row), padded_left(upper_text(*shown->row, shown->naive), width))
+                   : padded_left("- ", width);
+      lower += padded_left(is_there ? lower_text(*shown->row, shown->naive) : "", width);
+    }
+    text += without_trailing_space(upper) + "\n" + without_trailing_space(lower) + "\n";
+    if (!block.model.empty()) text += "  " + block.model + "\n";
+  }
+  return text;
 }
 
 // `problem`: that it failed on, where that is not its own. `context` of the run: its inputs and plugins.
-std::string reproducer(const CaseName& name, std::string problem, Json context) {
-  if (problem.empty())
-    problem = to_string(name.workload);
-  else
-    context.erase("tensors");  // which are of the row's own shape
+std::string reproducer(const ResultRow& row, Json context) {
+  const CaseName& name = row.name;
+  const std::string problem = row.failed_on.empty() ? to_string(name.workload) : row.failed_on;
+  if (!row.failed_on.empty()) context.erase("tensors");  // which are of the row's own shape
   return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}{}{}", problem, name.variant,
                      name.isa, name.threads, input_arguments(context), context.value("plugin_arguments", ""));
 }
 
-std::string short_name_of(const CaseName& name) {
-  return fmt::format("{}/{} {}{}", name.variant, name.isa, to_short_string(name.workload),
-                     name.threads == 1 ? "" : fmt::format(" threads:{}", name.threads));
-}
-
-// Of rows that are alike in this: those that are unsteady, each by a percentage of its own, are one note.
-std::string note_of(const std::string& mark, const std::string& reason) {
-  return mark == "unsteady" ? "unsteady, turns or the slices within them differ by more than 10 %"
-                            : fmt::format("{}: {}", mark, reason);
-}
-
-// What speedups are over: each pass has its own.
-bool is_naive(const std::string& column) {
-  const std::string variant = column.substr(0, column.find('/'));
-  return variant == "naive" || variant == "naive_backward";
-}
-
-// Orders the columns: naive, then from slow to fast, which is the ladder.
-double total_gflops(const Table& table, const std::string& variant) {
-  double sum = 0;
-  for (const auto& [key, cells] : table.rows)
-    if (const auto cell = cells.find(variant); cell != cells.end()) sum += cell->second.gflops;
-  return sum;
-}
-
-// A label is what ran, the mark of the ruler, both or nothing.
-std::string without_ruler_fault(std::string label) {
-  if (const std::size_t at = label.find(kRulerFault); at != std::string::npos) label.erase(at == 0 ? 0 : at - 1);
-  return label;
-}
-
-// Whether some variant has a workload with one team on two ISAs.
-bool compares_isas(const Json& document) {
-  std::map<std::tuple<std::string, std::string, int>, std::string> isas;
-  for (const Json& row : document.at("benchmarks")) {
-    const CaseName name = parse_case_name(row.at("name").get<std::string>());
-    const auto [entry, inserted] = isas.try_emplace({name.variant, to_string(name.workload), name.threads}, name.isa);
-    if (entry->second != name.isa) return true;
+// Rows that carry a mark, those of one reason together: those that are unsteady, each by a percentage of its own, are one
+// note, and more threads than CPUs are a matter of the command.
+std::string notes_text(const std::vector<ResultRow>& rows, std::size_t columns) {
+  std::map<std::string, std::vector<std::string>> notes;
+  for (const ResultRow& row : rows)
+    for (const auto& [mark, reason] : row.marks)
+      notes[mark == "unsteady" ? "unsteady, turns or the slices within them differ by more than 10 %"
+                               : fmt::format("{}: {}", mark, reason)]
+          .push_back(short_name(row.name));
+  std::string text;
+  for (const auto& [note, names] : notes) {
+    const bool told = note.starts_with("oversubscribed");
+    const std::string some =
+        fmt::format(": {}{}", fmt::join(std::span(names).first(std::min(names.size(), kNamesShown)), ", "),
+                    names.size() > kNamesShown ? ", ..." : "");
+    text +=
+        wrapped(fmt::format("~ {} ({} row{}){}", note, names.size(), names.size() == 1 ? "" : "s", told ? "" : some),
+                columns, 2) +
+        "\n";
   }
-  return false;
-}
-
-// The one ISA of all rows, or empty.
-std::string common_isa(const Json& document) {
-  std::string common;
-  for (const Json& row : document.at("benchmarks")) {
-    const std::string isa = parse_case_name(row.at("name").get<std::string>()).isa;
-    if (common.empty()) common = isa;
-    if (isa != common) return {};
-  }
-  return common;
+  return text;
 }
 
 // In GFLOP/s, what shares of this row are of; empty where the file has no such ceiling.
@@ -130,217 +272,158 @@ std::optional<double> peak_of(const Json& context, const CaseName& name) {
   return peak_in(context["ceilings"], *isa, dtype_of(name.workload.problem), name.threads);
 }
 
-void add_disturbance(Disturbance& d, const Cell& cell, std::optional<double> peak, double pct_peak) {
-  constexpr double kDisturbed = 0.80;  // the clock alone makes a tenth between a peak of 10 ms and a run
-  if (!peak || !(pct_peak > 0)) return;
-  ++d.rows;
-  const double ratio = cell.gflops / (pct_peak / 100 * *peak);
-  if (!(ratio < kDisturbed)) return;
-  ++d.disturbed;
-  d.lowest = std::min(d.lowest, ratio);
-  d.highest = std::max(d.highest, ratio);
-}
-
-// Of the turns of a case: a row's own rate, GB's aggregates apart.
-using Rates = std::map<std::string, std::pair<double, double>>;
-
-Rates rates_of_turns(const Json& document) {
-  Rates rates;
-  for (const Json& row : document.at("benchmarks")) {
-    if (row.contains("aggregate_name") || row.value("error_occurred", false)) continue;
-    const double rate = row.value("flops", 0.0) / 1e9;
-    const auto [entry, first] = rates.try_emplace(row.at("name").get<std::string>(), rate, rate);
-    entry->second = {std::min(entry->second.first, rate), std::max(entry->second.second, rate)};
-  }
-  return rates;
-}
-
-Table collect(const Json& document) {
-  Table table;
-  const bool row_per_isa = compares_isas(document);
-  const std::string common = common_isa(document);
-  const Rates rates = rates_of_turns(document);
-  std::set<std::string> with_median;
-  for (const Json& row : document.at("benchmarks"))
-    if (row.value("aggregate_name", "") == "median") with_median.insert(row.at("run_name").get<std::string>());
-  for (const Json& row : document.at("benchmarks")) {
-    const std::string aggregate = row.value("aggregate_name", "");
-    const auto run_name = row.at("run_name").get<std::string>();
-    if (aggregate != "median" && (!aggregate.empty() || with_median.contains(run_name))) continue;
-    const CaseName name = parse_case_name(row.at("name").get<std::string>());
-    const std::string column =
-        row_per_isa || !common.empty() ? name.variant : fmt::format("{}/{}", name.variant, name.isa);
-    index_of(table.variants, column);
-    Cell cell{.error = row.value("error_occurred", false) ? row.value("error_message", "failed") : "",
-              .reason = parse_reason(row.value("reason", ""), Reason::failed)};
-    if (cell.error.empty()) {
-      cell.gflops = row.value("flops", 0.0) / 1e9;
-      cell.of_bandwidth = row.contains("pct_bandwidth");
-      cell.percent = row.value(cell.of_bandwidth ? "pct_bandwidth" : "pct_peak", 0.0);
-      cell.scaled_error = row.value("max_scaled_err", 0.0);
-      cell.standing = row.value("standing", "");
-      if (const auto found = rates.find(run_name); found != rates.end() && aggregate == "median")
-        std::tie(cell.low, cell.high) = found->second;
-      if (row.contains("marks"))
-        for (const auto& [mark, reason] : row["marks"].items()) {
-          cell.marked = true;
-          table.notes[note_of(mark, reason.get<std::string>())].push_back(short_name_of(name));
-        }
-      add_disturbance(table.disturbance, cell, peak_of(document.at("context"), name), row.value("pct_peak", 0.0));
-      cell.what_ran = without_ruler_fault(row.value("label", ""));
-      if (row.contains("prepare_seconds")) {
-        auto& [prepare, finish] = table.conversions[column];
-        prepare = std::max(prepare, row.value("prepare_seconds", 0.0));
-        finish = std::max(finish, row.value("finish_seconds", 0.0));
-      }
-    } else {
-      table.failures.push_back(fmt::format("{}\n    {}\n    {}", row.at("name").get<std::string>(), cell.error,
-                                           reproducer(name, row.value("failed_on", ""), document.at("context"))));
-    }
-    table.rows[{index_of(table.workloads, name.workload), row_per_isa ? name.isa : common, name.threads}][column] =
-        cell;
-  }
-  std::stable_sort(table.variants.begin(), table.variants.end(), [&](const std::string& a, const std::string& b) {
-    return std::pair(!is_naive(a), total_gflops(table, a)) < std::pair(!is_naive(b), total_gflops(table, b));
-  });
-  return table;
-}
-
-// naive (or naive_backward) on the same problem and, in a row per ISA, on the same ISA; one thread.
-std::optional<double> naive_gflops(const Table& table, const RowKey& key) {
-  const auto row = table.rows.find({std::get<0>(key), std::get<1>(key), 1});
-  if (row == table.rows.end()) return std::nullopt;
-  const auto cell =
-      std::find_if(row->second.begin(), row->second.end(), [](const auto& entry) { return is_naive(entry.first); });
-  if (cell == row->second.end() || !cell->second.error.empty()) return std::nullopt;
-  return cell->second.gflops;
-}
-
-constexpr int kCellWidth = 19;  // names that are longer widen their column
-
-constexpr std::size_t kNamesShown = 3;  // of skipped cases per reason; the result file has them all
-
-std::string speed_text(const Cell* cell) {
-  if (cell == nullptr) return "-";
-  if (!cell->error.empty())
-    return cell->reason == Reason::crashed ? "CRASHED" : cell->reason == Reason::wrong ? "WRONG" : "FAILED";
-  return fmt::format("{:.1f} {:4.1f}%{}{}{}{}", cell->gflops, cell->percent, cell->of_bandwidth ? "b" : "",
-                     is_ruler_fault(cell->percent) ? "!" : "", cell->marked ? "~" : "",
-                     cell->standing == "fastest" ? "*"
-                     : cell->standing == "level" ? "="
-                                                 : " ");
-}
-
-std::string quality_text(const Cell* cell, std::optional<double> naive) {
-  if (cell == nullptr || !cell->error.empty()) return "";
-  const std::string speedup = naive && *naive > 0 ? fmt::format("{:.1f}x", cell->gflops / *naive) : "-";
-  const std::string interval =
-      cell->low > 0 ? fmt::format(" +-{:.0f}%", 50 * (cell->high - cell->low) / cell->gflops) : "";
-  return fmt::format("{}{}{}{} {:.0e} ", cell->what_ran, cell->what_ran.empty() ? "" : " ", speedup, interval,
-                     cell->scaled_error);
-}
-
-std::string without_trailing_space(std::string line) {
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line;
-}
-
-bool has_standings(const std::pair<const RowKey, std::map<std::string, Cell>>& row) {
-  return std::any_of(row.second.begin(), row.second.end(),
-                     [](const auto& cell) { return !cell.second.standing.empty(); });
-}
-
-// Rows that carry a mark, those of one reason together.
-std::string notes_text(const std::map<std::string, std::vector<std::string>>& notes) {
+// What the columns mean that are there.
+std::string legend(const Table& table, const std::set<std::string>& titles, std::size_t columns) {
+  const auto some_row = [&](auto&& is_so) { return std::ranges::any_of(table.rows, is_so); };
+  constexpr std::size_t kIndent = 9;
   std::string text;
-  for (const auto& [note, rows] : notes)
-    text += fmt::format("~ {} ({} row{}): {}{}\n", note, rows.size(), rows.size() == 1 ? "" : "s",
-                        fmt::join(std::span(rows).first(std::min(rows.size(), kNamesShown)), ", "),
-                        rows.size() > kNamesShown ? ", ..." : "");
+  const auto tell = [&](bool wanted, std::string_view what, std::string_view meaning) {
+    if (wanted) text += wrapped(fmt::format("{:<{}}{}", what, kIndent, meaning), columns, kIndent) + "\n";
+  };
+  tell(titles.contains("of peak"), "of peak", "of what the unit for the element type can do, measured beside the case");
+  tell(some_row([](const ResultRow& row) { return row.of_bandwidth; }), "%b",
+       "of how fast the same threads only read the same keys and values");
+  tell(titles.contains("naive x"), "naive x", "times the speed of naive on one thread");
+  tell(titles.contains("+-"), "+-", "half the 95 % interval of the median over the passes");
+  tell(titles.contains("error"), "error", "the largest against the fp64 oracle, scaled");
+  tell(titles.contains(kTokens), kTokens, "tokens through this attention alone: one layer, nothing else of a model");
+  const bool has_standings = some_row([](const ResultRow& row) { return !row.standing.empty(); });
+  tell(has_standings, "*", "the fastest");
+  tell(has_standings, "=", "level with it: the passes do not show which is faster");
+  tell(some_row([](const ResultRow& row) { return is_ruler_fault(row.percent); }), "!",
+       "above 100 % the ruler was disturbed, not the kernel fast; repeat the run on a quieter machine");
   return text;
 }
 
-std::string disturbance_text(const Disturbance& d) {
-  if (d.disturbed == 0) return {};
-  const std::string range = fmt::format("{:.0f}", 100 * d.lowest) == fmt::format("{:.0f}", 100 * d.highest)
-                                ? fmt::format("{:.0f}", 100 * d.lowest)
-                                : fmt::format("{:.0f} to {:.0f}", 100 * d.lowest, 100 * d.highest);
-  return fmt::format(
-      "disturbed: rates reached {} % of share x peak in {} of {} rows; repeat the run on a quieter machine\n", range,
-      d.disturbed, d.rows);
+std::string conversions_text(const Table& table, std::size_t columns) {
+  std::map<std::string, std::pair<double, double>> longest;
+  for (const ResultRow& row : table.rows)
+    if (row.prepare_seconds > 0 || row.finish_seconds > 0) {
+      auto& [prepare, finish] = longest[table.label(row)];
+      prepare = std::max(prepare, row.prepare_seconds);
+      finish = std::max(finish, row.finish_seconds);
+    }
+  std::string text;
+  for (const auto& [label, seconds] : longest)
+    text += wrapped(fmt::format("{} needs up to {} before a set of inputs and {} after it, which are not in its time.",
+                                label, time_text(seconds.first), time_text(seconds.second)),
+                    columns, 2) +
+            "\n";
+  return text;
+}
+
+std::string failures_text(const Table& table, const Json& context) {
+  std::string text;
+  std::size_t count = 0;
+  for (const ResultRow& row : table.rows) {
+    if (!row.failed()) continue;
+    ++count;
+    text += fmt::format("  {}\n    {}\n    {}\n", short_name(row.name), row.error, reproducer(row, context));
+  }
+  return count == 0 ? text : fmt::format("\nFailed ({}):\n{}", count, text);
 }
 
 }  // namespace
 
-std::string format_skipped(const std::vector<Skipped>& skipped) {
+const std::vector<TableColumn>& table_columns() {
+  static const std::vector<TableColumn> columns = {
+      {"GFLOP/s", [](const ResultRow& row,
+                     double) { return row.failed() ? failure_word(row.reason) : fmt::format("{:.1f}", row.gflops); }},
+      {"per call", [](const ResultRow& row, double) { return row.failed() ? "" : time_text(row.seconds); }},
+      {"of peak",
+       [](const ResultRow& row, double) {
+         return row.failed() ? ""
+                             : fmt::format("{:.1f}%{}{}{}", row.percent, row.of_bandwidth ? "b" : "",
+                                           is_ruler_fault(row.percent) ? "!" : "", row.marks.empty() ? "" : "~");
+       }},
+      {"naive x",
+       [](const ResultRow& row, double naive) {
+         return row.failed() || naive <= 0 ? "" : fmt::format("{:.1f}x", row.gflops / naive);
+       }},
+      {"+-", [](const ResultRow& row,
+                double) { return row.low > 0 ? fmt::format("+-{:.0f}%", row.interval_percent()) : ""; }},
+      {"error",
+       [](const ResultRow& row, double) { return row.failed() ? "" : fmt::format("{:.0e}", row.scaled_error); }},
+      {kTokens, [](const ResultRow& row, double) {
+         return row.tokens_per_second > 0 ? count_text(row.tokens_per_second) : "";
+       }}};
+  return columns;
+}
+
+std::vector<double> naive_rates(const std::vector<ResultRow>& rows) {
+  const bool same_isa = compares_isas(rows);
+  std::map<std::pair<std::string, std::string>, double> naive;
+  const auto key = [&](const ResultRow& row) {
+    return std::pair(to_string(row.name.workload), same_isa ? row.name.isa : "");
+  };
+  for (const ResultRow& row : rows)
+    if (is_naive(row.name.variant) && row.name.threads == 1 && !row.failed()) naive.emplace(key(row), row.gflops);
+  std::vector<double> rates;
+  for (const ResultRow& row : rows) {
+    const auto found = naive.find(key(row));
+    rates.push_back(found == naive.end() ? 0 : found->second);
+  }
+  return rates;
+}
+
+// A rate well under what share and peak promise: the machine was slower while the row was measured than it can be.
+std::string disturbance_text(const Json& document, std::size_t columns) {
+  constexpr double kDisturbed = 0.80;  // the clock alone makes a tenth between a peak of 10 ms and a run
+  int known = 0;
+  std::vector<double> percents;
+  for (const ResultRow& row : rows_of(document)) {
+    const std::optional<double> peak = peak_of(document.at("context"), row.name);
+    if (row.failed() || !peak || !(row.pct_peak > 0)) continue;
+    ++known;
+    const double ratio = row.gflops / (row.pct_peak / 100 * *peak);
+    if (ratio < kDisturbed) percents.push_back(100 * ratio);
+  }
+  if (percents.empty()) return {};
+  const auto [lowest, highest] = std::ranges::minmax(percents);
+  const std::string low = fmt::format("{:.0f}", lowest), high = fmt::format("{:.0f}", highest);
+  return wrapped(fmt::format("disturbed: rates reached {} % of share x peak in {} of {} rows; repeat the run on a "
+                             "quieter machine (attnbench doctor tells what disturbs)",
+                             low == high ? low : fmt::format("{} to {}", low, high), percents.size(), known),
+                 columns, 2) +
+         "\n";
+}
+
+std::string format_skipped(const std::vector<Skipped>& skipped, std::size_t columns) {
   std::map<std::string, std::vector<std::string>> by_reason;
   for (const Skipped& s : skipped) by_reason[s.text].push_back(s.name);
   std::string text;
   for (const auto& [reason, names] : by_reason) {
-    text += fmt::format("  {}\n", reason);
-    for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) text += fmt::format("    {}\n", names[i]);
+    text += wrapped(fmt::format("  {}", reason), columns, 4) + "\n";
+    for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i)
+      text += fmt::format("    {}\n", short_name(names[i]));
     if (names.size() > kNamesShown) text += fmt::format("    and {} more\n", names.size() - kNamesShown);
   }
   return text.empty() ? text : fmt::format("\nSkipped ({}):\n{}", skipped.size(), text);
 }
 
-std::string format_table(const Json& document, const std::vector<Skipped>& skipped, bool color) {
-  const Table table = collect(document);
-  std::size_t width = 24;
-  for (const Workload& w : table.workloads) width = std::max(width, to_short_string(w).size());
-
-  std::string text = fmt::format("\n{:<{}}", "problem", width);
-  const auto cell_width = [](const std::string& variant) {
-    return std::max(kCellWidth, static_cast<int>(variant.size()) + 2);
-  };
-  for (const std::string& variant : table.variants) text += fmt::format("{:>{}}", variant, cell_width(variant));
-  text += "\n";
-  for (const auto& [key, cells] : table.rows) {
-    const auto& [workload, isa, threads] = key;
-    const auto cell_of = [&cells = cells](const std::string& variant) {
-      const auto found = cells.find(variant);
-      return found == cells.end() ? nullptr : &found->second;
-    };
-    double fastest = 0;
-    for (const auto& [variant, cell] : cells) fastest = std::max(fastest, cell.gflops);
-    const auto leads = [&](const Cell& cell) {
-      return cell.standing.empty() ? cell.gflops == fastest && fastest > 0 : cell.standing != "behind";
-    };
-    std::string speeds = fmt::format("{:<{}}", to_short_string(table.workloads[workload]), width);
-    std::string qualities = fmt::format(
-        "{:<{}}", fmt::format("  {}{}{} thread{}", isa, isa.empty() ? "" : ", ", threads, threads == 1 ? "" : "s"),
-        width);
-    for (const std::string& variant : table.variants) {
-      const Cell* cell = cell_of(variant);
-      const std::string speed = fmt::format("{:>{}}", speed_text(cell), cell_width(variant));
-      const bool bold = color && cell != nullptr && leads(*cell);
-      speeds += bold ? fmt::format(fmt::emphasis::bold, "{}", speed) : speed;
-      qualities += fmt::format("{:>{}}", quality_text(cell, naive_gflops(table, key)), cell_width(variant));
-    }
-    text += without_trailing_space(speeds) + "\n" + without_trailing_space(qualities) + "\n";
+std::string format_table(const Json& document, const std::vector<Skipped>& skipped, const TableStyle& style) {
+  const Table table = table_of(document);
+  const Layout layout = fitting_layout(table, style.columns);
+  std::string text = side_by_side(table, style);
+  std::set<std::string> titles = layout.titles;
+  std::string order;  // of the figures, where no titles tell it
+  if (text.empty()) {
+    text = as_blocks(table, layout, style);
+  } else {
+    std::vector<std::string_view> lower;
+    for (const TableColumn& column : table_columns())
+      if (column.title != std::string_view(kTokens)) lower.push_back(column.title);
+    order = wrapped(fmt::format("Upper line: {}, {}; lower line: {}.", lower[0], lower[2],
+                                fmt::join({lower[1], lower[3], lower[4], lower[5]}, ", ")),
+                    style.columns, 2) +
+            "\n";
+    titles = {lower.begin() + 2, lower.end()};
   }
-  text +=
-      "\nUpper line: GFLOP/s (exact FLOPs of the unmasked pairs) and share of the peak measured beside "
-      "the case, f32 FMA's or,\nof bf16, that of the instruction set's unit for it.\n"
-      "Lower line: speedup over naive (one thread), half the range of the turns, and largest error against the fp64 "
-      "oracle, scaled.\n";
-  if (std::any_of(table.rows.begin(), table.rows.end(), has_standings))
-    text += "*: the fastest. =: level with it, the turns do not show which is faster.\n";
-  text += disturbance_text(table.disturbance) + notes_text(table.notes);
-  for (const auto& [column, seconds] : table.conversions)
-    text += fmt::format(
-        "{} needs up to {:.2g} ms before a set of inputs and {:.2g} ms after it, which are not in its time.\n", column,
-        1e3 * seconds.first, 1e3 * seconds.second);
-  if (text.find("%b") != std::string::npos)
-    text +=
-        "%b: of the rate at which the same threads only read the same keys and values, for fewer than 16 queries.\n";
-  if (text.find("%!") != std::string::npos || text.find("%b!") != std::string::npos)
-    text += "!: above 100 % the ruler was disturbed, not the kernel fast; repeat the run on a quieter machine.\n";
-  if (!table.failures.empty()) {
-    text += fmt::format("\nFailed ({}):\n", table.failures.size());
-    for (const std::string& failure : table.failures) text += "  " + failure + "\n";
-  }
-  return text + format_skipped(skipped);
+  const Json& context = document.at("context");
+  return fmt::format("{}\n{}{}{}{}{}{}{}", text, order, legend(table, titles, style.columns),
+                     disturbance_text(document, style.columns), notes_text(table.rows, style.columns),
+                     conversions_text(table, style.columns), failures_text(table, context),
+                     format_skipped(skipped, style.columns));
 }
 
 }  // namespace attn::bench

@@ -1,0 +1,51 @@
+// The rows of a result file as tables show them: one per case, of several turns the median.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/reason.hpp"
+#include "cases/case.hpp"
+
+namespace attn::bench {
+
+struct ResultRow {
+  CaseName name;
+  std::string full_name;  // as it stands in the file
+  std::string model;      // whose attention the problem is, where a sweep says so
+
+  // Of a failed case; the rest is then empty.
+  std::string error;
+  Reason reason = Reason::none;
+  std::string failed_on;  // a problem other than its own
+
+  double gflops = 0;
+  double low = 0, high = 0;  // 95 % interval of the median over turns, in GFLOP/s; 0 of a single one
+  double seconds = 0;        // of a call
+  double pct_peak = 0;
+  double percent = 0;            // of the ceiling that bounds the case
+  bool of_bandwidth = false;     // else of the peak of the unit
+  double tokens_per_second = 0;  // through this attention alone; 0 where that says nothing
+  double scaled_error = 0;
+  std::string standing;  // among those of its problem: "fastest", "level", "behind"
+  std::map<std::string, std::string> marks;
+  std::string what_ran;  // inside the library behind the kernel
+  double prepare_seconds = 0, finish_seconds = 0;
+
+  bool failed() const { return !error.empty(); }
+  double interval_percent() const { return low > 0 ? 50 * (high - low) / gflops : 0; }  // half of it
+};
+
+// In the order of the file.
+std::vector<ResultRow> rows_of(const Json& document);
+
+// naive or naive_backward: what speedups are over; each pass has its own.
+bool is_naive(const std::string& variant);
+
+// "WRONG", "CRASHED", "FAILED"
+std::string failure_word(Reason reason);
+
+}  // namespace attn::bench
