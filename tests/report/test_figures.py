@@ -5,6 +5,7 @@ import math
 import plotly.graph_objects
 import pytest
 from attn_report import cases, disturbed, interval, markdown, marks, page, results, styles, verdict
+from attn_report import ladder as rungs
 from attn_report.frame import frame_of
 from attn_report.plots import SECTIONS, accuracy, figures_of, heatmap, ladder, peers, roofline, runs, seqlen, threads
 from attn_report.problem import parse_row_name
@@ -285,12 +286,12 @@ def test_a_curve_has_one_shape_and_its_lengths(load):
 def test_speedups_are_over_naive_on_one_thread_of_the_same_isa(load):
     loaded, frame = load(document([
         row("naive", gflops=10), row("naive", gflops=4, isa="avx2"), row("flash", gflops=100),
-        row("flash", gflops=60, isa="avx2"), row("flash", gflops=190, threads=2), row("split_kv", gflops=50, threads=2)]))
+        row("flash", gflops=60, isa="avx2"), row("flash", gflops=190, threads=2), row("online_softmax", gflops=50, threads=2)]))
     found = {figure.title: figure.panels[0].content[0] for figure in figures_of(ladder, loaded, frame)}
     by_isa = {title: dict(zip(bars.variants, bars.values)) for title, bars in found.items()}
     assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 1 thread"] == {"naive": 1, "flash": 10}
     assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx2, 1 thread"] == {"naive": 1, "flash": 15}
-    assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 2 threads"] == {"flash": 19, "split_kv": 5}
+    assert by_isa["Speedup over naive: h:12/q:1024/d:64, avx512, 2 threads"] == {"flash": 19, "online_softmax": 5}
 
 
 def test_backward_passes_are_measured_by_their_own_naive(load):
@@ -324,11 +325,18 @@ def test_a_layer_is_not_compared_with_the_naive_kernel(load):
         math.nan, nan_ok=True)]
 
 
-def test_rungs_come_in_the_order_of_the_ladder_and_libraries_last(load):
+def test_the_ladder_has_rungs_alone_in_their_order(load):
     loaded, frame = load(document([row(variant, gflops=10) for variant in
                                    ("torch", "split_kv", "flash", "blocked", "blas", "naive", "my_idea")]))
-    assert first(ladder, loaded, frame).panels[0].content[0].variants == [
-        "naive", "blocked", "flash", "my_idea", "split_kv", "blas", "torch"]
+    assert first(ladder, loaded, frame).panels[0].content[0].variants == ["naive", "blocked", "flash"]
+    assert figures_of(ladder, *load(document([row("naive", gflops=10), row("torch"), row("split_kv")]))) == []
+
+
+def test_what_is_a_rung_stands_in_the_text_of_the_ladder():
+    assert rungs.all_rungs()[:9] == rungs.rungs() and "split_kv" not in rungs.all_rungs()
+    assert {"amx_overlap", "flash_backward"} < set(rungs.all_rungs())
+    text = "| [a](a.cpp) | idea |\n\nBeside it stands [b](b.cpp).\n\nThere are two rungs: [c](c.amx.cpp), [d](d.cpp)."
+    assert rungs.all_rungs(text) == ["a", "c", "d"]
 
 
 def test_libraries_are_compared_with_our_fastest(load):
@@ -409,11 +417,13 @@ def test_every_known_variant_has_a_look_of_its_own_everywhere():
     looks = [(style.marker, style.peer) for style in styles.FIXED.values()]
     assert len(set(looks)) == len(looks)
     assert len({style.colour for style in styles.FIXED.values()}) == len(looks)
+    assert set(rungs.all_rungs()) < set(styles.FIXED)
     assert styles.assign(["flash", "my_idea"])["flash"] == styles.assign(["naive", "flash"])["flash"]
     assert styles.assign(["flash", "my_idea"])["my_idea"] == styles.assign(["my_idea"])["my_idea"]
     unknown = styles.assign([f"idea_{index}" for index in range(40)])
     fixed = {(style.colour, style.marker) for style in styles.FIXED.values()}
     assert len({(style.colour, style.marker) for style in unknown.values()} | fixed) == 40 + len(fixed)
+    assert not {style.colour for style in unknown.values()} & {colour for colour, _ in fixed}, "colours of their own"
 
 
 def distances_for(matrix):
@@ -426,7 +436,7 @@ def distances_for(matrix):
         fx, fy, fz = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
         return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
 
-    ours = [style.colour for style in styles.FIXED.values() if not style.peer]
+    ours = [style.colour for style in styles.FIXED.values() if not style.peer] + styles.OWN_COLOURS
     return {(a, b): math.dist(seen(a), seen(b)) for a in ours for b in ours if a < b}
 
 
@@ -435,6 +445,6 @@ def distances_for(matrix):
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
 ])
-def test_colours_of_our_variants_differ_for_colour_blind_eyes(matrix):
+def test_colours_of_variants_differ_for_colour_blind_eyes(matrix):
     distances = distances_for(matrix)
     assert min(distances.values()) > 6, min(distances, key=distances.get)

@@ -3,7 +3,7 @@
 import pandas
 
 from . import standing
-from .ladder import rungs
+from .ladder import all_rungs
 from .marks import MISTRUSTED
 from .problem import DECODE_QUERIES, ISAS, family, number, parse_problem
 from .styles import PEERS
@@ -12,13 +12,13 @@ NUMBERS = ["gflops", "low", "high", "time_us", "pct_peak", "pct_bandwidth", "ban
            "repetitions"]
 # What speedups are over: each pass has its own.
 BASELINES = ["naive", "naive_backward"]
-COLUMNS = ["id", "run", "kind", "variant", "isa", "problem", "threads", "family", "q", "k", "decode", "peer", "order",
+COLUMNS = ["id", "run", "kind", "variant", "isa", "problem", "threads", "family", "q", "k", "decode", "peer", "rung", "order",
            "interval_kind", "standing", "rank", "mistrusted", *NUMBERS]
 
 
 def frame_of(runs, ladder=None):
     """A row per measured case; `id` counts all cases of all runs, also those that failed or were skipped."""
-    ladder = ladder or rungs()
+    ladder = ladder or all_rungs()
     rows, place = [], 0
     for index, run in enumerate(runs):
         for case in run.cases:
@@ -36,7 +36,7 @@ def row_of(place, index, case, ladder):
     return {
         "id": place, "run": index, "kind": name.kind, "variant": name.variant, "isa": name.isa,
         "problem": name.problem, "threads": name.threads, "family": family(name.kind, problem), "q": queries, "k": keys,
-        "decode": decode, "peer": name.variant in PEERS,
+        "decode": decode, "peer": name.variant in PEERS, "rung": name.variant in ladder,
         # Rungs in the order of the ladder, then what stands beside it, then libraries.
         "order": (name.variant in PEERS, ladder.index(name.variant) if name.variant in ladder else len(ladder),
                   name.variant),

@@ -15,7 +15,8 @@ from .styles import assign  # noqa: E402
 from .to_plotly import GRID, INK, height_of, min_width_of, variants_of  # noqa: E402
 
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "cross": "P",
-           "pentagon": "p", "hexagon": "h", "star": "*", "x": "X"}
+           "pentagon": "p", "hexagon": "h", "star": "*", "x": "X", "triangle-left": "<", "triangle-right": ">",
+           "diamond-tall": "d", "octagon": "8"}
 DASHES = {"dot": ":", "dash": "--", "solid": "-", "step": "-"}
 PIXELS_PER_INCH = 100
 WIDTH = 900  # of the drawing, in pixels

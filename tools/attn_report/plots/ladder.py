@@ -9,10 +9,9 @@ from .common import bounds, choice_of, interval_note, numbers, problem_groups, w
 
 KEY = "ladder"
 QUESTION = "What does each rung of the ladder gain?"
-HOW = ("Speedup over naive on one thread of the same problem and ISA; in brackets the gain over the bar above, or level where paired "
-       "passes do not tell the two apart. Variants "
-       "beside the ladder and libraries follow the rungs.")
-MISSING = "There is no naive here to compare with. To see this plot: tools/bench --variants 'naive,.*'"
+HOW = ("Speedup over naive on one thread of the same problem and ISA; in brackets the gain over the rung above, or level where "
+       "paired passes do not tell the two apart. Rungs are those of variants/README.md.")
+MISSING = "the ladder (tools/bench --variants 'naive,.*')"
 
 
 def figures(runs, frame):
@@ -20,7 +19,7 @@ def figures(runs, frame):
     speeds = {(row.run, row.kind, row.problem, row.isa): row.gflops for row in naive.itertuples()}
     best = naive.groupby(["run", "kind", "problem"])["gflops"].max().to_dict()
     found = []
-    for (run, problem, team, isa), rows in problem_groups(frame):
+    for (run, problem, team, isa), rows in problem_groups(frame[frame["rung"].astype(bool)]):
         case = (run, rows["kind"].iloc[0], rows["problem"].iloc[0])
         base = speeds.get((*case, isa)) or best.get(case)
         if base and rows["variant"].nunique() > 1:
@@ -41,10 +40,10 @@ def draw(runs, run, problem, team, isa, rows, base):
 
 
 def texts(rows, speedups):
-    """Speedup, speed, and the step from the rung before; libraries are no step."""
+    """Speedup, speed, and the step from the rung before."""
     written, before = [], None
     for row, speedup in zip(rows.itertuples(), speedups):
-        step = f" ({gain(row, before)})" if before and not row.peer else ""
+        step = f" ({gain(row, before)})" if before else ""
         share = f", {row.pct_peak:.0f} %" if not math.isnan(row.pct_peak) and not row.decode else ""
         written.append(f"{speedup:.1f}x{step}  {row.gflops:.1f} GFLOP/s{share}")
         before = row
