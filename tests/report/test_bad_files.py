@@ -225,7 +225,7 @@ def test_without_naive_there_is_no_speedup_over_it(report, tmp_path):
     rows = [old for old in recorded()["benchmarks"] if "/naive/" not in old["name"]]
     printed = report(write(tmp_path, document(rows)), "--markdown", "-o", "page.html").stdout
     assert all(line.endswith("| - |") for line in printed.splitlines()[2:5])
-    assert "There is no naive here to compare with" in (tmp_path / "page.html").read_text()
+    assert "the ladder (tools/bench --variants" in (tmp_path / "page.html").read_text()
 
 
 def test_a_file_without_facts_says_unknown(report, tmp_path):

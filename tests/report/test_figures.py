@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects
 import pytest
-from attn_report import cases, disturbed, interval, markdown, marks, page, results, styles, verdict
+from attn_report import cases, disturbed, interval, markdown, marks, page, results, styles, units, verdict
 from attn_report import ladder as rungs
 from attn_report.frame import frame_of
 from attn_report.plots import SECTIONS, accuracy, figures_of, heatmap, ladder, peers, roofline, runs, seqlen, threads
@@ -20,6 +20,11 @@ def load(tmp_path):
         return loaded, frame_of(loaded)
 
     return read
+
+
+def top(loaded, frame):
+    """What the page says before and beside its plots."""
+    return page.head_html(loaded) + page.answer_html(loaded, frame)
 
 
 def first(section, loaded, frame):
@@ -107,14 +112,14 @@ def test_a_disturbed_row_is_one_whose_rate_is_well_under_share_times_peak(load):
     loaded, frame = load(document(rows))
     line = "disturbed: rates reached 62 to 78 % of share x peak in 2 of 5 rows; repeat the run on a quieter machine"
     assert disturbed.line(loaded[0]) == line
-    assert line in page.head_html(loaded, frame) and f"**{line}**" in markdown.short_form(loaded, frame)
+    assert line in top(loaded, frame) and f"**{line}**" in markdown.short_form(loaded, frame)
     assert "reached 62 % of" in disturbed.line(load(document(rows[:2]))[0][0])
 
 
 def test_a_quiet_run_is_not_called_disturbed(load):
     loaded, frame = load(recorded())
     assert disturbed.line(loaded[0]) == "" and len(disturbed.ratios(loaded[0])) == 80
-    assert "disturbed" not in page.head_html(loaded, frame) + markdown.short_form(loaded, frame)
+    assert "disturbed" not in top(loaded, frame) + markdown.short_form(loaded, frame)
 
 
 def marked():
@@ -126,18 +131,18 @@ def marked():
 
 def test_marks_are_words_in_the_table_and_counted_with_reasons_above_it(load):
     loaded, frame = load(marked())
-    rows = {made["variant"]: made for made in cases.rows_of(loaded)}
+    rows = {made["variant"]: made for made in cases.rows_of(loaded, frame)}
     assert {name: made["marks"] for name, made in rows.items()} == {
         "naive": "", "flash": "unsteady", "lazy_max": "oversubscribed, later", "blas": "mistrusted",
         "vectorized": "suspect threads, interrupted"}
     assert rows["flash"]["reasons"] == "unsteady: passes from 66 to 92 GFLOP/s" in rows["flash"]["note"]
     assert [(summary.mark, summary.rows) for summary in marks.summaries(loaded[0])] == [
         ("unsteady", 1), ("mistrusted", 1), ("oversubscribed", 1), ("suspect_threads", 1), ("interrupted", 1), ("later", 1)]
-    head, printed = page.head_html(loaded, frame), markdown.short_form(loaded, frame)
+    head, printed = top(loaded, frame), markdown.short_form(loaded, frame)
     for text in (head, printed):
         assert "4 of 5 rows are marked" in text and "unsteady: 1 (passes or slices disagree by more than 10 %)" in text
     assert "passes from 66 to 92 GFLOP/s" in head
-    assert "marked" not in page.head_html(*load(recorded()))
+    assert "marked" not in top(*load(recorded()))
 
 
 def test_a_row_whose_check_was_no_check_leads_nothing(load):
@@ -145,7 +150,7 @@ def test_a_row_whose_check_was_no_check_leads_nothing(load):
     assert verdict.verdicts(frame)[0].winner in ("flash", "lazy_max")
     only = {**row("flash"), "marks": {"mistrusted": "all inputs are NaN"}}
     loaded, frame = load(document([only]))
-    assert verdict.verdicts(frame) == [] and "no case that was measured and correct" in page.head_html(loaded, frame)
+    assert verdict.verdicts(frame) == [] and "no case that was measured and correct" in top(loaded, frame)
 
 
 def contest(*problems):
@@ -176,8 +181,15 @@ def test_a_lead_is_claimed_only_where_paired_passes_support_it(load, problems, t
     judged, = verdict.verdicts(frame)
     assert judged.winner == "flash" and verdict.lead_text(judged) == text
     assert verdict.wins_text(judged) == fastest_on
-    assert text in page.head_html(loaded, frame) and text in markdown.short_form(loaded, frame)
-    assert ("took in turns" in page.head_html(loaded, frame)) == judged.level
+    assert text in top(loaded, frame) and text in markdown.short_form(loaded, frame)
+    assert ("took in turns" in top(loaded, frame)) == judged.level
+
+
+def test_a_share_says_what_unit_it_is_of(load):
+    of_tiles = LONG.replace("dtype:f32", "dtype:bf16")
+    loaded, frame = load(document([row("amx_overlap", of_tiles, isa="amx"), row("naive", of_tiles, isa="avx512", gflops=10)]))
+    assert verdict.verdicts(frame)[0].ceiling == "tile peak" and "tile peak" in top(loaded, frame)
+    assert verdict.verdicts(load(document([row("flash")]))[1])[0].ceiling == "FMA peak"
 
 
 def test_two_copies_of_one_variant_are_given_no_lead_however_far_their_intervals(load):
@@ -195,10 +207,14 @@ def test_plots_do_not_tell_apart_what_is_level(load):
     texts = dict(zip(bars.variants, bars.texts))
     assert texts["flash"].startswith("10.0x (level)") and texts["lazy_max"].startswith("9.8x (9.80x)")
     heat = first(heatmap, loaded, frame).panels[0].content[0]
-    assert dict(zip(heat.columns, heat.texts[0])) == {"naive": "10.0", "lazy_max": "98.0 =", "flash": "100", "torch": "97.0 =", "blas": "20.0"}
+    speeds = [text.split("\n")[0] for text in heat.texts[0]]
+    assert dict(zip(heat.columns, speeds)) == {"naive": "10.0", "lazy_max": "98.0 =", "flash": "100 =", "torch": "97.0 =", "blas": "20.0"}
+    assert heat.bold == [[False, True, True, False, True]]  # alike, whichever is called the fastest
+    standings = {made["variant"]: (made["standing"], made["front"]) for made in cases.rows_of(loaded, frame)}
+    assert standings["flash"] == standings["torch"] == ("= fastest", True) and standings["blas"] == ("behind", False)
     ticks = first(peers, loaded, frame).panels[0].y.ticks
     assert ticks == [(0, "h:12/q:1024/d:64\nlevel: torch")]
-    assert "level with the fastest" in [made["hover"] for made in cases.rows_of(loaded) if made["variant"] == "torch"][0]
+    assert "level with the fastest" in [made["hover"] for made in cases.rows_of(loaded, frame) if made["variant"] == "torch"][0]
 
 
 def test_our_fastest_is_the_one_whose_passes_lead(load):
@@ -208,8 +224,8 @@ def test_our_fastest_is_the_one_whose_passes_lead(load):
 
 
 def test_a_library_tells_what_it_is_bound_to(load):
-    loaded, _ = load(document([row("torch", libraries="BLAS: libtorch_cpu.so; OpenMP: libgomp.so.1")]))
-    assert "bound to BLAS: libtorch_cpu.so; OpenMP: libgomp.so.1" in cases.rows_of(loaded)[0]["note"]
+    loaded, frame = load(document([row("torch", libraries="BLAS: libtorch_cpu.so; OpenMP: libgomp.so.1")]))
+    assert "bound to BLAS: libtorch_cpu.so; OpenMP: libgomp.so.1" in cases.rows_of(loaded, frame)[0]["note"]
 
 
 def test_files_of_one_run_are_joined_and_others_are_not(load):
@@ -307,8 +323,8 @@ def test_a_row_of_a_layer_tells_its_parts_and_how_to_repeat_it(load):
     layer = {**row("x", projections_seconds=2e-3, core_seconds=4.1e-4),
              "name": "layer/single/flash/avx512/h:1/q:256/d:64/mask:causal/dmodel:384/threads:2/real_time"}
     unknown = {**row("x"), "name": f"layer/mha/flash/{LONG}/threads:1/real_time"}
-    loaded, _ = load(document([layer, unknown]))
-    known, other = cases.rows_of(loaded)
+    loaded, frame = load(document([layer, unknown]))
+    known, other = cases.rows_of(loaded, frame)
     assert known["note"] == "µs a call: projections 2000, core 410"
     assert known["problem"] == "layer: h:1/q:256/d:64/mask:causal/dmodel:384"
     assert known["command"].startswith("attnbench run --problem h:1/q:256/d:64/mask:causal/dmodel:384/layer:single "
@@ -349,12 +365,98 @@ def test_libraries_are_compared_with_our_fastest(load):
 
 def test_the_roofline_has_the_measured_roofs_and_every_case(load):
     loaded, frame = load(recorded())
-    figure = first(roofline, loaded, frame)
+    figure = figures_of(roofline, loaded, frame)[1]
     roofs = [item.text for item in figure.panels[0].content if not hasattr(item, "ids")]
     assert roofs[0] == "FMA peak 286 GFLOP/s" and [text.split()[0] for text in roofs[1:]] == ["L1", "L2", "L3", "memory"]
     assert sum(len(series.x) for series in items(figure).values()) == 80
     # 4 d FLOP for each of q k pairs, 4 bytes for each element of q, k, v and o: q / 4.
     assert max(items(figure)["flash"].x) == pytest.approx(256, rel=1e-3)
+
+
+def test_the_best_of_each_problem_stands_against_its_own_roof(load):
+    decode = "b:1/h:8/hkv:8/q:1/k:4096/d:64/dv:64/dtype:f32/mask:none"
+    loaded, frame = load(document([
+        row("naive", gflops=10, pct_peak=4.0), row("flash", gflops=99, pct_peak=40.0, standing="fastest"),
+        row("lazy_max", gflops=100, pct_peak=41.0, standing="level"), row("blas", gflops=999, marks={"mistrusted": "?"}, pct_peak=90.0),
+        row("split_kv", decode, 50, pct_bandwidth=70.0, model="Llama 3 8B")]))
+    bars = first(roofline, loaded, frame).panels[0].content[0]
+    assert (bars.variants, bars.values) == (["flash", "split_kv"], [40, 70])
+    assert bars.labels == ["h:12/q:1024/d:64", "Llama 3 8B\nh:8/q:1/k:4096/d:64"]
+    assert bars.texts == ["flash  40 %, 99.0 GFLOP/s, avx512", "split_kv  70 % of read bandwidth, 50.0 GFLOP/s, avx512"]
+
+
+def test_roofs_that_lie_on_one_another_have_one_label():
+    assert roofline.labelled({"L1": 289.0, "L2": 173.0, "L3": 13.9, "memory": 13.8}) == [
+        ("L1 289 GB/s", 289.0), ("L2 173 GB/s", 173.0), ("L3, memory 14 GB/s", 13.9), ("", 13.8)]
+
+
+def test_fewer_than_four_lengths_are_no_curve(load):
+    lengths = [LONG.replace("1024", str(length)) for length in (64, 128, 256, 512)]
+    assert figures_of(seqlen, *load(document([row("flash", length) for length in lengths[:3]]))) == []
+    assert len(figures_of(seqlen, *load(document([row("flash", length) for length in lengths])))) == 1
+
+
+def test_errors_that_are_alike_are_a_sentence_and_others_a_plot(load):
+    cold = LONG + "/cache:cold"
+    alike = [row("naive", max_scaled_err=3e-7, tolerance=2e-6), row("flash", max_scaled_err=6e-7, tolerance=2e-6)]
+    apart = [row("naive", cold, max_scaled_err=3e-7), row("flash", cold, max_scaled_err=3e-6)]
+    loaded, frame = load(document(alike))
+    assert figures_of(accuracy, loaded, frame) == []
+    words = ("On the only problem the errors of all variants are alike: within a factor of 2.0, from 3.0e-07 to 6.0e-07, at most 30 % of "
+             "what the check allows.")
+    assert accuracy.in_words(frame) == words and words in page.page_of(loaded, frame)
+    loaded, frame = load(document(alike + apart))
+    assert [figure.choice for figure in figures_of(accuracy, loaded, frame)] == ["h:12/q:1024/d:64/cache:cold, avx512, 1 thread"]
+    assert accuracy.in_words(frame) == words
+    assert accuracy.in_words(load(document(apart))[1]) == ""
+
+
+def test_a_model_names_its_shape_in_plots_and_table_and_older_files_have_none(load):
+    loaded, frame = load(document([row("naive", gflops=10, model="GPT-2 small"), row("flash", model="GPT-2 small"),
+                                   row("naive", LONG + "/cache:cold", gflops=10), row("flash", LONG + "/cache:cold")]))
+    assert first(heatmap, loaded, frame).panels[0].content[0].rows == ["GPT-2 small\nh:12/q:1024/d:64", "h:12/q:1024/d:64/cache:cold"]
+    assert [made["model"] for made in cases.rows_of(loaded, frame)] == ["GPT-2 small"] * 2 + [""] * 2
+
+
+def test_the_table_opens_by_problem_with_the_fastest_first_and_what_was_skipped_last(load):
+    cold = LONG + "/cache:cold"
+    rows = [row("naive", gflops=10), row("naive", cold, gflops=5), row("flash", gflops=100), row("flash", cold, gflops=50),
+            row("mine", error_occurred=True, error_message="wrong")]
+    made = cases.rows_of(*load(document(rows, skipped=f"attention/x/avx512/{LONG}/threads:1: no x")))
+    assert [(made[place]["variant"], "cold" in made[place]["problem"]) for place in cases.opening_order(made)] == [
+        ("flash", False), ("naive", False), ("mine", False), ("flash", True), ("naive", True), ("x", False)]
+    assert [one["front"] for one in made] == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize("us, text", [(0.5, "0.500 µs"), (9.996, "10.0 µs"), (896.4, "896 µs"), (999.6, "1.00 ms"), (21540, "21.5 ms"),
+                                      (4440123, "4440 ms"), (math.nan, "")])
+def test_times_have_three_digits_and_a_unit(us, text):
+    assert units.time(us) == text
+
+
+def test_tokens_are_queries_over_the_time_of_a_call_of_attention_alone(load):
+    batch = LONG.replace("b:1", "b:2")
+    rows = [row("flash", batch, real_time=20.0, time_unit="ms"), row("flash_backward", LONG + "/pass:bwd"),
+            {**row("x"), "name": f"layer/mha/flash/{LONG}/threads:1/real_time"}]
+    made = cases.rows_of(*load(document(rows)))
+    assert [one["tokens"] for one in made] == [102400, None, None] and made[0]["shown"]["tokens"] == "102 k"
+    assert "102 k tokens/s, attention only" in made[0]["hover"] and "20.0 ms a call" in made[0]["hover"]
+
+
+def test_a_row_has_its_passes_in_the_order_of_time(load):
+    made, = cases.rows_of(*load(document(passes("flash", (4, 49), (1, 30), (2, 64))[::-1])))
+    assert made["passes"] == [25, 100, 50] and made["interval"] == "25.00-100.0"
+    assert "passes" not in cases.rows_of(*load(document([row("flash")])))[0]
+
+
+def test_the_machine_is_named_once_and_what_has_no_data_in_one_line_at_the_end(load):
+    loaded, frame = load(document([row("naive", gflops=10), row("flash")]))
+    text = page.page_of(loaded, frame)
+    assert text.count(loaded[0].provenance()) == 1
+    seen = text[:text.index("<script")]
+    assert seen.index('id="heatmap"') < seen.index('id="answer"') < seen.index('id="ladder"') < seen.index('id="cases"')
+    assert seen.index("Not measured here: speed over length") > seen.index('id="cases"') and seen.count('class="missing"') == 1
+    assert 'id="peers"' not in seen and "#peers" not in seen
 
 
 def test_efficiency_is_speed_per_thread_over_that_of_the_smallest_team(load):
@@ -403,7 +505,7 @@ def test_every_figure_says_where_it_is_from_and_is_valid_plotly(load):
             for trace in drawn["data"]:
                 trace.pop("ids_", None)
             plotly.graph_objects.Figure({"data": drawn["data"], "layout": drawn["layout"]})
-    assert count > 50
+    assert count > 40
 
 
 def test_figures_of_repeated_cases_have_intervals(load):

@@ -88,13 +88,13 @@ def assert_all_drawn(driver, sections):
         assert title.replace(" ", "").startswith(drawn.replace(" ", "")), section
 
 
-ALL = ["seqlen", "ladder", "peers", "roofline", "threads", "heatmap", "accuracy", "runs"]
+ALL = ["heatmap", "seqlen", "roofline", "ladder", "peers", "threads", "accuracy", "runs"]
 
 
 @pytest.mark.parametrize("form", WIDTHS)
 @pytest.mark.parametrize("results, sections", [
-    ([RECORDED], ["seqlen", "ladder", "roofline", "heatmap", "accuracy"]),
-    ([RECORDED, OTHER_MACHINE], ["seqlen", "ladder", "roofline", "heatmap", "accuracy", "runs"]),
+    ([RECORDED], ["heatmap", "roofline", "ladder", "accuracy"]),
+    ([RECORDED, OTHER_MACHINE], ["heatmap", "roofline", "ladder", "accuracy", "runs"]),
 ])
 def test_recorded_results_are_drawn(browser, report, tmp_path, results, sections, form):
     report(*results, "-o", "page.html")
@@ -152,7 +152,11 @@ def test_the_right_axis_follows_a_zoom(browser, rich_page):
 def column(driver, key):
     return driver.execute_script("""
       const at = [...document.querySelectorAll('#table th')].findIndex(cell => cell.dataset.key === arguments[0]);
-      return [...document.querySelectorAll('#table tbody tr')].map(row => row.cells[at].textContent);""", key)
+      return [...document.querySelectorAll('#table tr[data-index]')].map(row => row.cells[at].textContent);""", key)
+
+
+def commands(driver):
+    return driver.execute_script("return [...document.querySelectorAll('#table td.command button')].map(button => button.title)")
 
 
 def click(driver, key):
@@ -187,8 +191,8 @@ def test_the_table_sorts_and_searches(browser, rich_page):
     browser.execute_script("""const status = document.getElementById('status');
       status.value = 'failed'; status.dispatchEvent(new Event('change'));""")
     assert column(browser, "note") == ["error 3e-2 at o[0,1,2,3] <b>"]
-    assert column(browser, "command") == ["attnbench verify --problem h:12/q:1024/d:64/cache:cold --variants lazy_max "
-                                          "--isa avx512 --threads 1 --seed 1"]
+    assert commands(browser) == ["attnbench verify --problem h:12/q:1024/d:64/cache:cold --variants lazy_max "
+                                 "--isa avx512 --threads 1 --seed 1"]
     assert complaints(browser) == []
 
 
@@ -197,12 +201,85 @@ def test_a_mark_tells_its_reason_to_who_points_at_it(browser, report, tmp_path):
     rows = [row("naive", gflops=10, standing="behind"), row("flash", marks=marks, standing="fastest")]
     report(write(tmp_path, document(rows)), "-o", "page.html")
     open_page(browser, tmp_path / "page.html")
-    assert column(browser, "marks") == ["", "unsteady, suspect threads"]
-    assert column(browser, "standing") == ["behind", "fastest"]
+    assert column(browser, "marks") == ["unsteady, suspect threads", ""]
+    assert column(browser, "standing") == ["fastest", "behind"]
     assert browser.execute_script("return [...document.querySelectorAll('#table td.marks')].map(cell => cell.title)") == [
-        "", "unsteady: passes from 66 to 92; suspect threads: 1.0 of <2>"]
+        "unsteady: passes from 66 to 92; suspect threads: 1.0 of <2>", ""]
     assert "1 of 2 rows are marked" in browser.find_element("class name", "marked").text
     assert complaints(browser) == []
+
+
+def test_the_table_opens_with_the_fastest_of_each_problem_and_fits_its_place(browser, rich_page):
+    open_page(browser, rich_page, 1400)
+    rows = browser.execute_script("""
+      return [...document.querySelectorAll('#table tr[data-index]')].slice(0, 80).map(row => [row.classList.contains('first'),
+        row.classList.contains('front'), Number(row.querySelector('.gflops').textContent)])""")
+    assert rows[0][0] and sum(opens for opens, *_ in rows) > 3
+    for (_, _, before), (opens, _, speed) in zip(rows, rows[1:]):
+        assert opens or speed <= before
+    assert all(front for opens, front, _ in rows if opens)
+    assert {text.split(" ")[1] for text in column(browser, "time_us") if text} == {"µs", "ms"}
+    wider = "return [...document.querySelectorAll('.scroll')].filter(place => place.scrollWidth > place.clientWidth + 1).length"
+    assert browser.execute_script(wider) == 0
+    open_page(browser, rich_page, 400)
+    hints = """return [...document.querySelectorAll('.scroll')].filter(place => (place.scrollWidth > place.clientWidth + 1) !==
+      getComputedStyle(place, '::before').content.includes('scroll')).length"""
+    assert browser.execute_script(wider) > 0 and browser.execute_script(hints) == 0
+
+
+def shown_passes(driver, within):
+    return driver.execute_script("""
+      const place = document.querySelector(arguments[0] + ' .passes'), plot = place?.querySelector('.js-plotly-plot');
+      return place && [place.querySelector('p')?.textContent ?? '', plot ? plot.data.map(trace => trace.x.length) : []]""", within)
+
+
+def test_a_click_shows_the_passes_of_a_case_and_another_hides_them(browser, rich_page):
+    open_page(browser, rich_page)
+    at = column(browser, "reps").index("7") + 1  # the second of its problem
+    row = f"document.querySelectorAll('#table tr[data-index]')[{at}].click()"
+    browser.execute_script(row)
+    text, counts = shown_passes(browser, "#table tr.detail")
+    assert text.startswith("7 passes of ") and counts == [7, 7], "its own and those of the fastest beside it"
+    assert browser.execute_script("return document.querySelector('#table tr.detail code').textContent") == commands(browser)[at]
+    browser.execute_script(row)
+    assert shown_passes(browser, "#table") is None
+    browser.execute_script("""document.querySelector('.plot[data-section=ladder]').emit('plotly_click', {points: [
+      {customdata: document.querySelector('.plot[data-section=ladder]').data[0].customdata[0]}]})""")
+    assert shown_passes(browser, "#ladder")[0].startswith("7 passes of naive avx512, h:")
+    assert complaints(browser) == []
+
+
+def test_a_case_of_one_pass_says_so(browser, report, tmp_path):
+    report(write(tmp_path, document([row("flash")])), "-o", "page.html")
+    open_page(browser, tmp_path / "page.html")
+    browser.execute_script("document.querySelector('#table tr[data-index]').click()")
+    assert shown_passes(browser, "#table") == ["flash avx512, h:12/q:1024/d:64: one figure, no distribution of passes", []]
+
+
+@pytest.mark.parametrize("clipboard, said, selected", [
+    ("{writeText: async text => { window.copied = text; }}", "copied", False), ("undefined", "copy", True)])
+def test_a_button_copies_the_command_or_selects_it(browser, report, tmp_path, clipboard, said, selected):
+    report(write(tmp_path, document([row("flash")])), "-o", "page.html")
+    open_page(browser, tmp_path / "page.html")
+    command, = commands(browser)
+    browser.execute_script(f"""Object.defineProperty(navigator, 'clipboard', {{value: {clipboard}, configurable: true}});
+      document.querySelector('#table td.command button').click();""")
+    wait(browser, "window.copied || String(window.getSelection())", "the command is copied or selected")
+    assert browser.execute_script("return document.querySelector('#table td.command button').textContent") == said
+    assert browser.execute_script("return String(window.getSelection()) || window.copied") == command
+    assert (browser.execute_script("return document.querySelector('#table tr.detail')") is not None) == selected
+
+
+def test_labels_of_roofs_are_apart(browser, rich_page):
+    open_page(browser, rich_page, 400)
+    browser.execute_script("""const select = document.querySelector('select[data-section=roofline]');
+      delete document.querySelector('.plot[data-section=roofline]').dataset.drawn;
+      select.value = [...select.options].findIndex(option => option.text.includes('roofline')); select.dispatchEvent(new Event('change'));""")
+    wait(browser, "document.querySelector('.plot[data-section=roofline]').dataset.drawn", "the roofline")
+    assert browser.execute_script("""
+      const boxes = [...document.querySelectorAll('.plot[data-section=roofline] .annotation-text')].map(text => text.getBoundingClientRect());
+      return boxes.filter((p, at) => boxes.slice(at + 1).some(q => Math.min(p.right, q.right) - Math.max(p.left, q.left) > 2 &&
+        Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 3)).length + 100 * (boxes.length < 3)""") == 0
 
 
 def test_old_files_have_no_empty_columns(browser, report, tmp_path):

@@ -48,7 +48,7 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path):
     made = Tree(tmp_path)
-    made.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 1024), naive=2, third=8)
+    made.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 768, 1024), naive=2, third=8)
     (tmp_path / "results/here/other.json").write_text('{"points": []}')
     return made
 
@@ -171,7 +171,7 @@ def test_the_table_of_peers_says_what_is_level_and_what_each_was_bound_to(record
 
 def test_a_newer_recorded_run_makes_the_files_stale(tree):
     tree.call("--readme")
-    tree.record("e.json", "2026-02-01T00:00:00+00:00", (256, 512, 1024), naive=2, third=8)
+    tree.record("e.json", "2026-02-01T00:00:00+00:00", (256, 512, 768, 1024), naive=2, third=8)
     assert "e.svg: is missing" in tree.call("--check", exits=1)
     assert "removed results/here/a.svg" in tree.call("--readme")
     assert tree.call("--check") == ""
@@ -180,7 +180,7 @@ def test_a_newer_recorded_run_makes_the_files_stale(tree):
 @pytest.mark.parametrize("spoil, said", [
     (lambda tree: (tree.folder / "results/here/a.svg").write_text("<svg/>"), "a.svg: is another picture"),
     (lambda tree: (tree.folder / "results/here/a.svg").unlink(), "a.svg: is missing"),
-    (lambda tree: tree.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 1024), naive=2, third=8.4),
+    (lambda tree: tree.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 768, 1024), naive=2, third=8.4),
      "a.svg: is another picture"),
     (lambda tree: (tree.folder / "README.md").write_text(
         (tree.folder / "README.md").read_text().replace("8.0", "9.0")), "-| `h:12/q:1024/d:64` | 2.0, 2 % | **9.0, 2 %** |"),
@@ -203,9 +203,9 @@ def test_what_is_missing_is_named(tree):
     (tree.folder / "results/here/a.json").unlink()
     assert "no file in results/ has rows of naive and another rung" in tree.call("--check", exits=2)
     tree.record("a.json", "2026-01-02T00:00:00+00:00", naive=2, third=8)
-    assert "at 3 lengths" in tree.call("--check", exits=2)
+    assert "at 4 lengths" in tree.call("--check", exits=2)
     (tree.folder / "README.md").write_text(f"{BEGIN}\n")
-    tree.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 1024), naive=2, third=8)
+    tree.record("a.json", "2026-01-02T00:00:00+00:00", (256, 512, 768, 1024), naive=2, third=8)
     assert "README.md: needs the lines" in tree.call("--check", exits=2)
     (tree.folder / "variants/README.md").write_text("nothing\n")
     assert "no table of rungs" in tree.call("--check", exits=2)

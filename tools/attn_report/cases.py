@@ -2,39 +2,80 @@
 
 import math
 
-from . import marks
+from . import marks, units
 from .frame import threads_text
 from .plots.common import labels_of, short
+from .problem import number, parse_problem
+from .results import is_of_tiles
+from .standing import ALONE, LEVEL
 
-# (key, heading, is it a number): of each row, in this order; `hover` and `reasons` beside them are shown elsewhere.
-COLUMNS = [("status", "status", False), ("marks", "marks", False), ("variant", "variant", False), ("isa", "ISA", False),
-           ("problem", "problem", False), ("threads", "threads", True), ("gflops", "GFLOP/s", True),
-           ("standing", "standing", False), ("share", "% of ceiling", True), ("time_us", "time, µs", True), ("error", "scaled error", True),
-           ("reps", "reps", True), ("interval", "interval", True), ("run", "run", False),
-           ("note", "note", False), ("command", "to repeat it", False)]
+# (key, heading, is it a number): of each row, in this order.
+COLUMNS = [("model", "model", False), ("problem", "problem", False), ("variant", "variant", False), ("isa", "ISA", False),
+           ("threads", "threads", True), ("gflops", "GFLOP/s", True), ("interval", "interval", True), ("time_us", "time", True),
+           ("tokens", "tokens/s", True), ("share", "% of roof", True), ("standing", "standing", False),
+           ("error", "error", True), ("reps", "reps", True), ("marks", "marks", False), ("run", "run", False),
+           ("note", "note", False), ("command", "repeat", False)]
 
 
-def rows_of(runs):
-    """[{key: value}] with the keys of COLUMNS, `hover`, which plots show, and `reasons`, which the marks do."""
+def rows_of(runs, frame):
+    """[{key: value}] with the keys of COLUMNS and, beside them: `shown`, texts of figures; `front`, whether it is the fastest or
+    level with it; `passes`, GFLOP/s of each; `hover`, which plots show; `reasons`, which the marks do."""
     labels = labels_of(runs) if len(runs) > 1 else [""] * len(runs)
-    return [row_of(case, run, label) for run, label in zip(runs, labels) for case in run.cases]
+    fronts = dict(zip(frame["id"], frame["front"]))
+    all_cases = [(case, run, label) for run, label in zip(runs, labels) for case in run.cases]
+    return [row_of(case, run, label, fronts.get(place, "")) for place, (case, run, label) in enumerate(all_cases)]
 
 
-def row_of(case, run, label):
+def opening_order(rows):
+    """Places of rows: problem by problem as the sweep has them, the fastest first, what failed below it; what was skipped last."""
+    problems = {}
+    for row in rows:
+        problems.setdefault(contest_of(row), len(problems))
+    return sorted(range(len(rows)), key=lambda place: (rows[place]["status"] == "skipped", problems[contest_of(rows[place])],
+                                                       -(rows[place]["gflops"] or 0), place))
+
+
+def contest_of(row):
+    return row["run"], row["problem"], row["threads"]
+
+
+def row_of(case, run, label, front):
     name = case.name
     decode = not math.isnan(case.pct_bandwidth)
     share = case.pct_bandwidth if decode else case.pct_peak
     problem = name.problem if name.kind == "attention" else f"{name.kind}: {name.problem}"
-    row = {"status": case.status, "marks": ", ".join(map(marks.word, case.marks)), "variant": name.variant, "isa": name.isa, "problem": problem,
-           "threads": name.threads, "gflops": short(case.gflops, 4), "standing": case.standing, "share": short(share, 3),
-           "time_us": short(case.time_us, 4), "error": short(case.error, 2), "reps": case.repetitions or None,
-           "interval": "" if math.isnan(case.low) else f"{case.low:.4g}-{case.high:.4g}",
-           "run": label, "note": note_of(case, decode), "command": reproducer(case, run)}
+    row = {"status": case.status, "marks": ", ".join(map(marks.word, case.marks)) if case.status == "ok" else case.status, "variant": name.variant, "isa": name.isa, "problem": problem,
+           "threads": name.threads, "gflops": short(case.gflops, 4), "standing": standing_of(case, front),
+           "share": short(share, 3), "time_us": short(case.time_us, 4), "tokens": short(tokens_per_second(case), 4),
+           "error": short(case.error, 2), "reps": case.repetitions or None, "interval": interval_of(case),
+           "model": case.model, "run": label, "note": note_of(case, decode), "command": reproducer(case, run), "front": bool(front)}
+    row["shown"] = {key: text for key, text in (
+        ("gflops", units.digits(case.gflops, 4)), ("share", units.digits(row["share"] or 0)), ("time_us", units.time(case.time_us)), ("error", f"{case.error:.1e}".replace("e-0", "e-")),
+        ("tokens", units.count(row["tokens"] or 0))) if row[key] is not None}
+    if case.passes:
+        row["passes"] = [short(speed, 4) for speed in case.passes]
     if case.marks:
         row["reasons"] = "; ".join(reasons(case))
     if case.status == "ok":
         row["hover"] = hover_of(case, row, decode)
     return row
+
+
+def tokens_per_second(case):
+    """Queries over the time of a call, of the forward pass of attention; NaN of everything else."""
+    problem = parse_problem(case.name.problem)
+    batch, queries = number(problem, "b"), number(problem, "q")
+    forward = case.name.kind == "attention" and problem.get("pass", "fwd") == "fwd"
+    return 1e6 * batch * queries / case.time_us if forward and batch and queries and case.time_us > 0 else math.nan
+
+
+def standing_of(case, front):
+    """Empty where no paired passes tell."""
+    return front or case.standing if case.standing and case.status == "ok" else ""
+
+
+def interval_of(case):
+    return "" if math.isnan(case.low) else f"{units.digits(case.low, 4)}-{units.digits(case.high, 4)}"
 
 
 def note_of(case, decode):
@@ -56,17 +97,21 @@ def reasons(case):
 
 def hover_of(case, row, decode):
     name = case.name
-    interval = "" if math.isnan(case.low) else f" ({case.low:.4g} to {case.high:.4g}, {case.repetitions} repetitions)"
-    lines = [f"<b>{name.variant}</b> {name.isa}" + (f" [{case.label}]" if case.label else ""),
-             f"{row['problem']}, {threads_text(name.threads)}", f"{row['gflops']} GFLOP/s{interval}"]
+    interval = f" ({row['interval']}, {case.repetitions} repetitions)" if row["interval"] else ""
+    lines = [f"<b>{name.variant}</b> {name.isa}" + (f" [{case.label}]" if case.label else ""), *([case.model] if case.model else []),
+             f"{row['problem']}, {threads_text(name.threads)}", f"{row['shown']['gflops']} GFLOP/s{interval}"]
     if case.standing:
-        lines.append({"fastest": "the fastest of its problem by paired passes", "level": "level with the fastest of its problem",
-                      "behind": "behind the fastest of its problem"}[case.standing])
+        lines.append({ALONE: "the fastest of its problem by paired passes", LEVEL: "level with the fastest of its problem"}.get(
+            row["standing"], "behind the fastest of its problem"))
+    if row["time_us"] is not None:
+        lines.append(f"{row['shown']['time_us']} a call")
+    if row["tokens"] is not None:
+        lines.append(f"{row['shown']['tokens']} tokens/s, attention only")
     if row["share"] is not None:
-        lines.append(f"{row['share']} % of the {'read bandwidth' if decode else 'FMA peak'}")
+        lines.append(f"{row['shown']['share']} % of the {'read bandwidth' if decode else 'tile peak' if is_of_tiles(name.isa, name.problem) else 'FMA peak'}")
     if row["error"] is not None:
         allowed = "" if math.isnan(case.tolerance) else f", allowed {case.tolerance:.1e}"
-        lines.append(f"{row['time_us']} µs a call, error {row['error']:.1e}{allowed}")
+        lines.append(f"error {row['shown']['error']}{allowed}")
     lines += reasons(case)
     if row["run"]:
         lines.append(row["run"])

@@ -26,7 +26,7 @@ class Series:
 
 @dataclass
 class Bars:
-    """Horizontal bars, the first on top."""
+    """Horizontal bars, the first on top; named after their variants where they have no `labels`."""
 
     variants: list
     values: list
@@ -34,11 +34,12 @@ class Bars:
     texts: list
     low: list | None = None
     high: list | None = None
+    labels: list | None = None
 
 
 @dataclass
 class Heat:
-    """Values from 0 to 1 by row and column; None where there is none. `ids` and `texts` in the same shape."""
+    """Values from 0 to 1 by row and column; None where there is none. `ids`, `texts` and `bold` in the same shape."""
 
     rows: list
     columns: list
@@ -46,6 +47,7 @@ class Heat:
     texts: list
     ids: list
     scale_title: str
+    bold: list
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The measured cases of all runs as one pandas table, and the ways in which plots cut it."""
 
+import numpy
 import pandas
 
 from . import standing
@@ -12,8 +13,10 @@ NUMBERS = ["gflops", "low", "high", "time_us", "pct_peak", "pct_bandwidth", "ban
            "repetitions"]
 # What speedups are over: each pass has its own.
 BASELINES = ["naive", "naive_backward"]
+# Rows of which one is the fastest.
+CONTEST = ["run", "kind", "problem", "threads"]
 COLUMNS = ["id", "run", "kind", "variant", "isa", "problem", "threads", "family", "q", "k", "decode", "peer", "rung", "order",
-           "interval_kind", "standing", "rank", "mistrusted", *NUMBERS]
+           "interval_kind", "standing", "rank", "mistrusted", "model", "front", *NUMBERS]
 
 
 def frame_of(runs, ladder=None):
@@ -25,7 +28,16 @@ def frame_of(runs, ladder=None):
             if case.status == "ok":
                 rows.append(row_of(place, index, case, ladder))
             place += 1
-    return pandas.DataFrame(rows, columns=COLUMNS)
+    frame = pandas.DataFrame(rows, columns=COLUMNS)
+    return frame.assign(front=fronts(frame))
+
+
+def fronts(frame):
+    """Of each row, how it stands at the front of its problem and team, if it is there. A row that was not checked is not."""
+    trusted = ~frame["mistrusted"].astype(bool)
+    there = frame.index.isin(fastest_rows(frame[trusted], CONTEST).index) | (trusted & frame["rank"].gt(0))
+    alone = there.groupby([frame[key] for key in CONTEST]).transform("sum") == 1
+    return numpy.select([there & alone, there], [standing.ALONE, standing.LEVEL], "")
 
 
 def row_of(place, index, case, ladder):
@@ -41,7 +53,7 @@ def row_of(place, index, case, ladder):
         "order": (name.variant in PEERS, ladder.index(name.variant) if name.variant in ladder else len(ladder),
                   name.variant),
         "interval_kind": case.interval_kind, "standing": case.standing, "rank": standing.rank(case.standing),
-        "mistrusted": MISTRUSTED in case.marks, **{key: getattr(case, key) for key in NUMBERS},
+        "mistrusted": MISTRUSTED in case.marks, "model": case.model, **{key: getattr(case, key) for key in NUMBERS},
     }
 
 

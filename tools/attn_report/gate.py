@@ -18,7 +18,7 @@ COLUMNS = [("status", "verdict", False), ("variant", "variant", False), ("isa", 
            ("problem", "problem", False), ("threads", "threads", True), ("slower", "slower by, %", True),
            ("low", "from, %", True), ("high", "to, %", True), ("detectable", "would see, %", True),
            ("rounds", "rounds", True), ("note", "note", False), ("command", "to look closer", False)]
-CASES_NOTE = ("Click a heading to sort, a command to copy it. From, to: the 90 % interval, which is valid although the gate "
+CASES_NOTE = ("Click a heading to sort. From, to: the 90 % interval, which is valid although the gate "
               "stopped when it knew enough; empty where it is not bounded yet.")
 
 
@@ -32,10 +32,10 @@ class Section:
 
 RATIOS = Section("ratios", "How much slower is each case?",
                  "The candidate's time over the base's, less 100 %; bars at their ends: the 90 % interval. Dotted: what counts "
-                 "as slower at all, and the limit that PROVEN stays below.", "No case was measured.")
+                 "as slower at all, and the limit that PROVEN stays below.", "cases")
 ROUNDS = Section("rounds", "What did the rounds say?",
                  "A point per round of fresh processes, in the order of time: the screen's short rounds, then the "
-                 "confirmation's. Only their signs decide, so that one wild round is one vote.", "No round was measured.")
+                 "confirmation's. Only their signs decide, so that one wild round is one vote.", "rounds")
 
 
 def is_gate(path):

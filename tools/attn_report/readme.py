@@ -21,7 +21,6 @@ PROBLEM = "h:12/q:1024/d:64"  # of the ladder
 BEGIN = "<!-- written by tools/report --readme from recorded runs; do not edit -->"
 END = "<!-- end of what tools/report --readme writes -->"
 README, LADDER, PEERS = (ROOT / name for name in ("README.md", "variants/README.md", "variants/external/README.md"))
-LEAST_LENGTHS = 3  # of a curve
 BY_COMMAND = "tools/report --readme"
 
 
@@ -96,11 +95,11 @@ def plot_of(runs, ladder):
         for figure in figures_of(seqlen, [recorded.run], frame_of([recorded.run], ladder)):
             series = {item.variant: item for item in figure.panels[0].content if hasattr(item, "variant")}
             lengths = len({x for item in series.values() for x in item.x})
-            if "naive" in series and len(series) > 1 and lengths >= LEAST_LENGTHS:
+            if "naive" in series and len(series) > 1 and lengths >= seqlen.LEAST_LENGTHS:
                 candidates.append((len(series), lengths, recorded.run.seconds(), recorded, figure))
                 break
     if not candidates:
-        raise BadInput(f"no file in results/ has naive and another variant at {LEAST_LENGTHS} lengths; "
+        raise BadInput(f"no file in results/ has naive and another variant at {seqlen.LEAST_LENGTHS} lengths; "
                        "tools/bench --record --sweep seqlen makes one")
     return max(candidates, key=lambda candidate: candidate[:3])[3:]
 

@@ -42,6 +42,8 @@ class Case:
     marks: dict[str, str] = field(default_factory=dict)  # name: reason
     standing: str = ""  # fastest, level, behind: of its problem and team, by paired passes; empty where not measured
     libraries: str = ""  # which BLAS and OpenMP a library was bound to
+    model: str = ""  # whose shape the problem is
+    passes: list[float] = field(default_factory=list)  # GFLOP/s of each repetition, in the order of time
 
 
 @dataclass
@@ -78,16 +80,16 @@ class Run:
         counts = sorted({case.repetitions for case in self.measured()})
         repetitions = "-".join(str(count) for count in {counts[0]: 0, counts[-1]: 0}) if counts else "no"
         plural = "" if counts == [1] else "s"
+        cases = len(self.measured())
         return (f"{self.machine()}, revision {self.fact('revision')}, {self.build()}, seed {self.fact('seed')}, "
-                f"{len(self.measured())} cases, {repetitions} repetition{plural}, {self.fact('date')[:10]}")
+                f"{cases} case{'' if cases == 1 else 's'}, {repetitions} repetition{plural}, {self.fact('date')[:10]}")
 
     def fma_peak(self, isa, threads):
         return ceilings.peak(self.context, "f32_fma", isa, threads)
 
     def peak(self, name):
         """That of the unit which a row's share is of (peak_kind of bench/machine/ceiling.hpp)."""
-        of_tiles = name.isa == "amx" and "dtype:bf16" in name.problem.split("/")
-        return (self.amx_peak if of_tiles else self.fma_peak)(name.isa, name.threads)
+        return (self.amx_peak if is_of_tiles(name.isa, name.problem) else self.fma_peak)(name.isa, name.threads)
 
     def amx_peak(self, isa, threads):
         return ceilings.peak(self.context, "bf16_amx", isa, threads)
@@ -97,6 +99,17 @@ class Run:
 
     def cache_bytes(self):
         return ceilings.cache_bytes(self.fact("caches"))
+
+
+def is_of_tiles(isa, problem):
+    """Whether the unit for the elements of this problem is that of tiles."""
+    return isa == "amx" and "dtype:bf16" in problem.split("/")
+
+
+def name_of_peak(rows):
+    """What shares of these rows (a frame) are of, decode apart."""
+    names = {"tile peak" if is_of_tiles(isa, problem) else "FMA peak" for isa, problem in zip(rows["isa"], rows["problem"])}
+    return names.pop() if len(names) == 1 else "peak of their units"
 
 
 def load(path):
@@ -131,6 +144,8 @@ def measured_cases(rows):
 
 def sum_up(name, rows):
     case = Case(name, re.sub(r"(/(real_time|manual_time|process_time|repeats:[0-9]+))+(_\w+)?$", "", rows[0].name))
+    case.label, case.standing, case.libraries, case.model = (
+        next((text for row in rows if (text := getattr(row, key))), "") for key in ("label", "standing", "libraries", "model"))
     failed = next((row for row in rows if row.error_occurred or row.skipped), None)
     if failed:
         return refused(case, failed.error_message or failed.skip_message or "failed")
@@ -148,11 +163,10 @@ def sum_up(name, rows):
     if single and len(told) > 1:
         low, high, case.interval_kind = interval.of_median([row.flops for row in told])
         case.low, case.high = low / 1e9, high / 1e9
+        case.passes = [row.flops / 1e9 for row in sorted(told, key=lambda row: row.repetition_index)]
     take_figures(case, interval.middle(told, lambda row: (0.0 if math.isnan(row.real_time) else row.time_us(), -row.flops)))
     case.conversion_s = max(row.prepare_seconds for row in source) + max(row.finish_seconds for row in source)
     case.error = max((row.max_scaled_err for row in source if not math.isnan(row.max_scaled_err)), default=math.nan)
-    case.label, case.standing, case.libraries = (next((text for row in rows if (text := getattr(row, key))), "")
-                                                 for key in ("label", "standing", "libraries"))
     for row in rows:
         case.marks = {**row.marks, **case.marks}
         if row.interrupted:

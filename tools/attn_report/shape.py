@@ -35,6 +35,7 @@ class Row(Strict):
     aggregate_name: str = ""
     family_index: Count = 0
     repetitions: Count = 1
+    repetition_index: Count = 0
     threads: Annotated[int, Field(ge=1, le=10**6)] = 1
     label: str = ""
     error_occurred: bool = False
@@ -59,6 +60,7 @@ class Row(Strict):
     marks: dict[str, str] = {}
     standing: Standing = ""
     libraries: str = ""
+    model: str = ""
 
     def time_us(self):
         return self.real_time * {"ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6}[self.time_unit]

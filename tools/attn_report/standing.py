@@ -7,6 +7,9 @@ other; of two that are behind nothing is known but their figures.
 
 RANK = {"fastest": 2, "level": 1}
 AT_THE_FRONT = tuple(RANK)
+# What a row is called that is alone at the front, and what all are that are level there: which of these has the mark
+# `fastest` is chance.
+ALONE, LEVEL = "fastest", "= fastest"
 
 
 def rank(standing):

@@ -8,11 +8,12 @@ import numpy
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  (the backend is chosen first)
+from matplotlib.colors import LinearSegmentedColormap  # noqa: E402
 from matplotlib.ticker import MultipleLocator, NullFormatter, NullLocator  # noqa: E402
 
 from .figure import Bars, Heat, Line, Series  # noqa: E402
 from .styles import assign  # noqa: E402
-from .to_plotly import GRID, INK, height_of, min_width_of, variants_of  # noqa: E402
+from .to_plotly import GRID, HEAT, INK, height_of, min_width_of, variants_of  # noqa: E402
 
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "cross": "P",
            "pentagon": "p", "hexagon": "h", "star": "*", "x": "X", "triangle-left": "<", "triangle-right": ">",
@@ -116,19 +117,19 @@ def add_bars(axis, bars, styles, legend):
             axis.errorbar([value], [place], xerr=[[max(0.0, value - bars.low[place])], [end - value]], color=INK,
                           capsize=2, elinewidth=0.9)
         axis.annotate(text, (end, place), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
-    axis.set_yticks(range(len(bars.variants)), bars.variants)
+    axis.set_yticks(range(len(bars.variants)), bars.labels or bars.variants)
     axis.set_ylim(len(bars.variants) - 0.4, -0.6)
     axis.grid(False, axis="y")
 
 
 def add_heat(axis, heat, styles, legend):
     values = numpy.array([[numpy.nan if value is None else value for value in row] for row in heat.values], float)
-    image = axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    image = axis.imshow(values, cmap=LinearSegmentedColormap.from_list("heat", HEAT), vmin=0, vmax=1, aspect="auto")
     for row, texts in enumerate(heat.texts):
         for column, text in enumerate(texts):
             if text:
-                axis.text(column, row, text, ha="center", va="center", fontsize=8,
-                          color="white" if values[row, column] < 0.55 else "black")
+                axis.text(column, row, text, ha="center", va="center", fontsize=7.5,
+                          fontweight="bold" if heat.bold[row][column] else "normal")
     axis.set_xticks(range(len(heat.columns)), heat.columns, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(heat.rows)), heat.rows)
     axis.grid(False)

@@ -6,7 +6,10 @@ from .figure import Bars, Heat, Line, Series
 from .styles import assign
 
 GRID, INK = "#E4E4E4", "#222222"
+# Light enough at both ends that dark text is read on all of it.
+HEAT = [(0, "#F6EFE3"), (0.6, "#D9E6EC"), (1, "#6FB4DB")]
 DASHES = {"dot": "dot", "dash": "dash", "solid": "solid", "step": "solid"}
+NARROW_LABEL = 17  # as in page.js
 GAP = 0.09  # between panels, of the height
 
 
@@ -16,7 +19,7 @@ def plotly_of(figure, styles=None):
     for index, panel in enumerate(figure.panels):
         drawing.add_panel(index, panel)
     return {"choice": figure.choice, "title": figure.title, "provenance": figure.provenance, "note": figure.note,
-            "height": height_of(figure), "minWidth": min_width_of(figure), "right": drawing.right,
+            "height": height_of(figure), "minWidth": min_width_of(figure), "narrowWidth": min_width_of(figure, NARROW_LABEL), "right": drawing.right,
             "data": drawing.data, "layout": drawing.layout}
 
 
@@ -36,24 +39,38 @@ def height_of(figure):
     first = figure.panels[0]
     for item in first.content:
         if isinstance(item, Bars):
-            return 30 * len(item.variants) + 20
+            return 30 * len(item.variants) + 20 + 10 * sum("\n" in label for label in item.labels or [])
         if isinstance(item, Heat):
             # The names below take from this height; the scale beside needs some at least.
-            return 28 * max(len(item.rows), 4) + 10 + 5 * max(map(len, item.columns))
+            return 38 * max(len(item.rows), 3) + 10 + 5 * max(map(len, item.columns))
     if first.y.ticks and not first.y.log:  # a row per problem
         return 30 * len(first.y.ticks) + 20
     return 260 * len(figure.panels) + (100 if len(figure.panels) == 1 else 40)
 
 
-def min_width_of(figure):
-    """Below this the texts would be on top of each other; a narrower screen scrolls."""
+def min_width_of(figure, longest=1000):
+    """Below this the texts would be on top of each other; a narrower screen scrolls. Labels are broken at `longest` letters."""
     for item in figure.panels[0].content:
         if isinstance(item, Heat):
-            return 7 * max(map(len, item.rows)) + 44 * len(item.columns) + 110
+            return 7 * min(longest, longest_line(item.rows)) + 50 * len(item.columns) + 110
         if isinstance(item, Bars):
-            return 7 * max(map(len, item.variants)) + 240
+            names = 7 * min(longest, longest_line(item.labels or item.variants))
+            return names + max(240, 40 + room_of_texts(item, figure.panels[0].x.limits[1]))
     labels = figure.panels[0].y.ticks if not figure.panels[0].y.log else None
-    return 7 * max(len(text) for _, text in labels) + 190 if labels else 0
+    return 7 * min(longest, longest_line([text for _, text in labels])) + 190 if labels else 0
+
+
+def room_of_texts(bars, right):
+    """The width in which the first part of each text, which a narrow plot keeps, ends before the plot."""
+    return max(7 * len(text.split("  ")[0]) / max(0.2, 1 - value / right) for text, value in zip(bars.texts, bars.values))
+
+
+def longest_line(texts):
+    return max(len(line) for text in texts for line in text.split("\n"))
+
+
+def broken(text):
+    return text.replace("\n", "<br>")
 
 
 class Drawing:
@@ -84,7 +101,7 @@ class Drawing:
     def add_series(self, series, x, y, panel):
         style = self.styles[series.variant]
         trace = {"type": "scatter", "name": series.variant, "legendgroup": series.variant, "x": series.x, "y": series.y,
-                 "ids_": series.ids, "xaxis": x, "yaxis": y, "mode": "lines+markers" if series.lines else "markers",
+                 "customdata": series.ids, "xaxis": x, "yaxis": y, "mode": "lines+markers" if series.lines else "markers",
                  "showlegend": series.variant not in self.in_legend,
                  "line": {"color": style.colour, "width": 2, "dash": "dash" if style.peer else "solid"},
                  "marker": {"symbol": style.marker + ("-open" if style.peer else ""), "color": style.colour,
@@ -97,8 +114,9 @@ class Drawing:
 
     def add_bars(self, bars, x, y, panel):
         styles = [self.styles[variant] for variant in bars.variants]
-        trace = {"type": "bar", "orientation": "h", "x": bars.values, "y": bars.variants, "text": bars.texts,
-                 "textposition": "none", "ids_": bars.ids, "showlegend": False,
+        names = [broken(label) for label in bars.labels or bars.variants]
+        trace = {"type": "bar", "orientation": "h", "x": bars.values, "y": names, "text": bars.texts,
+                 "textposition": "none", "customdata": bars.ids, "showlegend": False,
                  "xaxis": x, "yaxis": y,
                  "marker": {"color": ["white" if style.peer else style.colour for style in styles],
                             "line": {"color": [style.colour for style in styles], "width": 2}}}
@@ -107,14 +125,16 @@ class Drawing:
         self.data.append(trace)
         # Beside the bar or, where there is one, its interval.
         ends = [max(value, high or 0) for value, high in zip(bars.values, bars.high)] if bars.low else bars.values
-        self.data.append({"type": "scatter", "mode": "text", "x": ends, "y": bars.variants,
+        self.data.append({"type": "scatter", "mode": "text", "x": ends, "y": names,
                           "text": [" " + text for text in bars.texts], "textposition": "middle right",
                           "cliponaxis": False, "hoverinfo": "skip", "showlegend": False, "xaxis": x, "yaxis": y})
         self.layout["yaxis" + y[1:]].update(autorange="reversed", showgrid=False, type="category")
 
     def add_heat(self, heat, x, y, panel):
-        self.data.append({"type": "heatmap", "x": heat.columns, "y": heat.rows, "z": heat.values, "text": heat.texts,
-                          "texttemplate": "%{text}", "ids_": heat.ids, "zmin": 0, "zmax": 1, "colorscale": "Cividis",
+        texts = [[broken(f"<b>{text}</b>" if bold else text) for text, bold in zip(*row)] for row in zip(heat.texts, heat.bold)]
+        self.data.append({"type": "heatmap", "x": heat.columns, "y": [broken(row) for row in heat.rows], "z": heat.values,
+                          "text": texts, "texttemplate": "%{text}", "textfont": {"color": INK, "size": 11}, "customdata": heat.ids,
+                          "zmin": 0, "zmax": 1, "colorscale": [list(stop) for stop in HEAT],
                           "xgap": 2, "ygap": 2, "xaxis": x, "yaxis": y,
                           "colorbar": {"title": {"text": heat.scale_title, "side": "right"}, "thickness": 12,
                                        "tickformat": ".0%", "outlinewidth": 0}})
@@ -172,7 +192,7 @@ def axis_of(axis):
         drawn["range"] = [shown(limit, axis) for limit in axis.limits]
     if axis.ticks:
         drawn.update(tickmode="array", tickvals=[value for value, _ in axis.ticks],
-                     ticktext=[text.replace("\n", "<br>") for _, text in axis.ticks])
+                     ticktext=[broken(text) for _, text in axis.ticks])
     return drawn
 
 

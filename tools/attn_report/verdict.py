@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy
 
 from .frame import BASELINES, fastest_rows
+from .results import name_of_peak
 from .standing import is_ahead
 
 # Nearer than this two single runs cannot be told apart; the gate's limit.
@@ -71,7 +72,7 @@ def judge(run, family, threads, rows, frame):
         int((~wins & (own["standing"] == "level")).sum()), runner_up if len(pairs) else "", lead, level and len(pairs) > 0,
         len(judged), ahead, behind, (own["gflops"].min(), own["gflops"].max()),
         (share.min(), share.median(), share.max()) if len(share) else (),
-        "read bandwidth" if bool(own["decode"].all()) else "FMA peak",
+        "read bandwidth" if bool(own["decode"].all()) else name_of_peak(own),
         float(geometric_mean(ratios)))
 
 
@@ -132,7 +133,7 @@ def naive_text(verdict):
     return "-" if verdict.over_naive != verdict.over_naive else f"{verdict.over_naive:.1f}x"
 
 
-HEADER = ["problem family", "threads", "fastest correct variant", "ahead by", "fastest on", "GFLOP/s", "of the ceiling",
+HEADER = ["problem family", "threads", "fastest correct variant", "ahead by", "fastest on", "GFLOP/s", "of the roof",
           "over naive"]
 
 

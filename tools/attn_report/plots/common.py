@@ -41,6 +41,18 @@ def joined(*parts):
     return ", ".join(part for part in parts if part)
 
 
+def problem_label(row):
+    """The problem, below the model whose shape it is, where the file tells."""
+    return f"{row.model}\n{row.problem}" if row.model else row.problem
+
+
+def pages_of(items, size=24):
+    """[(text, part)]: so many of them to a plot; the text is empty where one holds all."""
+    parts = [items[first:first + size] for first in range(0, len(items), size)]
+    return [(f"{place * size + 1}-{place * size + len(part)} of {len(items)}" if len(parts) > 1 else "", part)
+            for place, part in enumerate(parts)]
+
+
 def labels_of(runs):
     """A short text per run that tells it from the others."""
     cpus = len({run.machine() for run in runs}) > 1

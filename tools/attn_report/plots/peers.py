@@ -3,14 +3,13 @@
 from ..figure import Axis, Figure, Line, Panel, Series
 from ..frame import fastest_rows, threads_text
 from ..standing import are_level
-from .common import choice_of, numbers
+from .common import choice_of, numbers, pages_of, problem_label
 
 KEY = "peers"
 QUESTION = "Are we faster than the libraries?"
 HOW = ("Our fastest variant over each library on the same problem and team. Right of 1 we are faster, unless the problem says "
        "level: then paired passes do not tell the two apart.")
-MISSING = "No library was measured here. To see this plot: tools/setup --peers, then tools/bench --sweep peers"
-SHAPES = 24  # in one plot
+MISSING = "libraries (tools/setup --peers, then tools/bench --sweep peers)"
 
 
 def figures(runs, frame):
@@ -18,10 +17,8 @@ def figures(runs, frame):
     for (run, team, family), rows in frame.groupby(["run", "threads", "family"], sort=False):
         ratios = ratios_of(rows)
         problems = list(dict.fromkeys(ratios["problem"]))
-        for first in range(0, len(problems), SHAPES):
-            part = problems[first:first + SHAPES]
-            text = f"{family} ({first + 1}-{first + len(part)})" if len(problems) > SHAPES else family
-            found.append(draw(runs, run, team, text, ratios[ratios["problem"].isin(part)], part))
+        for text, part in pages_of(problems):
+            found.append(draw(runs, run, team, f"{family} ({text})" if text else family, ratios[ratios["problem"].isin(part)], part))
     return found
 
 
@@ -50,5 +47,6 @@ def draw(runs, run, team, text, ratios, problems):
 
 
 def label(problem, ratios):
-    level = sorted(ratios[(ratios["problem"] == problem) & ratios["level"]]["variant"])
-    return problem + (f"\nlevel: {', '.join(level)}" if level else "")
+    own = ratios[ratios["problem"] == problem]
+    level = sorted(own[own["level"]]["variant"])
+    return problem_label(next(own.itertuples())) + (f"\nlevel: {', '.join(level)}" if level else "")

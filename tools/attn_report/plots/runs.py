@@ -4,13 +4,14 @@ import pandas
 
 from ..figure import Axis, Figure, Panel
 from ..frame import isa_views, threads_text
+from ..results import name_of_peak
 from .common import interval_note, joined, labels_of, series_by_variant, work
 
 KEY = "runs"
 QUESTION = "How do machines and revisions compare?"
 HOW = ("The oldest run first. Above: speed; below: share of the ceiling measured beside each row, which tells a slower "
        "machine from a slower kernel. Runs of different hours are no proof of a regression; attnbench gate is.")
-MISSING = "All files here are one run. To see this plot: name files of several machines or revisions."
+MISSING = "several machines or revisions (name a file of each)"
 
 
 def figures(runs, frame):
@@ -43,7 +44,7 @@ def draw(runs, problem, team, views):
                     series_by_variant(rows, "place", "gflops", intervals=True))]
     shared = rows[rows["share"].notna()]
     if len(shared):
-        ceiling = "bandwidth" if bool(rows["decode"].all()) else "FMA peak"
+        ceiling = "bandwidth" if bool(rows["decode"].all()) else name_of_peak(rows)
         panels.append(Panel(x, Axis(f"% of {ceiling}", limits=(0, max(100, shared["share"].max() * 1.05))),
                             series_by_variant(shared, "place", "share")))
     provenance = " | ".join(runs[run].provenance() for run in present)

@@ -9,7 +9,8 @@ KEY = "seqlen"
 QUESTION = "How fast, over sequence length?"
 HOW = ("Everything but the length is equal along a line. Right axis: share of the FMA peak in the file. Dotted: the "
        "length at which keys and values (of one head; in decode of all heads) are as large as a cache.")
-MISSING = "No shape here was measured at more than one length. To see this plot: tools/bench --sweep seqlen"
+MISSING = "speed over length (four lengths of a shape are needed: tools/bench --sweep seqlen)"
+LEAST_LENGTHS = 4  # two or three points are no curve; the heat map has them
 
 
 def figures(runs, frame):
@@ -34,7 +35,7 @@ def without_length(row):
 
 def draw(runs, run_index, team, isa, rows):
     lengths = sorted(set(rows["k"]))
-    if len(lengths) < 2:
+    if len(lengths) < LEAST_LENGTHS:
         return None
     run, decode = runs[run_index], bool(rows["decode"].all())
     kind, shape = rows["line"].iloc[0]
@@ -51,7 +52,7 @@ def draw(runs, run_index, team, isa, rows):
     panel.content += cache_marks(run, rows, decode, lengths)
     return Figure(KEY, choice_of(runs, run_index, text, isa, threads_text(team)),
                   f"GFLOP/s over length: {text}, {isa}, {threads_text(team)}", run.provenance(), interval_note(rows),
-                  [panel], weight=(len(lengths) >= 3, rows["variant"].nunique() * len(lengths)))
+                  [panel], weight=(rows["variant"].nunique() * len(lengths),))
 
 
 def cache_marks(run, rows, decode, lengths):

@@ -8,7 +8,7 @@ KEY = "threads"
 QUESTION = "Do more threads pay?"
 HOW = ("Above: speed, with the straight line of the fastest. Below: efficiency, the speed per thread relative to the "
        "smallest team that was measured.")
-MISSING = "Only one team size was measured here. To see this plot: tools/bench --threads 1,2 (and so on up to the cores)"
+MISSING = "teams of several sizes (tools/bench --threads 1,2, and so on up to the cores)"
 
 
 def figures(runs, frame):
