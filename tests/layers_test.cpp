@@ -259,6 +259,39 @@ TEST_CASE("a single head with its gradients is a multi-head layer of one head an
   CHECK(difference(stacked_bias, expected.gradients.in.bias) < 1e-6);
 }
 
+TEST_CASE("a multi-head layer is its single heads side by side, projected", "[layers]") {
+  const bool cross = GENERATE(false, true);
+  MultiHeadConfig config = kConfig;
+  config.output_dropout = 0;
+  MultiHeadAttention layer = random_layer(config, Form::per_head);
+  const std::int64_t head_dim = config.d_model / config.heads, share = head_dim * config.d_model;
+  const Sequence x = random_sequence(2, 9, 24, 3), other = random_sequence(2, 11, 24, 4);
+  const Sequence& context = cross ? other : x;
+  const Execution execution{.seed = 7};
+  Sequence concat(2, 9, 24), expected(2, 9, 24), o, y;
+  for (std::int64_t h = 0; h < config.heads; ++h) {
+    SingleHeadAttention head({.d_model = config.d_model,
+                              .head_dim = head_dim,
+                              .bias = true,
+                              .causal = true,
+                              .dropout = config.dropout,
+                              .index = h});
+    const std::int64_t kv_head = h / (config.heads / config.kv_heads);
+    SingleHeadWeights& w = head.weights;
+    for (const auto& [part, row_head] :
+         {std::pair{&w.q, h}, {&w.k, config.heads + kv_head}, {&w.v, config.heads + config.kv_heads + kv_head}}) {
+      std::copy_n(layer.weights.in.weight.begin() + row_head * share, share, part->weight.begin());
+      std::copy_n(layer.weights.in.bias.begin() + row_head * head_dim, head_dim, part->bias.begin());
+    }
+    head.forward(x, context, o, execution);
+    for (std::int64_t b = 0; b < 2; ++b)
+      for (std::int64_t i = 0; i < 9; ++i) std::copy_n(o.token(b, i), head_dim, concat.token(b, i) + h * head_dim);
+  }
+  linear(concat.matrix(), all_of(layer.weights.out), expected.matrix(), default_gemm(), 1);
+  layer.forward(x, context, y, execution);
+  CHECK(difference(y.data, expected.data) == 0);
+}
+
 TEST_CASE("any variant is the core, and projections by loops give what CBLAS gives", "[layers]") {
   MultiHeadConfig config = kConfig;
   config.dropout = 0;
@@ -422,6 +455,7 @@ TEST_CASE("layers refuse what does not fit, naming field, value and rule", "[lay
   CHECK(contains(config_refusal({.d_model = 4, .heads = 2, .output_dropout = -0.5}), "output_dropout=-0.5"));
   CHECK(contains(rejection([] { SingleHeadAttention{{.d_model = 4, .head_dim = 0}}; }), "head_dim=0"));
   CHECK(contains(rejection([] { SingleHeadAttention{{.d_model = 4, .head_dim = 4, .dropout = 2}}; }), "dropout=2"));
+  CHECK(contains(rejection([] { SingleHeadAttention{{.d_model = 4, .head_dim = 4, .index = -1}}; }), "index=-1"));
 
   MultiHeadAttention layer({.d_model = 8, .heads = 2});
   Sequence y, dx;

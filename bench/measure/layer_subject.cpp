@@ -12,7 +12,7 @@
 #include "aligned_buffer.hpp"
 #include "attention.hpp"
 #include "base/timing.hpp"
-#include "layers/head.hpp"
+#include "layers/shared.hpp"
 #include "measure/checksum.hpp"
 #include "measure/workbench.hpp"
 

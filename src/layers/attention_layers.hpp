@@ -3,7 +3,7 @@
 //
 //   SingleHeadAttention  q, k, v = Linear(d_model, head_dim); o = dropout(softmax(q k^T head_dim^-0.5)) v
 //   MultiHeadAttention   concat of heads, output Linear with bias, dropout; in two forms that compute the same:
-//     per_head  a loop over single heads, each with its own projections, and a copy to concatenate
+//     per_head  a loop over a vector of SingleHeadAttention, each with its own projections, and a copy to concatenate
 //     fused     one projection for all heads, strided views of it, one call of the core for all heads, no copies
 //
 // Self-attention takes x alone; cross-attention takes q from x and k, v from a context of the same batch. `causal` is
@@ -41,13 +41,6 @@ struct Execution {
   LayerTimes* times = nullptr;
 };
 
-// What one head makes of its input, kept for the backward pass.
-struct HeadState {
-  Sequence q, k, v, o;
-  std::vector<float> lse;
-  Sequence dq, dk, dv;  // scratch of the backward pass
-};
-
 // The forward pass that a backward pass can follow; length 0: none.
 struct ForwardPass {
   std::int64_t batch = 0, length = 0, context_length = 0;
@@ -59,11 +52,22 @@ struct SingleHeadConfig {
   std::int64_t d_model = 0, head_dim = 0;
   bool bias = false;  // of the three projections
   bool causal = false;
-  double dropout = 0;  // of the weights
+  double dropout = 0;      // of the weights
+  std::int64_t index = 0;  // its number in its layer: heads of one seed each drop others of their weights
 };
 
 struct SingleHeadWeights {
   LinearWeights q, k, v;  // [head_dim, d_model]
+};
+
+// Where the weights of a head lie: its own, or its rows of those of a layer.
+struct HeadSlices {
+  LinearSlice q, k, v;
+};
+
+// Where their gradients are added, to the same rows.
+struct HeadGradients {
+  LinearWeights &q, &k, &v;
 };
 
 class SingleHeadAttention {
@@ -84,9 +88,20 @@ class SingleHeadAttention {
                 SingleHeadWeights& gradients, const Execution& execution = {});
 
  private:
+  friend class MultiHeadAttention;  // its heads read their rows of packed weights, and share a workspace
+
+  void attend(const HeadSlices& w, const Sequence& x, const Sequence& context, const Execution& execution,
+              AlignedBuffer& workspace);
+  // d_o [batch, 1, length, head_dim]. Adds to everything.
+  void attend_backward(const HeadSlices& w, const Sequence& x, const Sequence& context, const ConstTensorView& d_o,
+                       const Execution& execution, AlignedBuffer& workspace, Sequence& dx, Sequence& d_context,
+                       const HeadGradients& gradients);
+
   SingleHeadConfig config_;
   ForwardPass forward_pass_;
-  HeadState state_;
+  Sequence q_, k_, v_, o_;
+  std::vector<float> lse_;
+  Sequence dq_, dk_, dv_;    // scratch of the backward pass
   AlignedBuffer workspace_;  // of the core
 };
 
@@ -138,7 +153,7 @@ class MultiHeadAttention {
 
   MultiHeadConfig config_;
   ForwardPass forward_pass_;
-  std::vector<HeadState> states_;           // per_head: one per head
+  std::vector<SingleHeadAttention> heads_;  // per_head
   Sequence projected_, context_projected_;  // fused: q, k, v side by side; cross-attention: q, and k, v
   Sequence d_projected_, d_context_projected_;
   std::vector<float> lse_;      // fused

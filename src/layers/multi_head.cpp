@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "dropout.hpp"
-#include "layers/head.hpp"
+#include "layers/shared.hpp"
 
 namespace attn::layers {
 namespace {
@@ -49,7 +50,18 @@ HeadSlices slices_of_head(const MultiHeadConfig& c, const LinearWeights& in, std
 }  // namespace
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadConfig& config)
-    : weights(zeros(validated(config))), config_(validated(config)) {}
+    : weights(zeros(validated(config))), config_(validated(config)) {
+  if (config_.form != Form::per_head) return;
+  for (std::int64_t h = 0; h < config_.heads; ++h) {
+    heads_.emplace_back(SingleHeadConfig{.d_model = config_.d_model,
+                                         .head_dim = config_.head_dim,
+                                         .bias = config_.bias,
+                                         .causal = config_.causal,
+                                         .dropout = config_.dropout,
+                                         .index = h});
+    heads_.back().weights = {};  // it reads its rows of ours
+  }
+}
 
 void MultiHeadAttention::check_weights(const MultiHeadWeights& w) const {
   check_linear("weights.in", w.in, in_rows(config_), config_.d_model, config_.bias);
@@ -74,15 +86,12 @@ void MultiHeadAttention::forward(const Sequence& x, const Sequence& context, Seq
 }
 
 void MultiHeadAttention::attend_per_head(const Sequence& x, const Sequence& context, const Execution& execution) {
-  states_.resize(static_cast<std::size_t>(config_.heads));
   for (std::int64_t h = 0; h < config_.heads; ++h) {
-    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, false, workspace_);
-    core.first_head = h;  // so that its dropout is that of head h of the fused form
-    HeadState& state = states_[h];
-    head_forward(slices_of_head(config_, weights.in, h), x, context, core, execution, state);
+    SingleHeadAttention& head = heads_[h];
+    head.attend(slices_of_head(config_, weights.in, h), x, context, execution, workspace_);
     const PartTimer timer(execution, &LayerTimes::concat);
     for (std::int64_t token = 0; token < x.tokens(); ++token)
-      std::copy_n(state.o.data.data() + token * config_.head_dim, config_.head_dim,
+      std::copy_n(head.o_.data.data() + token * config_.head_dim, config_.head_dim,
                   concat_.data.data() + token * config_.d_model + h * config_.head_dim);
   }
 }
@@ -160,14 +169,11 @@ void MultiHeadAttention::backward(const Sequence& x, const Sequence& context, co
 void MultiHeadAttention::backward_per_head(const Sequence& x, const Sequence& context, Sequence& dx,
                                            Sequence& d_context, MultiHeadWeights& gradients,
                                            const Execution& execution) {
-  for (std::int64_t h = 0; h < config_.heads; ++h) {
-    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, true, workspace_);
-    core.first_head = h;
+  for (std::int64_t h = 0; h < config_.heads; ++h)
     // The gradient of the concatenation is cut by strides.
-    head_backward(slices_of_head(config_, weights.in, h), x, context,
-                  heads_of(d_concat_, h * config_.head_dim, 1, config_.head_dim), core, execution, states_[h], dx,
-                  d_context, {gradients.in, gradients.in, gradients.in});
-  }
+    heads_[h].attend_backward(slices_of_head(config_, weights.in, h), x, context,
+                              heads_of(std::as_const(d_concat_), h * config_.head_dim, 1, config_.head_dim), execution,
+                              workspace_, dx, d_context, {gradients.in, gradients.in, gradients.in});
 }
 
 void MultiHeadAttention::backward_fused(const Sequence& x, const Sequence& context, Sequence& dx, Sequence& d_context,

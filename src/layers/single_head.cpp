@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "layers/head.hpp"
+#include "layers/shared.hpp"
 
 namespace attn::layers {
 namespace {
@@ -11,6 +11,7 @@ SingleHeadConfig validated(const SingleHeadConfig& c) {
   if (c.d_model < 1) throw std::invalid_argument(fmt::format("d_model={} is not at least 1", c.d_model));
   if (c.head_dim < 1) throw std::invalid_argument(fmt::format("head_dim={} is not at least 1", c.head_dim));
   check_probability("dropout", c.dropout);
+  if (c.index < 0) throw std::invalid_argument(fmt::format("index={} is not at least 0", c.index));
   return c;
 }
 
@@ -39,9 +40,8 @@ void SingleHeadAttention::forward(const Sequence& x, const Sequence& context, Se
   check_weights("weights", weights, config_);
   check_context(x, context, config_.d_model);
   forward_pass_ = {};
-  head_forward(slices(weights), x, context, core_options(config_.causal, config_.dropout, execution, false, workspace_),
-               execution, state_);
-  o = state_.o;
+  attend(slices(weights), x, context, execution, workspace_);
+  o = o_;
   forward_pass_ = pass_of(x, context);
 }
 
@@ -61,9 +61,62 @@ void SingleHeadAttention::backward(const Sequence& x, const Sequence& context, c
     reshape_to_zeros(*part, config_.head_dim, config_.d_model, config_.bias);
   reshape_to_zeros(dx, x.batch, x.length, config_.d_model);
   reshape_to_zeros(d_context, context.batch, context.length, config_.d_model);
-  head_backward(slices(weights), x, context, heads_of(const_cast<Sequence&>(d_o), 0, 1, config_.head_dim),
-                core_options(config_.causal, config_.dropout, execution, true, workspace_), execution, state_, dx,
-                d_context, {gradients.q, gradients.k, gradients.v});
+  attend_backward(slices(weights), x, context, heads_of(d_o, 0, 1, config_.head_dim), execution, workspace_, dx,
+                  d_context, {gradients.q, gradients.k, gradients.v});
+}
+
+void SingleHeadAttention::attend(const HeadSlices& w, const Sequence& x, const Sequence& context,
+                                 const Execution& execution, AlignedBuffer& workspace) {
+  {
+    const PartTimer timer(execution, &LayerTimes::projections);
+    const auto project = [&](const Sequence& from, const LinearSlice& slice, Sequence& to) {
+      reshape(to, from.batch, from.length, config_.head_dim);
+      linear(from.matrix(), slice, to.matrix(), execution.gemm, execution.threads);
+    };
+    project(x, w.q, q_);
+    project(context, w.k, k_);
+    project(context, w.v, v_);
+  }
+  const PartTimer timer(execution, &LayerTimes::core);
+  reshape(o_, x.batch, x.length, config_.head_dim);
+  lse_.resize(static_cast<std::size_t>(x.tokens()));
+  AttentionOptions core = core_options(config_.causal, config_.dropout, execution, false, workspace);
+  core.first_head = config_.index;
+  core.lse = lse_.data();
+  const auto view = [&](Sequence& t) { return heads_of(t, 0, 1, config_.head_dim); };
+  attention(view(q_), view(k_), view(v_), view(o_), core);
+}
+
+void SingleHeadAttention::attend_backward(const HeadSlices& w, const Sequence& x, const Sequence& context,
+                                          const ConstTensorView& d_o, const Execution& execution,
+                                          AlignedBuffer& workspace, Sequence& dx, Sequence& d_context,
+                                          const HeadGradients& gradients) {
+  {
+    const PartTimer timer(execution, &LayerTimes::core);
+    reshape(dq_, x.batch, x.length, config_.head_dim);
+    for (Sequence* gradient : {&dk_, &dv_}) reshape(*gradient, context.batch, context.length, config_.head_dim);
+    AttentionOptions core = core_options(config_.causal, config_.dropout, execution, true, workspace);
+    core.first_head = config_.index;
+    const auto view = [&](Sequence& t) { return heads_of(t, 0, 1, config_.head_dim); };
+    attention_backward({.q = view(q_),
+                        .k = view(k_),
+                        .v = view(v_),
+                        .o = view(o_),
+                        .lse = lse_.data(),
+                        .do_ = d_o,
+                        .dq = view(dq_),
+                        .dk = view(dk_),
+                        .dv = view(dv_)},
+                       core);
+  }
+  const PartTimer timer(execution, &LayerTimes::projections);
+  const auto back = [&](const Sequence& input, const LinearSlice& slice, const Sequence& dy, Sequence& d_input,
+                        LinearWeights& target) {
+    linear_backward(input.matrix(), slice, dy.matrix(), d_input.matrix(), target, execution.gemm, execution.threads);
+  };
+  back(x, w.q, dq_, dx, gradients.q);
+  back(context, w.k, dk_, d_context, gradients.k);
+  back(context, w.v, dv_, d_context, gradients.v);
 }
 
 }  // namespace attn::layers

@@ -1,4 +1,4 @@
-// One attention head on slices of weights: what SingleHeadAttention is, and what the per_head form loops over.
+// What the layers share: the time of their parts, shapes, views of heads, what they refuse, the options of the core.
 #pragma once
 
 #include <chrono>
@@ -35,6 +35,7 @@ void reshape_to_zeros(Sequence& s, std::int64_t batch, std::int64_t length, std:
 
 // [batch, heads, length, head_dim] in features [first, first + heads head_dim) of a sequence.
 TensorView heads_of(Sequence& s, std::int64_t first, std::int64_t heads, std::int64_t head_dim);
+ConstTensorView heads_of(const Sequence& s, std::int64_t first, std::int64_t heads, std::int64_t head_dim);
 
 void check_linear(const char* name, const LinearWeights& w, std::int64_t out, std::int64_t in, bool bias);
 void check_sequence(const char* name, const Sequence& s, std::int64_t features);
@@ -52,21 +53,5 @@ void check_gradients(const Sequence& x, const Sequence& context, const Sequence&
 // The options of the core: mask, dropout, threads, variant, workspace.
 AttentionOptions core_options(bool causal, double dropout, const Execution& execution, bool backward,
                               AlignedBuffer& workspace);
-
-struct HeadSlices {
-  LinearSlice q, k, v;
-};
-
-struct HeadGradients {
-  LinearWeights &q, &k, &v;
-};
-
-void head_forward(const HeadSlices& w, const Sequence& x, const Sequence& context, AttentionOptions core,
-                  const Execution& execution, HeadState& state);
-
-// d_o [batch, 1, length, head_dim]. Adds to everything.
-void head_backward(const HeadSlices& w, const Sequence& x, const Sequence& context, const TensorView& d_o,
-                   const AttentionOptions& core, const Execution& execution, HeadState& state, Sequence& dx,
-                   Sequence& d_context, const HeadGradients& gradients);
 
 }  // namespace attn::layers

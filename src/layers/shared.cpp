@@ -1,8 +1,9 @@
-#include "layers/head.hpp"
+#include "layers/shared.hpp"
 
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace attn::layers {
 
@@ -16,11 +17,16 @@ void reshape_to_zeros(Sequence& s, std::int64_t batch, std::int64_t length, std:
   s.data.assign(static_cast<std::size_t>(batch * length * features), 0.0f);
 }
 
-TensorView heads_of(Sequence& s, std::int64_t first, std::int64_t heads, std::int64_t head_dim) {
+ConstTensorView heads_of(const Sequence& s, std::int64_t first, std::int64_t heads, std::int64_t head_dim) {
   return {s.data.data() + first,
           ATTN_F32,
           {s.batch, heads, s.length, head_dim},
           {s.length * s.features, head_dim, s.features, 1}};
+}
+
+TensorView heads_of(Sequence& s, std::int64_t first, std::int64_t heads, std::int64_t head_dim) {
+  const auto [data, dtype, shape, stride] = heads_of(std::as_const(s), first, heads, head_dim);
+  return {s.data.data() + first, dtype, shape, stride};
 }
 
 void check_linear(const char* name, const LinearWeights& w, std::int64_t out, std::int64_t in, bool bias) {
@@ -90,55 +96,6 @@ AttentionOptions core_options(bool causal, double dropout, const Execution& exec
           .variant = backward ? execution.backward_variant : execution.variant,
           .kernel = backward ? execution.backward_kernel : execution.kernel,
           .workspace = &workspace};
-}
-
-void head_forward(const HeadSlices& w, const Sequence& x, const Sequence& context, AttentionOptions core,
-                  const Execution& execution, HeadState& s) {
-  const std::int64_t head_dim = w.q.count;
-  {
-    const PartTimer timer(execution, &LayerTimes::projections);
-    reshape(s.q, x.batch, x.length, head_dim);
-    for (Sequence* projected : {&s.k, &s.v}) reshape(*projected, context.batch, context.length, head_dim);
-    linear(x.matrix(), w.q, s.q.matrix(), execution.gemm, execution.threads);
-    linear(context.matrix(), w.k, s.k.matrix(), execution.gemm, execution.threads);
-    linear(context.matrix(), w.v, s.v.matrix(), execution.gemm, execution.threads);
-  }
-  const PartTimer timer(execution, &LayerTimes::core);
-  reshape(s.o, x.batch, x.length, head_dim);
-  s.lse.resize(static_cast<std::size_t>(x.tokens()));
-  core.lse = s.lse.data();
-  const auto view = [&](Sequence& t) { return heads_of(t, 0, 1, head_dim); };
-  attention(view(s.q), view(s.k), view(s.v), view(s.o), core);
-}
-
-void head_backward(const HeadSlices& w, const Sequence& x, const Sequence& context, const TensorView& d_o,
-                   const AttentionOptions& core, const Execution& execution, HeadState& s, Sequence& dx,
-                   Sequence& d_context, const HeadGradients& gradients) {
-  const std::int64_t head_dim = w.q.count;
-  {
-    const PartTimer timer(execution, &LayerTimes::core);
-    reshape(s.dq, x.batch, x.length, head_dim);
-    for (Sequence* gradient : {&s.dk, &s.dv}) reshape(*gradient, context.batch, context.length, head_dim);
-    const auto view = [&](Sequence& t) { return heads_of(t, 0, 1, head_dim); };
-    attention_backward({.q = view(s.q),
-                        .k = view(s.k),
-                        .v = view(s.v),
-                        .o = view(s.o),
-                        .lse = s.lse.data(),
-                        .do_ = d_o,
-                        .dq = view(s.dq),
-                        .dk = view(s.dk),
-                        .dv = view(s.dv)},
-                       core);
-  }
-  const PartTimer timer(execution, &LayerTimes::projections);
-  const auto back = [&](const Sequence& input, const LinearSlice& slice, const Sequence& dy, Sequence& d_input,
-                        LinearWeights& target) {
-    linear_backward(input.matrix(), slice, dy.matrix(), d_input.matrix(), target, execution.gemm, execution.threads);
-  };
-  back(x, w.q, s.dq, dx, gradients.q);
-  back(context, w.k, s.dk, d_context, gradients.k);
-  back(context, w.v, s.dv, d_context, gradients.v);
 }
 
 }  // namespace attn::layers
