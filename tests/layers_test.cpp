@@ -292,6 +292,47 @@ TEST_CASE("a multi-head layer is its single heads side by side, projected", "[la
   CHECK(difference(y.data, expected.data) == 0);
 }
 
+TEST_CASE("a fresh layer answers zeros, an initialised one begins as PyTorch's", "[layers]") {
+  MultiHeadConfig config{.d_model = 96, .heads = 6, .kv_heads = 2, .bias = true};
+  MultiHeadAttention layer(config), twin(config), other(config);
+  const Sequence x = random_sequence(1, 5, 96, 3);
+  Sequence y;
+  layer.forward(x, y);
+  CHECK(std::count(y.data.begin(), y.data.end(), 0.0f) == std::ssize(y.data));
+  layer.init(1), twin.init(1), other.init(2);
+  CHECK(layer.weights.in.weight == twin.weights.in.weight);
+  CHECK(layer.weights.out.weight == twin.weights.out.weight);
+  CHECK(difference(layer.weights.in.weight, other.weights.in.weight) > 0.5);
+  SingleHeadAttention head({.d_model = 96, .head_dim = 32, .bias = true});
+  head.init(1);
+  // Largest absolute value and mean square of uniform values: the bound, and a third of its square.
+  const auto is_uniform = [](const std::vector<float>& values, double bound) {
+    double largest = 0, square = 0;
+    for (const float w : values) {
+      largest = std::max(largest, std::fabs(static_cast<double>(w)));
+      square += static_cast<double>(w) * w / static_cast<double>(values.size());
+    }
+    CHECK(largest <= bound * (1 + 1e-7));
+    CHECK(largest > bound * 0.9);
+    CHECK(std::fabs(square / (bound * bound / 3) - 1) < 5 / std::sqrt(static_cast<double>(values.size())));
+  };
+  is_uniform(layer.weights.in.weight, std::sqrt(6.0 / (96 + 160)));
+  is_uniform(layer.weights.out.weight, 1 / std::sqrt(96.0));
+  for (const LinearWeights* linear : {&layer.weights.in, &layer.weights.out})
+    CHECK(std::count(linear->bias.begin(), linear->bias.end(), 0.0f) == std::ssize(linear->bias));
+  const SingleHeadWeights& w = head.weights;
+  for (const LinearWeights* part : {&w.q, &w.k, &w.v}) {
+    is_uniform(part->weight, 1 / std::sqrt(96.0));
+    is_uniform(part->bias, 1 / std::sqrt(96.0));
+  }
+  CHECK(difference(w.q.weight, w.k.weight) > 0.5);
+  CHECK(difference(w.k.weight, w.v.weight) > 0.5);
+  // The same on every machine.
+  std::vector<float> values(5);
+  fill_uniform(values, 1, 1, 0);
+  CHECK(values == std::vector<float>{-0x1.5e6d8cp-4f, -0x1.324c96p-1f, 0x1.0daf72p-1f, -0x1.9db5e8p-2f, 0x1.b839ap-1f});
+}
+
 TEST_CASE("any variant is the core, and projections by loops give what CBLAS gives", "[layers]") {
   MultiHeadConfig config = kConfig;
   config.dropout = 0;

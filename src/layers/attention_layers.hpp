@@ -8,8 +8,9 @@
 //
 // Self-attention takes x alone; cross-attention takes q from x and k, v from a context of the same batch. `causal` is
 // bottom-right (src/reference.hpp). Layers keep what the forward pass computed for the backward pass that follows it; one
-// layer serves one thread at a time, and moves but does not copy. Weights are public and plain; a user fills them. Everything that does not fit is
-// std::invalid_argument naming field, value and rule.
+// layer serves one thread at a time, and moves but does not copy. Weights are public and plain: zeros, for which a layer
+// answers zeros, until init() or a user fills them. Everything that does not fit is std::invalid_argument naming field,
+// value and rule.
 //
 // Source: Vaswani et al., "Attention Is All You Need", sections 3.2.1 and 3.2.2; grouped heads: Ainslie et al., GQA (2023).
 #pragma once
@@ -74,7 +75,11 @@ class SingleHeadAttention {
  public:
   explicit SingleHeadAttention(const SingleHeadConfig& config);
 
-  SingleHeadWeights weights;  // zeros until a user fills them
+  SingleHeadWeights weights;
+
+  // New weights, each of the three projections as torch.nn.Linear begins (layers/linear.hpp); the same of a seed on every
+  // machine, and other ones of another index.
+  void init(std::uint64_t seed);
 
   // o [batch, length of x, head_dim]; resized. Outputs alias no input.
   void forward(const Sequence& x, Sequence& o, const Execution& execution = {});
@@ -127,7 +132,14 @@ class MultiHeadAttention {
  public:
   explicit MultiHeadAttention(const MultiHeadConfig& config);
 
-  MultiHeadWeights weights;  // zeros until a user fills them
+  MultiHeadWeights weights;
+
+  // New weights as torch.nn.MultiheadAttention begins: `in` uniform within sqrt(6 / (in + out)), its two sizes, `out` as
+  // torch.nn.Linear's within 1 / sqrt(d_model), biases 0. The same of a seed on every machine, in both forms; each layer of
+  // a model needs a seed of its own.
+  // Source: PyTorch, torch/nn/modules/activation.py, MultiheadAttention._reset_parameters; the bound of `in` is Glorot,
+  // Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010), equation 16.
+  void init(std::uint64_t seed);
 
   // y [batch, length of x, d_model]; resized. Outputs alias no input.
   void forward(const Sequence& x, Sequence& y, const Execution& execution = {});

@@ -1,7 +1,9 @@
 #include "layers/linear.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "philox.hpp"
 #include "run.hpp"
 #include "with_team.hpp"
 
@@ -11,6 +13,22 @@ void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool 
   w.out = out, w.in = in;
   w.weight.assign(static_cast<std::size_t>(out * in), 0.0f);
   w.bias.assign(has_bias ? static_cast<std::size_t>(out) : 0, 0.0f);
+}
+
+void fill_uniform(std::vector<float>& values, double bound, std::uint64_t seed, std::uint32_t tensor) {
+  constexpr std::uint32_t kWeights = 0xffffffff;  // where a dropout mask has the batch entry
+  for (std::uint64_t e = 0; e < values.size(); ++e) {
+    const auto words =
+        philox({static_cast<std::uint32_t>(e / 4), static_cast<std::uint32_t>(e / 4 >> 32), tensor, kWeights}, seed);
+    // Products alone, no sum: a compiler that fuses the two would round otherwise.
+    values[e] = static_cast<float>(bound * (static_cast<std::int32_t>(words[e % 4]) * 0x1p-31));
+  }
+}
+
+void init(LinearWeights& w, std::uint64_t seed, std::uint32_t number) {
+  const double bound = 1 / std::sqrt(static_cast<double>(w.in));
+  fill_uniform(w.weight, bound, seed, 2 * number);
+  fill_uniform(w.bias, bound, seed, 2 * number + 1);
 }
 
 void linear(ConstMatrixView x, const LinearSlice& w, MatrixView y, Gemm gemm, int threads) {

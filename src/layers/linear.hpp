@@ -44,6 +44,15 @@ struct LinearWeights {
 // Makes `w` zeros of this shape, in the memory that it has if that fits.
 void reshape_to_zeros(LinearWeights& w, std::int64_t out, std::int64_t in, bool has_bias);
 
+// Every value uniform between -bound and bound: element e is bound times word e % 4, taken as a signed fraction, of Philox
+// (philox.hpp) with the seed as key and e / 4, `tensor` and a number that no dropout mask has as counter. The same values
+// on every machine.
+void fill_uniform(std::vector<float>& values, double bound, std::uint64_t seed, std::uint32_t tensor);
+
+// Weight and bias as torch.nn.Linear begins: uniform within 1 / sqrt(in). Linears of one seed differ by `number`.
+// Source: PyTorch, torch/nn/modules/linear.py, Linear.reset_parameters.
+void init(LinearWeights& w, std::uint64_t seed, std::uint32_t number = 0);
+
 // Output features [first, first + count) of a Linear: some of its heads, or all of it.
 struct LinearSlice {
   const LinearWeights& weights;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <utility>
 
@@ -61,6 +62,13 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadConfig& config)
                                          .index = h});
     heads_.back().weights = {};  // it reads its rows of ours
   }
+}
+
+void MultiHeadAttention::init(std::uint64_t seed) {
+  weights = zeros(config_);
+  const auto [in, out] = std::pair{static_cast<double>(weights.in.in), static_cast<double>(weights.in.out)};
+  fill_uniform(weights.in.weight, std::sqrt(6 / (in + out)), seed, 0);
+  fill_uniform(weights.out.weight, 1 / std::sqrt(in), seed, 1);
 }
 
 void MultiHeadAttention::check_weights(const MultiHeadWeights& w) const {

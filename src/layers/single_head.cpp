@@ -32,6 +32,12 @@ HeadSlices slices(const SingleHeadWeights& w) { return {all_of(w.q), all_of(w.k)
 SingleHeadAttention::SingleHeadAttention(const SingleHeadConfig& config)
     : weights(zeros(validated(config))), config_(config) {}
 
+void SingleHeadAttention::init(std::uint64_t seed) {
+  weights = zeros(config_);
+  auto number = static_cast<std::uint32_t>(3 * config_.index);
+  for (LinearWeights* part : {&weights.q, &weights.k, &weights.v}) layers::init(*part, seed, number++);
+}
+
 void SingleHeadAttention::forward(const Sequence& x, Sequence& o, const Execution& execution) {
   forward(x, x, o, execution);
 }

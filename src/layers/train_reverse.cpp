@@ -48,10 +48,14 @@ struct Model {
   Sequence x[3];  // the residual stream before, between and behind the layers
 
   explicit Model(std::mt19937_64& random) {
-    for (int i = 0; i < 2; ++i) weights.attention[i] = layers[i].weights;
     std::normal_distribution<float> normal(0, 1 / std::sqrt(static_cast<float>(kModel)));
-    for (std::vector<float>* part : weights.all())
-      for (float& w : *part) w = normal(random);
+    for (LinearWeights* embedding : {&weights.tokens, &weights.positions})
+      for (float& w : embedding->weight) w = normal(random);
+    for (int i = 0; i < 2; ++i) {
+      layers[i].init(random());
+      weights.attention[i] = layers[i].weights;
+    }
+    init(weights.logits, random());
   }
 
   // Logits [batch, kLength, kSymbols].
