@@ -5,7 +5,8 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS attn attn_core attn_kernels attn_baseline attn_plugin attn_layers EXPORT attnbench ARCHIVE DESTINATION lib)
-install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/ DESTINATION include/attnbench FILES_MATCHING PATTERN *.hpp PATTERN *.h)
+install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/ DESTINATION include/attnbench FILES_MATCHING PATTERN *.hpp PATTERN *.h
+        PATTERN first_attention.hpp EXCLUDE)
 install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/../variants/detail DESTINATION include/attnbench)
 
 set(package_folder lib/cmake/attnbench)

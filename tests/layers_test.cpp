@@ -12,6 +12,7 @@
 #include "catch.hpp"
 #include "layers/attention_layers.hpp"
 #include "layers/cblas.hpp"
+#include "layers/first_attention.hpp"
 #include "registry.hpp"
 #include "support.hpp"
 
@@ -187,6 +188,47 @@ TEST_CASE("gradients of the layers equal differences of their forward pass", "[l
   check_against_differences(layer.weights.in.bias, s.gradients.in.bias);
   check_against_differences(layer.weights.out.weight, s.gradients.out.weight);
   check_against_differences(layer.weights.out.bias, s.gradients.out.bias);
+}
+
+TEST_CASE("gradients of the first attention equal differences of its loss", "[layers]") {
+  auto random_matrix = [seed = 0](std::size_t rows, std::size_t columns) mutable {
+    const Sequence s = random_sequence(1, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), ++seed);
+    first::Matrix m;
+    for (std::size_t i = 0; i < rows; ++i) m.emplace_back(s.token(0, i), s.token(0, i) + columns);
+    return m;
+  };
+  first::MultiHead model{
+      .w = random_matrix(6, 6), .bias = random_matrix(1, 6), .drop = 0.3, .output_drop = 0.2, .seed = 2};
+  for (int h = 0; h < 3; ++h)
+    model.heads.push_back({.wq = random_matrix(2, 6), .wk = random_matrix(2, 6), .wv = random_matrix(2, 6)});
+  first::Matrix x = random_matrix(5, 6);
+  const first::Matrix dy = random_matrix(5, 6);
+  model.forward(x);
+  model.dy = dy;
+  model.backward();
+  const auto loss = [&] {
+    model.forward(x);
+    double sum = 0;
+    for (std::size_t i = 0; i < dy.size(); ++i)
+      for (std::size_t j = 0; j < dy[i].size(); ++j) sum += dy[i][j] * model.y[i][j];
+    return sum;
+  };
+  const auto check = [&](first::Matrix& values, const first::Matrix gradient) {
+    constexpr double kStep = 1e-5;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      for (std::size_t j = 0; j < values[i].size(); ++j) {
+        const double before = values[i][j];
+        values[i][j] = before + kStep;
+        const double above = loss();
+        values[i][j] = before - kStep;
+        CHECK(std::fabs((above - loss()) / (2 * kStep) - gradient[i][j]) < 1e-7);
+        values[i][j] = before;
+      }
+  };
+  check(x, model.dx);
+  check(model.w, model.dw);
+  check(model.bias, model.d_bias);
+  for (first::Head& head : model.heads) check(head.wq, head.dwq), check(head.wk, head.dwk), check(head.wv, head.dwv);
 }
 
 TEST_CASE("a single head is the equation", "[layers]") {
