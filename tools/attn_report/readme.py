@@ -4,7 +4,7 @@ import difflib
 import os
 import sys
 
-from . import readme_peers
+from . import readme_machines, readme_peers
 from .environment import ROOT
 from .errors import BadInput, EnvironmentFault
 from .frame import frame_of
@@ -181,7 +181,9 @@ def wanted_files():
     picture = drawn.path.with_suffix(".svg")
     caption = f"{figure.title}; {drawn.source(ROOT)}:"
     text = f"{caption}\n\n![{figure.title}]({shown(picture)})\n\n{overview(recorded, isa, ladder)}"
-    generated = {README: text, LADDER: ladder_table(recorded, isa, ladder)}
+    machines = readme_machines.of_each_machine(runs, lambda own: run_of_tables(own, ladder))
+    generated = {README: text, LADDER: "\n\n".join(
+        ladder_table(own, own.isa_of(PROBLEM, ladder), ladder) for own in machines)}
     if peers := readme_peers.newest(runs):
         generated[PEERS] = readme_peers.peers_table(peers, PEERS.parent)
     return {path: between_markers(path, read(path), text) for path, text in generated.items()} | {
