@@ -36,8 +36,8 @@ int dispatch(int argc, char** argv, Context context) {
   app.set_version_flag("--version", version_text, "revision, compiler and libraries");
   app.footer(
       "examples:\n"
-      "  attnbench run --sweep quick                                   every kernel on eight problems, within two "
-      "minutes\n"
+      "  attnbench run --sweep quick                                   every kernel on eight problems\n"
+      "  attnbench new my_idea --from online_softmax                   a kernel of one's own: its file, what to type next\n"
       "  attnbench verify --variants my_idea                           is it right?\n"
       "  attnbench compare my_idea flash --problem h:12/q:1024/d:64    which is faster?\n"
       "  attnbench list --keys                                         what a problem may say\n\n"
@@ -45,10 +45,11 @@ int dispatch(int argc, char** argv, Context context) {
       "compare),\n"
       "130 interrupted\n\n"
       "attnbench COMMAND --help has the options of a command; run takes the flags of Google Benchmark as well.");
-  const std::pair<const char*, Command> commands[] = {
-      {"list", add_list(app)},         {"verify", add_verify(app)},   {"run", add_run(app)},
-      {"roofline", add_roofline(app)}, {"tune", add_tune(app)},       {"worker", add_worker(app)},
-      {"gate", add_gate(app)},         {"compare", add_compare(app)}, {"doctor", add_doctor(app)}};
+  const std::pair<const char*, Command> commands[] = {{"list", add_list(app)},     {"verify", add_verify(app)},
+                                                      {"run", add_run(app)},       {"roofline", add_roofline(app)},
+                                                      {"tune", add_tune(app)},     {"worker", add_worker(app)},
+                                                      {"gate", add_gate(app)},     {"compare", add_compare(app)},
+                                                      {"doctor", add_doctor(app)}, {"new", add_new(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

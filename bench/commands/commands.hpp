@@ -20,6 +20,7 @@ struct Context {
 using Command = std::function<int(const Context&)>;
 
 Command add_list(CLI::App& app);
+Command add_new(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_roofline(CLI::App& app);

@@ -21,4 +21,6 @@ fs::path sweep_folder() {
   return prefix ? sweeps_below(*prefix) : fs::path(ATTN_SWEEP_DIR);
 }
 
+fs::path source_tree() { return fs::path(ATTN_SWEEP_DIR).parent_path().parent_path(); }
+
 }  // namespace attn::bench

@@ -13,4 +13,7 @@ std::optional<std::filesystem::path> installation();
 // The folder of the built-in sweeps: of the installation, else of the source tree.
 std::filesystem::path sweep_folder();
 
+// Of which the program was built; it may be gone since.
+std::filesystem::path source_tree();
+
 }  // namespace attn::bench
