@@ -107,7 +107,8 @@ constexpr bool is_stem_of(const char* symbol, const char* path) {
   extern const Variant symbol;                                                                                  \
   constexpr Variant symbol{.struct_size = sizeof(Variant), .name = #symbol, .isa = ATTN_ISA_NAME, __VA_ARGS__}; \
   static_assert(is_variant_name(#symbol), "variant " #symbol ": the name must be of a-z, 0-9 and _");           \
-  static_assert(is_stem_of(#symbol, __FILE__), "variant " #symbol ": the symbol must be the stem of its file"); \
+  static_assert(is_stem_of(#symbol, __FILE__),                                                                  \
+                "variant " #symbol ": the symbol must be the stem of its file, " __FILE__);                     \
   static_assert(is_one_line(symbol.summary), "variant " #symbol ": .summary must say what it is, in one line"); \
   static_assert(is_one_line(symbol.source), "variant " #symbol ": .source must say where the idea comes from"); \
   static_assert(symbol.error_multiple >= 1 && symbol.error_multiple <= kMostErrorMultiple,                      \

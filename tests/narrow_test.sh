@@ -29,6 +29,16 @@ assert "attn_tests" not in commands and "attn_plugin_blas" not in commands
 PY
 then pass; else fail 'a narrow build compiles the chosen kernels for the chosen instruction sets, and no tests'; fi
 
+# A file that is no variant is named, and left out; the program is still made of the others, and its build fails.
+mkdir copy && cp -r "$source"/{CMakeLists.txt,src,variants,bench} copy/
+sed 's/ATTN_VARIANT(naive/ATTN_VARIANT(naife/' "$source/variants/naive.cpp" >copy/variants/mine.cpp
+said='variants/mine.cpp defines the variant naife, and must define mine, as the file is called: ATTN_VARIANT[(]mine, ...[)]'
+whole=$source source=$folder/copy
+configure 0 "$said, it is left out" -DATTN_VARIANTS='naive;mine' -DATTN_ISAS="$isa" -DATTN_PEERS=none
+source=$whole
+if grep -q 'naive.cpp' built/compile_commands.json && ! grep -q 'mine.cpp' built/compile_commands.json &&
+  grep -qE "echo .*error: $said.* && .* -E false" built/build.ninja; then pass; else fail 'the others are built, and then an error'; fi
+
 # What it has works, what it has not is absent.
 expect 0 out '^naive ' list
 if run list --json && python3 -c 'import json, sys; rows = [(r["name"], r["isa"]) for r in json.load(open("out"))]
