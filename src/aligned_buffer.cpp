@@ -41,8 +41,11 @@ std::span<std::byte> AlignedBuffer::slack() const {
   return {data_ + size_, guard};
 }
 
-bool AlignedBuffer::slack_is_intact() const {
-  return std::ranges::all_of(slack(), [](std::byte b) { return b == kSlack; });
+std::size_t AlignedBuffer::overrun_bytes() const {
+  const std::span<std::byte> bytes = slack();
+  std::size_t written = bytes.size();
+  while (written > 0 && bytes[written - 1] == kSlack) --written;
+  return written;
 }
 
 void AlignedBuffer::allow_writes(bool allowed) const {

@@ -25,8 +25,8 @@ class AlignedBuffer {
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::span<std::byte> bytes() const { return {data_, size_}; }
-  // False once somebody wrote between the last byte and the guard page behind it, where no fault tells.
-  bool slack_is_intact() const;
+  // How far somebody wrote behind the last byte, before the guard page, where no fault tells; 0: nobody did.
+  std::size_t overrun_bytes() const;
   // Whether writes are allowed; they are at first. Where not, they fault.
   void allow_writes(bool allowed) const;
   template <class T>

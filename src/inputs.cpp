@@ -288,10 +288,10 @@ std::vector<std::span<std::byte>> Inputs::outputs() const {
   return spans;
 }
 
-std::string Inputs::overrun() const {
+Inputs::Overrun Inputs::overrun() const {
   for (const std::vector<Buffer>* buffers : {&outputs_, &inputs_})
     for (const Buffer& buffer : *buffers)
-      if (!buffer.memory.slack_is_intact()) return buffer.name;
+      if (const std::size_t bytes = buffer.memory.overrun_bytes(); bytes > 0) return {buffer.name, bytes};
   return {};
 }
 

@@ -104,8 +104,12 @@ class Inputs {
   // All of them one after the other.
   std::vector<std::byte> output_bits() const;
   void poison_outputs() const;
-  // What lies behind the end of one of the tensors that somebody wrote to, "o" say; empty while nobody did.
-  std::string overrun() const;
+  // The buffer behind whose end somebody wrote, "o" say, and how far; null while nobody did.
+  struct Overrun {
+    const char* name = nullptr;
+    std::size_t bytes = 0;
+  };
+  Overrun overrun() const;
   // The inputs fault when they are written to; or no longer do.
   void allow_writes(bool allowed) const;
   // Allows them again in the input that has this byte; false when none has. Safe in a signal handler.

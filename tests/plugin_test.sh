@@ -38,7 +38,7 @@ refuses null_entry 'entry 0 is null'
 refuses short_struct 'entry 0 has struct_size 40'
 refuses bad_name "entry 0 has 'Bad/Name' for a name; valid: "
 refuses taken_name 'a variant naive is there already'
-refuses crashes_on_load 'it crashed \(SIGABRT\) while it was loaded'
+refuses crashes_on_load 'it crashed \(SIGABRT\): it called abort\(\) while it was loaded'
 refuses unknown_isa "entry 0 \(faulty\) names the ISA 'avx1024'; valid: sse2"
 refuses no_run 'entry 0 \(faulty\) has no run function'
 refuses no_symbol 'is no plugin: it does not export attn_plugin_table\(\)'

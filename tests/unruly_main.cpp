@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "commands/commands.hpp"
+#include "crash_kernels.hpp"
 #include "support.hpp"
 
 namespace attn {
@@ -52,6 +53,8 @@ void run_exits(const Args* a) { is_before(a) ? attend(a) : std::exit(0); }
 
 void run_exits_at_once(const Args* a) { is_before(a) ? attend(a) : _exit(0); }
 void run_crashes_at_once(const Args*) { *static_cast<volatile float*>(nullptr) = 0; }
+
+void run_crashes(const Args* a) { is_before(a) ? attend(a) : run_crashes_at_once(a); }
 
 // Kernels are calibrated on 192 queries, or 1.
 void run_crashes_on_small(const Args* a) {
@@ -101,6 +104,7 @@ constexpr Variant kSteady = variant("steady", attend), kHangs = variant("hangs",
                   kHangsAtOnce = variant("hangs_at_once", run_hangs_at_once), kExits = variant("exits", run_exits),
                   kExitsAtOnce = variant("exits_at_once", run_exits_at_once),
                   kCrashesAtOnce = variant("crashes_at_once", run_crashes_at_once),
+                  kCrashes = variant("crashes", run_crashes),
                   kCrashesOnSmall = variant("crashes_on_small", run_crashes_on_small),
                   kDoublesTeam = variant("doubles_team", run_doubles_team), kSlow = variant("slow", run_slow);
 constexpr Variant kCannotPrepare = [] {
@@ -108,10 +112,16 @@ constexpr Variant kCannotPrepare = [] {
   v.prepare = prepare_nothing;
   return v;
 }();
-constexpr const Variant* kTable[] = {&kSteady,        &kHangs,          &kHangsAtOnce, &kExits, &kExitsAtOnce,
-                                     &kCrashesAtOnce, &kCrashesOnSmall, &kDoublesTeam, &kSlow,  &kCannotPrepare};
+constexpr const Variant* kTable[] = {&kSteady,      &kHangs,         &kHangsAtOnce,  &kExits,
+                                     &kExitsAtOnce, &kCrashesAtOnce, &kCrashes,      &kCrashesOnSmall,
+                                     &kDoublesTeam, &kSlow,          &kCannotPrepare};
 
 }  // namespace
 }  // namespace attn
 
-int main(int argc, char** argv) { return attn::bench::attnbench_main(argc, argv, attn::kTable); }
+int main(int argc, char** argv) {
+  std::vector<const attn::Variant*> table(std::begin(attn::kTable), std::end(attn::kTable));
+  const auto crashing = attn::test::crash_kernels();
+  table.insert(table.end(), crashing.begin(), crashing.end());
+  return attn::bench::attnbench_main(argc, argv, table);
+}

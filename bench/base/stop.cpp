@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/crash.hpp"
 #include "base/errors.hpp"
 #include "base/window.hpp"
 
@@ -21,7 +22,8 @@ namespace {
 
 volatile sig_atomic_t stop_requested = 0;
 std::array<char, 1024> activity{};
-[[maybe_unused]] constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+std::array<char, 1024> further_arguments{};
+int parents_channel = -1;
 
 volatile sig_atomic_t exits_are_foreign = 0;
 volatile sig_atomic_t rewrites_a_line = 0;  // stderr is a terminal, with a progress line
@@ -34,10 +36,10 @@ StopNote stop_note{};
 volatile sig_atomic_t stop_note_file = -1;
 
 // Not where there is no room for it: a signal that waits for a reader would keep the next one waiting.
-void write_text(const char* text) {
+void write_text(std::string_view text) {
   pollfd room{STDERR_FILENO, POLLOUT, 0};
   if (poll(&room, 1, 0) <= 0) return;
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, text, std::strlen(text));
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
 }
 
 void request_stop(int) {
@@ -58,18 +60,46 @@ void request_stop(int) {
   errno = error;
 }
 
-[[maybe_unused]] void report_crash(int signal_number) {
+[[maybe_unused]] void report_crash(int signal_number, siginfo_t* info, void* context) {
+  SignalText where;
+  tell_fault(fault_of(signal_number, *info, context), where);
+  where.add("\n");
   write_text("\nattnbench: crashed (");
-  write_text(signal_number == SIGSEGV  ? "SIGSEGV"
-             : signal_number == SIGBUS ? "SIGBUS"
-             : signal_number == SIGILL ? "SIGILL"
-             : signal_number == SIGFPE ? "SIGFPE"
-                                       : "SIGABRT");
+  write_text(signal_name(signal_number));
   write_text(") in ");
   write_text(activity.data());
-  write_text("\n");
+  write_text(": ");
+  write_text(where.view());
+  if (const KnownCall* call = call_in_progress()) {
+    write_text("  ");
+    write_text(call->command());
+    write_text(further_arguments.data());
+    write_text("\n");
+  }
   write_text(how_to_go_on(activity.data()));
   end_process(kExitWrong);
+}
+
+// The signal comes again, and then ends the process.
+[[maybe_unused]] void tell_parent(int signal_number, siginfo_t* info, void* context) {
+  SignalText where, line;
+  tell_fault(fault_of(signal_number, *info, context), where);
+  const auto add_string = [&](std::string_view text) {
+    line.add("\"");
+    for (const char c : text) {
+      const bool is_plain = c >= ' ' && c != '"' && c != '\\' && c != 127;
+      line.add(is_plain ? std::string_view(&c, 1) : "'");
+    }
+    line.add("\"");
+  };
+  line.add(kCrashLine);
+  add_string(where.view());
+  line.add(", \"activity\": ");
+  add_string(activity.data());
+  line.add("}\n");
+  [[maybe_unused]] const auto written = write(parents_channel, line.view().data(), line.view().size());
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
 }
 
 void report_exit() {
@@ -104,16 +134,19 @@ void install_signal_handlers() {
   struct sigaction hangup {};
   if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) handle(SIGHUP, request_stop);
 #if !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own report says more
-  for (const int signal_number : kCrashes) handle(signal_number, report_crash);
+  note_uncaught_exceptions();
+  use_signal_stack();
+  handle_crashes(report_crash);
 #endif
   // A full pipe or a file size limit is an error of the write, not the end of the process.
   for (const int signal_number : {SIGPIPE, SIGXFSZ}) handle(signal_number, SIG_IGN);
 }
 
-void leave_crashes_to_the_parent() {
+void leave_crashes_to_the_parent([[maybe_unused]] int channel) {
   exits_are_foreign = 0;
 #if !defined(__SANITIZE_ADDRESS__)
-  for (const int signal_number : kCrashes) handle(signal_number, SIG_DFL);
+  parents_channel = channel;
+  handle_crashes(tell_parent);
 #endif
   const rlimit no_core_file{0, 0};
   setrlimit(RLIMIT_CORE, &no_core_file);
@@ -125,6 +158,12 @@ void set_current_activity(std::string_view text) {
   activity[length] = '\0';
 }
 
+void set_further_arguments(std::string_view arguments) {
+  const std::size_t length = arguments.size() < further_arguments.size() ? arguments.size() : 0;
+  std::memcpy(further_arguments.data(), arguments.data(), length);
+  further_arguments[length] = '\0';
+}
+
 void set_stop_note(int file, const char* text, long offset) {
   stop_note_file = -1;
   stop_note = {text, offset};
@@ -132,6 +171,7 @@ void set_stop_note(int file, const char* text, long offset) {
 }
 
 const char* how_to_go_on(std::string_view what) {
+  if (stop_note_file < 0) return "";
   if (!what.starts_with("attention/") && !what.starts_with("layer/")) return "";
   return "Finished passes are in the result file; the same command with --resume tries this case once more, and goes "
          "on "

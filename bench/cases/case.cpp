@@ -53,6 +53,11 @@ bool is_google_benchmark_suffix(std::string_view part) {
 
 }  // namespace
 
+std::string verify_command(const Case& c) {
+  return fmt::format("attnbench verify --problem {} --variants {} --isa {} --threads {}", to_string(c.workload),
+                     c.variant->name, c.variant->isa, c.threads);
+}
+
 std::vector<int> parse_team_sizes(const std::string& list) {
   std::vector<int> counts;
   for (const std::string& part : split(list, ',')) {

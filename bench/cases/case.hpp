@@ -39,6 +39,9 @@ std::string case_name(const CaseName& name);
 // Throws std::invalid_argument naming the part that does not fit.
 CaseName parse_case_name(std::string_view name);
 
+// The command that checks the case alone, but for its inputs and plugins: InputOrigin and Kernels have their arguments.
+std::string verify_command(const Case& c);
+
 // flash/avx512 h:12/q:197/d:64, for people; a text that is no row name stays as it is.
 std::string short_name(const CaseName& name);
 std::string short_name(const std::string& name);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "base/crash.hpp"
 #include "base/errors.hpp"
 #include "machine/thread_limits.hpp"
 #include "with_team.hpp"
@@ -52,6 +53,7 @@ int cpus_of_team(int threads, int& members) {
   bool known = true;
 #pragma omp parallel num_threads(threads)
   {
+    use_signal_stack();
     cpu_set_t mine;
     const bool told = sched_getaffinity(0, sizeof mine, &mine) == 0;
 #pragma omp critical(attn_cpus_of_team)
@@ -81,6 +83,7 @@ FormedTeam form_team(int threads) {
   team.members = limit.empty() ? threads : std::clamp(std::atoi(limit.c_str()), 1, threads);
   team.may_shrink = is_true(setting("OMP_DYNAMIC"));
   require_threads(team.members);
+  use_signal_stack();
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof cpus, &cpus) == 0) team.cpus = CPU_COUNT(&cpus);
 #endif

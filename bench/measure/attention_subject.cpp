@@ -6,6 +6,7 @@
 
 #include "base/timing.hpp"
 #include "machine/slowdown.hpp"
+#include "measure/crash_place.hpp"
 #include "measure/sign_flips.hpp"
 #include "measure/workbench.hpp"
 
@@ -21,6 +22,8 @@ class AttentionSubject : public Subject {
         variant_(*c.variant) {
     const Variant& variant = with_slowdown(variant_, case_name(c));
     for (std::size_t copy = 0; copy < workload.copies(); ++copy)
+      places_.emplace_back(c, workload.problem, workload.copy(copy).tensors(), workspace_.bytes());
+    for (std::size_t copy = 0; copy < workload.copies(); ++copy)
       prepare_seconds_ = seconds_of([&] {
         args_.emplace_back(variant, attn::prepare(variant, workload.problem, workload.copy(copy).tensors(), c.threads,
                                                   workspace_.bytes()));
@@ -31,6 +34,7 @@ class AttentionSubject : public Subject {
     const std::size_t copy = next_;
     next_ = copy + 1 == args_.size() ? 0 : copy + 1;
     written_[copy] = 1;
+    const CallInProgress call(places_[copy]);
     args_[copy].run();
   }
 
@@ -78,6 +82,7 @@ class AttentionSubject : public Subject {
   }
 
   void finish(std::size_t copy) override {
+    const CallInProgress call(places_[copy]);
     if (variant_.finish != nullptr) finish_seconds_ = seconds_of([&] { args_[copy].finish(); });
   }
 
@@ -88,10 +93,11 @@ class AttentionSubject : public Subject {
   }
 
   std::string damage() const override {
-    if (!workspace_.slack_is_intact()) return "it wrote past the end of its workspace";
+    if (const std::size_t bytes = workspace_.overrun_bytes(); bytes > 0)
+      return places_[0].overrun_text("its workspace", bytes);
     for (std::size_t copy = 0; copy < workload_.copies(); ++copy)
-      if (const std::string where = workload_.copy(copy).overrun(); !where.empty())
-        return "it wrote past the end of " + where;
+      if (const Inputs::Overrun overrun = workload_.copy(copy).overrun(); overrun.name != nullptr)
+        return places_[copy].overrun_text(overrun.name, overrun.bytes);
     return workload_.inputs_are_intact() ? "" : "it wrote to an input";
   }
 
@@ -112,6 +118,7 @@ class AttentionSubject : public Subject {
  private:
   PreparedWorkload& workload_;
   AlignedBuffer workspace_;
+  std::vector<CrashPlace> places_;          // of every copy
   std::vector<PreparedArgs> args_;          // of every copy
   std::vector<char> written_;               // copies
   std::map<std::size_t, SignFlips> flips_;  // of the copies whose inputs are changed

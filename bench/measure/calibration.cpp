@@ -12,6 +12,7 @@
 #include "inputs.hpp"
 #include "machine/openmp_team.hpp"
 #include "measure/caller_state.hpp"
+#include "measure/crash_place.hpp"
 #include "registry.hpp"
 #include "run.hpp"
 
@@ -28,12 +29,16 @@ double measure(const Case& c, bool decode) {
   p.backward = asked.backward;
   p.dtype = asked.dtype;
   if (!why_not(*c.variant, p, c.threads).empty()) p = asked;
+  const Case calibrated{c.variant, {.problem = p}, c.threads};
+  set_current_activity(case_name(calibrated));
   require_default_team();  // which fills the inputs
   form_team(c.threads);
   const Inputs inputs(p, {}, 1);
   const AlignedBuffer workspace(workspace_bytes(*c.variant, p, c.threads));
   const PreparedArgs prepared(*c.variant, prepare(*c.variant, p, inputs.tensors(), c.threads, workspace.bytes()));
   CallerState caller(c.threads);
+  const CrashPlace place(calibrated, p, inputs.tensors(), workspace.bytes());
+  const CallInProgress call(place);
   double fastest = 1e9;
   for (int i = 0; i < kCalls; ++i) fastest = std::min(fastest, seconds_of([&] { prepared.run(); }));
   caller.mend_changes();  // told of when the kernel makes them again, where it is checked

@@ -26,7 +26,7 @@ InputWatch::InputWatch(const Inputs& inputs) : inputs_(inputs) {
   watched = &inputs;
   struct sigaction action {};
   action.sa_sigaction = on_fault;
-  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
   sigaction(SIGSEGV, &action, &others);
   inputs.allow_writes(false);
 }

@@ -31,6 +31,19 @@ void add_kernel_options(CLI::App& command, KernelOptions& options, bool calls_ke
       ->capture_default_str();
 }
 
+namespace {
+
+// Of the case of this name; empty where it is none.
+std::string problem_of(const std::string& name) {
+  try {
+    return to_string(parse_case_name(name).workload);
+  } catch (const std::invalid_argument&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const InputOrigin& origin)
     : origin_(origin), hang_seconds_(options.hang_seconds), table_(built_in.begin(), built_in.end()) {
   if (options.isolate) {
@@ -38,6 +51,7 @@ Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& 
     for (const Variant* row : built_in) of_[row] = workers_.back().get();
   }
   for (const std::string& file : options.plugins) add_plugin(file, origin, options.hang_seconds);
+  set_further_arguments(origin.arguments() + arguments_);
   if (!options.peers) return;
   for (const KnownPeer& peer : known_peers()) {
     if (peer.file.empty()) {
@@ -109,6 +123,8 @@ Worker::Prediction Kernels::predict(const Case& c) const {
     if (worker.running() || interrupted()) return {};
     Failure failure = error.of_its_kernel();
     failure.text += fmt::format(", when {}/{} was calibrated", c.variant->name, c.variant->isa);
+    if (failure.problem = problem_of(error.activity); !failure.problem.empty())
+      failure.text += " on " + failure.problem;
     return {.failure = failed_[c.variant] = failure};
   }
 }

@@ -132,6 +132,7 @@ std::string WorkerProcess::read_line(double seconds) {
     if (const std::size_t end = received_.find('\n'); end != std::string::npos) {
       std::string line = received_.substr(0, end);
       received_.erase(0, end + 1);
+      if (line.starts_with(kCrashLine)) fail_as_it_ended(line);
       return line;
     }
     if (received_.size() > kLongestLine) fail(Reason::failed, "answered with a line without end");
@@ -148,25 +149,36 @@ std::string WorkerProcess::read_line(double seconds) {
 }
 
 // Waits for the end of a process that closed its pipe or no longer reads.
-void WorkerProcess::fail_as_it_ended() {
+void WorkerProcess::fail_as_it_ended(const std::string& told) {
   using namespace std::chrono_literals;
+  Json crash = Json::parse(told, nullptr, false);
+  make_printable(crash);
+  const auto field = [&](const char* key) {
+    return crash.is_object() && crash.contains(key) && crash[key].is_string() ? crash[key].get<std::string>() : "";
+  };
   int status = 0;
   for (const auto deadline = Clock::now() + 2s; Clock::now() < deadline; usleep(1000)) {
     if (waitpid(pid_, &status, WNOHANG) != pid_) continue;
     pid_ = 0;
-    if (WIFSIGNALED(status))
-      fail(Reason::crashed, fmt::format("crashed ({})", sigabbrev_np(WTERMSIG(status))
-                                                            ? fmt::format("SIG{}", sigabbrev_np(WTERMSIG(status)))
-                                                            : std::to_string(WTERMSIG(status))));
+    if (WIFSIGNALED(status)) {
+      const char* name = sigabbrev_np(WTERMSIG(status));
+      const std::string where = field("crashed");
+      fail(Reason::crashed,
+           fmt::format("crashed ({}){}{}", name ? fmt::format("SIG{}", name) : std::to_string(WTERMSIG(status)),
+                       where.empty() ? "" : ": ", where),
+           field("activity"));
+    }
     if (WEXITSTATUS(status) == 127) fail(Reason::failed, fmt::format("'{}' cannot be started", command_[0]));
     fail(Reason::crashed, fmt::format("ended with exit code {}", WEXITSTATUS(status)));
   }
   fail(Reason::failed, "closed its output");
 }
 
-void WorkerProcess::fail(Reason reason, const std::string& what) {
+void WorkerProcess::fail(Reason reason, const std::string& what, const std::string& activity) {
   end();
-  throw WorkerError(reason, what);
+  WorkerError error(reason, what);
+  error.activity = activity;
+  throw error;
 }
 
 void WorkerProcess::end() {

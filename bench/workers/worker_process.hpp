@@ -18,7 +18,8 @@ struct WorkerError : std::runtime_error {
   WorkerError(Reason why, const std::string& text, bool users = false)
       : std::runtime_error(text), reason(why), usage(users) {}
   Reason reason;
-  bool usage;  // it cannot have what the user named, a plugin or tensors
+  bool usage;              // it cannot have what the user named, a plugin or tensors
+  std::string activity{};  // what was running where it crashed; empty where it does not tell
   // What that is for the kernel that was asked for.
   Failure of_its_kernel() const { return {reason, std::string("its worker ") + what()}; }
 };
@@ -48,8 +49,9 @@ class WorkerProcess {
 
  private:
   std::string read_line(double seconds);
-  [[noreturn]] void fail(Reason reason, const std::string& what);
-  [[noreturn]] void fail_as_it_ended();
+  [[noreturn]] void fail(Reason reason, const std::string& what, const std::string& activity = "");
+  // `told`: its last line, where that is one on its crash.
+  [[noreturn]] void fail_as_it_ended(const std::string& told = "");
 
   std::vector<std::string> command_;
   pid_t pid_ = 0;

@@ -11,6 +11,8 @@
 //   measure CASE CALLS          the same with ceilings beside it, and the team counted
 //   quit                        ends, as the end of stdin does
 //
+//   (crash)                     {"crashed": "where", "activity": "CASE"}, then the process ends by its signal: stop.hpp
+//
 // `attnbench worker` has the built-in variants, attnbench_plugin_worker (plugin_worker.cpp) a plugin alone.
 // CASE is a row name. A request that cannot be met answers {"ok": false, "error": "..."}, with "usage": true where it is
 // the user's to mend.
@@ -171,8 +173,8 @@ bool send(int channel, const Json& json) {
 
 int serve_worker(const std::vector<std::string>& plugin_files, std::span<const Variant* const> built_in,
                  const std::function<void(const std::vector<Plugin>&)>& loaded) {
-  leave_crashes_to_the_parent();
   const int channel = take_channel();
+  leave_crashes_to_the_parent(channel);
   std::vector<Plugin> plugins;
   try {
     plugins = load_plugins(plugin_files, built_in);
