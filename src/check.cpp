@@ -162,12 +162,6 @@ bool is_finite(const TensorView& t, const Row& row) {
   });
 }
 
-bool is_poison(const Element& element, float value) {
-  float poison = 0;
-  read_elements(element.dtype, &element.poison, 1, &poison);  // the low bytes come first on all that this is built for
-  return std::bit_cast<std::uint32_t>(value) == std::bit_cast<std::uint32_t>(poison);
-}
-
 // The rows whose query, or a key or value that it sees, holds NaN or infinity; empty when there are none.
 std::vector<char> unbounded_rows(const Problem& p, const Tensors& in) {
   std::vector<char> result;
@@ -285,6 +279,12 @@ Oracle make_oracle(const Problem& p, const Tensors& inputs, std::uint64_t seed, 
   }
   oracle.mistrusted = why_mistrusted(oracle);
   return oracle;
+}
+
+bool is_poison(const Element& element, float value) {
+  float poison = 0;
+  read_elements(element.dtype, &element.poison, 1, &poison);  // the low bytes come first on all that this is built for
+  return std::bit_cast<std::uint32_t>(value) == std::bit_cast<std::uint32_t>(poison);
 }
 
 Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multiple) {

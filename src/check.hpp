@@ -80,6 +80,9 @@ struct Verdict {
   std::string failure;     // empty when passed: the worst element, where it is, and what was expected
 };
 
+// Whether an element, widened, is what outputs hold before a kernel runs.
+bool is_poison(const Element& element, float value);
+
 // Judges the o and lse, or dq, dk and dv, in `outputs`.
 Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multiple = 1);
 

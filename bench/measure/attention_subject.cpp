@@ -7,6 +7,7 @@
 #include "base/timing.hpp"
 #include "machine/slowdown.hpp"
 #include "measure/crash_place.hpp"
+#include "measure/diagnosis.hpp"
 #include "measure/sign_flips.hpp"
 #include "measure/workbench.hpp"
 
@@ -90,6 +91,10 @@ class AttentionSubject : public Subject {
 
   Verdict check(std::size_t copy) override {
     return attn::check(workload_.oracle(), workload_.copy(copy).tensors(), variant_.error_multiple);
+  }
+
+  std::string diagnose(std::size_t copy) override {
+    return bench::diagnose(workload_.oracle(), workload_.copy(copy).tensors(), variant_.error_multiple);
   }
 
   std::string damage() const override {

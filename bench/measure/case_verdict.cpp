@@ -6,7 +6,7 @@ Json to_json(const CaseVerdict& v) {
   return {{"passed", v.passed},         {"max_scaled_err", v.max_scaled_err},
           {"tolerance", v.tolerance},   {"rows_checked", v.rows_checked},
           {"mistrusted", v.mistrusted}, {"reason", to_string(v.reason)},
-          {"failure", v.failure}};
+          {"failure", v.failure},       {"diagnosis", v.diagnosis}};
 }
 
 // What came later is left out by the workers of older builds, which the gate compares with.
@@ -18,6 +18,7 @@ CaseVerdict verdict_from(const Json& json) {
                               .mistrusted = json.value("mistrusted", ""),
                               .failure = json.at("failure")});
   verdict.reason = parse_reason(json.value("reason", ""), verdict.reason);
+  verdict.diagnosis = json.value("diagnosis", "");
   return verdict;
 }
 

@@ -13,9 +13,10 @@ struct CaseVerdict : Verdict {
   // Of what could not be called. The tolerance is one that errors may be divided by.
   explicit CaseVerdict(Failure why) : Verdict{.tolerance = 1, .failure = std::move(why.text)}, reason(why.reason) {}
 
-  Failure why() const { return {reason, failure}; }
+  Failure why() const { return {reason, diagnosis.empty() ? failure : failure + "; " + diagnosis}; }
 
   Reason reason = Reason::none;
+  std::string diagnosis;  // what the wrong outputs look like (diagnosis.hpp); empty where that is not known
 };
 
 Json to_json(const CaseVerdict& verdict);

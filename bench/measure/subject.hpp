@@ -44,6 +44,8 @@ class Subject {
   virtual void finish(std::size_t copy) = 0;
   virtual std::vector<std::byte> output_bits(std::size_t copy) = 0;
   virtual Verdict check(std::size_t copy) = 0;
+  // What outputs that failed the check look like.
+  virtual std::string diagnose(std::size_t /*copy*/) { return {}; }
   // What calls did to memory that is not theirs to write, "it wrote to an input"; empty while nothing.
   virtual std::string damage() const = 0;
 

@@ -180,6 +180,7 @@ void PreparedCase::check_core() {
   core->call();
   core->finish(0);
   verdict_ = core->check(0);
+  if (!verdict_.passed && core->damage().empty()) verdict_.diagnosis = core->diagnose(0);
   if (watch.saw_a_write()) fail("it wrote to an input");
   if (const std::string damage = core->damage(); !damage.empty()) fail(damage);
   if (const std::string changes = caller.mend_changes(); !changes.empty()) fail(changes);
@@ -249,7 +250,10 @@ void PreparedCase::fail(std::string failure) {
 
 void PreparedCase::judge(std::size_t copy) {
   verdict_ = subject_->check(copy);
-  if (const std::string damage = subject_->damage(); !damage.empty()) fail(damage);
+  if (const std::string damage = subject_->damage(); !damage.empty())
+    fail(damage);
+  else if (!verdict_.passed)
+    verdict_.diagnosis = subject_->diagnose(copy);
 }
 
 void PreparedCase::check_again() {
