@@ -300,10 +300,22 @@ run_mutants run --problem h:2/q:40/d:8/mask:causal $fast --variants no_rescale,m
 python3 -c 'import json; rows = json.load(open("wrong.json"))["benchmarks"]
 assert len(rows) == 4 and all(r["error_occurred"] and "flops" not in r for r in rows), rows' && note ok || note failed 'wrong kernels should have no numbers'
 run_mutants verify --problem h:2/q:40/d:8/mask:causal --variants missing_scale
-[ $? -eq 1 ] && grep -q '^FAILED attention/missing_scale' out && note ok || note failed 'verify should fail a wrong kernel'
+[ $? -eq 1 ] && grep -q '^FAILED missing_scale on .*, everywhere: 2 of 2$' out && grep -qx '  softmax_scale looks missing' out && note ok || note failed 'verify should fail a wrong kernel'
+grep -q 'error_message.*; softmax_scale looks missing"' wrong.json && note ok || note failed 'a row should say what its outputs look like'
+# What failures have in common, and one of them; all on request. Each kernel is told of when it first fails.
+run_mutants verify --variants top_left_causal,control --threads 1
+[ $? -eq 1 ] && grep -q '^FAILED top_left_causal on .*, only where masked and q != k: 8 of 8$' out && grep -qx '  it looks top-left: query i stands at key i' out &&
+  [ "$(grep -c '^FAILED' out)" -eq 1 ] && [ "$(grep -c '^FAILED attention/top_left_causal/' err)" -eq 1 ] && note ok || { note failed 'verify should group failures'; cat out err; }
+pasted=$(grep -o '^  attnbench verify .*' out)
+run_mutants ${pasted#*attnbench }
+[ $? -eq 1 ] && grep -q '^FAILED top_left_causal on .*, everywhere: 1 of 1$' out && note ok || note failed 'the reproducer of a group should fail alone'
+run_mutants verify --variants top_left_causal,control --threads 1 --verbose --json all.json
+[ $? -eq 1 ] && [ "$(grep -c '^FAILED attention/top_left_causal/' out)" -eq 8 ] && [ "$(grep -c 'attnbench verify ' out)" -eq 9 ] && ! grep -q FAILED err && note ok || note failed 'verify --verbose should print every failure'
+python3 -c 'import json; rows = [row for row in json.load(open("all.json")) if not row["passed"]]
+assert len(rows) == 8 and all(row["diagnosis"].startswith("it looks top-left") and row["failure"] for row in rows), rows' && note ok || note failed 'verify --json should have every row and its diagnosis'
 for wrong in missing_scale:pass:fwd backward_missing_scale:pass:bwd; do
   run_mutants verify --problem "h:2/q:40/d:8/${wrong#*:}/layer:fused" --variants "${wrong%%:*}"
-  [ $? -eq 1 ] && grep -q "^FAILED layer/fused/${wrong%%:*}" out && note ok || note failed 'verify should fail a layer with a wrong core'
+  [ $? -eq 1 ] && grep -q "^FAILED ${wrong%%:*} on " out && note ok || note failed 'verify should fail a layer with a wrong core'
 done
 exits 0 '' run --problem h:2/q:40/d:8/pass:both/layer:per_head --problem h:2/hkv:1/q:40/k:50/d:8/layer:fused --variants flash $fast --benchmark_out=layer.json
 python3 -c 'import json; row, fused = [row for row in json.load(open("layer.json"))["benchmarks"] if row.get("aggregate_name") == "median"]

@@ -63,7 +63,7 @@ fi
 # An exit() of somebody else's, as libgomp's, is no success; it costs its case where cases have a worker.
 exits() { unruly "$@" --problem h:1/q:8/d:4; }
 for kernel in exits exits_at_once; do
-  expect_of 1 out "^FAILED attention/$kernel/" exits verify --variants $kernel,steady --threads 1
+  expect_of 1 out "^FAILED $kernel on " exits verify --variants $kernel,steady --threads 1
   if grep -q '  its worker ended with exit code 0' out && grep -q '^steady .* ok ' out; then pass; else fail "verify goes on after $kernel"; fi
   expect_of 3 err "ended by an exit\(\) that is not its own, in attention/$kernel/.*/h:1/.*" exits run --variants steady,$kernel $fast --benchmark_out=$kernel.json
   if grep -q -e --resume err; then pass; else fail "$kernel: how to go on"; fi
@@ -78,7 +78,7 @@ for kernel in crashes_at_once crashes_on_small; do
   expect_of 1 err '' unruly run --problem h:1/q:8/d:4 --problem h:1/q:9/d:4 --variants $kernel,steady $fast --benchmark_out=crash.json
   if of crash.json $kernel 'row["error_message"].startswith("its worker crashed (SIGSEGV)")' && of crash.json steady 'row["flops"] > 0'
   then pass; else fail "run goes on after $kernel"; fi
-  expect_of 1 out "^FAILED attention/$kernel/" unruly verify --problem h:1/q:9/d:4 --problem h:1/q:60/d:40 --variants $kernel,steady --threads 1
+  expect_of 1 out "^FAILED $kernel on .*, everywhere: 2 of 2$" unruly verify --problem h:1/q:9/d:4 --problem h:1/q:60/d:40 --variants $kernel,steady --threads 1
   if grep -q '  its worker crashed (SIGSEGV): it wrote to address 0: lse is null where lse:0$' out && grep -q '^steady .* ok .* 2 cases' out; then pass; else fail "verify goes on after $kernel"; fi
   expect_of 1 err "FAILED attention/$kernel/.*its worker crashed" unruly tune --problem h:1/q:9/d:4 --variants $kernel,steady --threads 1 --seconds-per-problem 0.01 --out tuned.toml
   if grep -qE '^best += +.steady' tuned.toml; then pass; else fail "tune goes on after $kernel"; fi
@@ -86,7 +86,7 @@ done
 
 # A crash says where it was, in terms of the call, and how to repeat it: in verify, in calibration, in the process of a run.
 told() { # told KERNEL THREADS 'REGEX'
-  expect_of 1 out "  its worker crashed \($3\$" unruly verify --problem b:2/h:3/q:64/d:8 --problem h:1/q:9/d:4 --variants "$1" --threads "$2"
+  expect_of 1 out "  its worker crashed \($3\$" unruly verify --problem b:2/h:3/q:64/d:8 --problem h:1/q:9/d:4 --variants "$1" --threads "$2" --verbose
 }
 told past_o 1 'SIGSEGV\): it wrote right past the end of o, row 63 of head 2 of batch 1'
 told past_o 1 'SIGSEGV\): it wrote 3952 bytes past the end of o, row 8 of head 0'
@@ -122,7 +122,7 @@ for file in '' --benchmark_out=crashes.json; do
 done
 
 # A kernel that hangs is named and ended, soon; the others are told of.
-expect_of 1 out '^FAILED attention/hangs/' exits verify --variants steady,hangs --threads 1 --hang-seconds 1 --json hangs.json
+expect_of 1 out '^FAILED hangs on ' exits verify --variants steady,hangs --threads 1 --hang-seconds 1 --json hangs.json
 if grep -qE '^steady .* ok .* 1 cases' out &&
   python3 -c 'import json; a, b = json.load(open("hangs.json")); assert b["passed"] and a["failure"].startswith("its worker hung: ") or a["passed"] and b["failure"].startswith("its worker hung: ")'
 then pass; else fail 'verify goes on after a kernel that hung'; fi
@@ -139,7 +139,7 @@ if [ ${#emulator[@]} -eq 0 ] && [ "$(nproc)" -ge 2 ]; then
 fi
 
 # One that cannot prepare itself fails, and the others go on.
-expect_of 1 out '^FAILED attention/cannot_prepare' exits verify --variants cannot_prepare,steady --threads 1
+expect_of 1 out '^FAILED cannot_prepare on ' exits verify --variants cannot_prepare,steady --threads 1
 if grep -q '  could not prepare itself: cannot_prepare/' out && grep -q '^steady .* ok ' out; then pass; else fail 'verify goes on'; fi
 expect_of 1 err '' exits run --variants cannot_prepare,steady $fast --benchmark_out=prepare.json
 if of prepare.json cannot_prepare 'row["error_message"].startswith("could not prepare itself")' &&

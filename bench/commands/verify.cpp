@@ -21,6 +21,7 @@
 #include "cases/sweep.hpp"
 #include "cases/verify_problems.hpp"
 #include "commands/commands.hpp"
+#include "commands/failure_groups.hpp"
 #include "commands/plan.hpp"
 #include "commands/reporter.hpp"
 #include "machine/machine.hpp"
@@ -38,6 +39,7 @@ struct Options {
   InputOptions inputs;
   double max_case_seconds = 10;
   std::string json;
+  bool verbose = false;
 };
 
 struct Tally {
@@ -48,7 +50,7 @@ struct Tally {
 // What was found so far, printed and written at the end.
 class Findings {
  public:
-  explicit Findings(std::string arguments) : arguments_(std::move(arguments)) {}
+  Findings(std::string arguments, bool verbose) : arguments_(std::move(arguments)), verbose_(verbose) {}
 
   // Before any work is done. Throws UsageError.
   void write_to(const std::string& file) { json_.emplace(file); }
@@ -61,15 +63,19 @@ class Findings {
     row.update(to_json(verdict));
     rows_.push_back(std::move(row));
     if (!verdict.mistrusted.empty()) mistrusted_[verdict.mistrusted].push_back(case_name(c));
-    if (verdict.passed) return;
-    put("FAILED {}\n  {}\n  attnbench verify --problem {} --variants {} --isa {} --threads {}{}\n", case_name(c),
-        verdict.failure, to_string(c.workload), c.variant->name, c.variant->isa, c.threads, arguments_);
-    std::fflush(stdout);  // a later kernel may end the process
+    checked_.push_back({c, verdict});
+    if (!verdict.passed) tell(c, verdict, tally.failed == 1);
+  }
+
+  // What failures have in common.
+  void put_groups() const {
+    for (const FailureGroup& group : failure_groups(checked_)) put("{}", to_text(group, arguments_));
   }
 
   // Returns the exit code.
   int conclude(const std::vector<Skipped>& skipped) {
     int failed = 0;
+    put_groups();
     for (const auto& [name, tally] : tallies_) {
       put("{:<26} {} {} cases, largest error {:.0f} % of its tolerance\n", name,
           tally.failed == 0 ? "ok    " : "FAILED",
@@ -87,8 +93,20 @@ class Findings {
   }
 
  private:
+  // As it happens, since a run may be long or end early: all of it, or that there is something to come.
+  void tell(const Case& c, const CaseVerdict& verdict, bool is_first) const {
+    if (verbose_) {
+      put("FAILED {}\n  {}\n  {}{}\n", case_name(c), verdict.why().text, verify_command(c), arguments_);
+      std::fflush(stdout);  // a later kernel may end the process
+    } else if (is_first) {
+      say("FAILED {}: {}\n", case_name(c), verdict.why().text);
+    }
+  }
+
   std::optional<OutputFile> json_;
   std::string arguments_;
+  bool verbose_;
+  std::vector<CheckedCase> checked_;
   std::map<std::string, Tally> tallies_;
   std::map<std::string, std::vector<std::string>> mistrusted_;  // cases that passed where little can fail, by reason
   Json rows_ = Json::array();
@@ -127,7 +145,9 @@ CaseVerdict judge(const PlannedCase& planned, const Kernels& kernels) {
   const std::string name = case_name(planned.c);
   set_current_activity(name);
   try {
-    return kernels.worker_of(planned.c)->prepare(name, planned.iteration_seconds).verdict;
+    const CaseVerdict verdict = kernels.worker_of(planned.c)->prepare(name, planned.iteration_seconds).verdict;
+    // Right here, and it crashed on the problem that it was calibrated on.
+    return verdict.passed && planned.failure ? CaseVerdict(planned.failure) : verdict;
   } catch (const WorkerError& error) {
     return CaseVerdict(error.of_its_kernel());
   }
@@ -157,7 +177,7 @@ int verify(const Options& options, const Context& context) {
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
   wanted.isolate = true;  // a kernel that crashes or hangs costs its case
   const Kernels kernels(context.table, wanted, origin);
-  Findings findings(origin.arguments() + kernels.arguments());
+  Findings findings(origin.arguments() + kernels.arguments(), options.verbose);
   const Plan plan = plan_of(options, chosen, kernels, origin);
   if (!options.json.empty()) findings.write_to(options.json);
 
@@ -176,7 +196,9 @@ int verify(const Options& options, const Context& context) {
     findings.add(planned.c, verdict);
   }
   steps.clear_line();
-  return interrupted() ? kExitInterrupted : findings.conclude(plan.skipped);
+  if (!interrupted()) return findings.conclude(plan.skipped);
+  findings.put_groups();
+  return kExitInterrupted;
 }
 
 }  // namespace
@@ -192,6 +214,7 @@ Command add_verify(CLI::App& app) {
       ->check(positive())
       ->capture_default_str();
   command->add_option("--json", options->json, "write a verdict per case to this file");
+  command->add_flag("--verbose", options->verbose, "print every failure with its command, as it happens");
   return [options](const Context& context) { return verify(*options, context); };
 }
 

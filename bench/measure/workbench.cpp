@@ -96,6 +96,12 @@ bool PreparedWorkload::inputs_are_intact() const {
   return intact;
 }
 
+bool PreparedWorkload::is_intact() const {
+  for (std::size_t i = 0; i < copies(); ++i)
+    if (copy(i).overrun().name != nullptr) return false;
+  return inputs_are_intact();
+}
+
 PreparedCase::PreparedCase(const Case& c, PreparedWorkload& workload, std::optional<std::uint64_t> checked_before)
     : case_(c), workload_(workload) {
   if (get_ready()) check_first_call(checked_before);
@@ -312,7 +318,7 @@ PreparedCase& Workbench::prepare(const Case& c, std::optional<std::uint64_t> che
 
 void Workbench::renew_if_written(const Workload& w) {
   const auto kept = workloads_.find(to_string(w));
-  if (kept == workloads_.end() || kept->second == nullptr || kept->second->inputs_are_intact()) return;
+  if (kept == workloads_.end() || kept->second == nullptr || kept->second->is_intact()) return;
   prepared_.clear();
   prepared_bytes_ = 0;
   kept->second.reset();

@@ -42,6 +42,8 @@ struct PreparedWorkload {
   const Inputs& copy(std::size_t i) const { return i == 0 ? inputs : further_copies[i - 1]; }
   // No kernel wrote to an input of any copy.
   bool inputs_are_intact() const;
+  // Nor behind the end of a tensor.
+  bool is_intact() const;
   std::uint64_t seed() const { return seed_; }
 
  private:
@@ -138,7 +140,8 @@ class Workbench {
 
   // The case, prepared now or in the calls before. Valid until the next call with another case.
   PreparedCase& prepare(const Case& c, std::optional<std::uint64_t> checked_before = std::nullopt);
-  // After a kernel failed: where it wrote to an input, the workload is made anew for those that come.
+  // After a kernel failed: where it wrote to an input or behind a tensor, the workload is made anew for those that come,
+  // and the cases that were prepared are gone.
   void renew_if_written(const Workload& w);
 
   // Memory of what the cases of a workload share: tensors with their copies, oracle.
