@@ -302,6 +302,9 @@ assert len(rows) == 4 and all(r["error_occurred"] and "flops" not in r for r in 
 run_mutants verify --problem h:2/q:40/d:8/mask:causal --variants missing_scale
 [ $? -eq 1 ] && grep -q '^FAILED missing_scale on .*, everywhere: 2 of 2$' out && grep -qx '  softmax_scale looks missing' out && note ok || note failed 'verify should fail a wrong kernel'
 grep -q 'error_message.*; softmax_scale looks missing"' wrong.json && note ok || note failed 'a row should say what its outputs look like'
+# Kernels after one that wrote where it must not are not blamed, although they meet the same tensors.
+run_mutants verify --problem h:2/q:33/d:16 --variants 'writes_input,writes_past_output,wrong_kv_head'
+[ $? -eq 1 ] && grep -qE '^wrong_kv_head .* ok ' out && [ "$(grep -c '^FAILED' out)" -eq 2 ] && note ok || { note failed 'verify should blame no kernel for another'; cat out; }
 # What failures have in common, and one of them; all on request. Each kernel is told of when it first fails.
 run_mutants verify --variants top_left_causal,control --threads 1
 [ $? -eq 1 ] && grep -q '^FAILED top_left_causal on .*, only where masked and q != k: 8 of 8$' out && grep -qx '  it looks top-left: query i stands at key i' out &&

@@ -62,6 +62,11 @@ void run_crashes_on_small(const Args* a) {
   attend(a);
 }
 
+void run_crashes_when_calibrated(const Args* a) {
+  if (a->problem->seqlen_q == 192) run_crashes_at_once(a);
+  attend(a);
+}
+
 // By a thread that takes no part in the work but the CPU.
 void run_doubles_team(const Args* a) {
   constexpr int kBusyCalls = 12;
@@ -105,6 +110,7 @@ constexpr Variant kSteady = variant("steady", attend), kHangs = variant("hangs",
                   kExitsAtOnce = variant("exits_at_once", run_exits_at_once),
                   kCrashesAtOnce = variant("crashes_at_once", run_crashes_at_once),
                   kCrashes = variant("crashes", run_crashes),
+                  kCrashesWhenCalibrated = variant("crashes_when_calibrated", run_crashes_when_calibrated),
                   kCrashesOnSmall = variant("crashes_on_small", run_crashes_on_small),
                   kDoublesTeam = variant("doubles_team", run_doubles_team), kSlow = variant("slow", run_slow);
 constexpr Variant kCannotPrepare = [] {
@@ -112,9 +118,9 @@ constexpr Variant kCannotPrepare = [] {
   v.prepare = prepare_nothing;
   return v;
 }();
-constexpr const Variant* kTable[] = {&kSteady,      &kHangs,         &kHangsAtOnce,  &kExits,
-                                     &kExitsAtOnce, &kCrashesAtOnce, &kCrashes,      &kCrashesOnSmall,
-                                     &kDoublesTeam, &kSlow,          &kCannotPrepare};
+constexpr const Variant* kTable[] = {&kSteady,         &kHangs,         &kHangsAtOnce, &kExits,
+                                     &kExitsAtOnce,    &kCrashesAtOnce, &kCrashes,     &kCrashesWhenCalibrated,
+                                     &kCrashesOnSmall, &kDoublesTeam,   &kSlow,        &kCannotPrepare};
 
 }  // namespace
 }  // namespace attn

@@ -164,8 +164,10 @@ void handle_crashes(void (*handler)(int, siginfo_t*, void*)) {
 }
 
 void use_signal_stack() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which have stacks of their own, and free them
   static thread_local const SignalStack stack;
   stack_begin = stack.begin();
+#endif
 }
 
 const char* signal_name(int signal_number) {

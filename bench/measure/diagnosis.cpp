@@ -168,7 +168,7 @@ std::vector<Suspicion> suspicions(const Problem& p, const Tensors& t) {
                                     {"softmax_scale looks applied twice", softmax_scale(p, t)},
                                     {"log2(e) looks missing in softmax_scale before 2^x", std::numbers::ln2},
                                     {"log2(e) looks multiplied into scores of e^x", std::numbers::log2e}})
-    if (times != 1) add(text, [&](Suspicion& s) { s.scale *= times; });
+    if (times != 1) add(text, [times = times](Suspicion& s) { s.scale *= times; });
   if (p.value_dim != p.head_dim)
     add("softmax_scale looks made from dv instead of d",
         [&](Suspicion& s) { s.scale = 1 / std::sqrt(static_cast<double>(p.value_dim)); });
