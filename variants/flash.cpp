@@ -6,7 +6,9 @@
 // Cost: 2 d + 2 dv FLOPs per visible pair, whole 8 x 16 lanes on mask boundaries; 13 vector operations of softmax per
 //   2 d + 2 dv multiply-adds; K and V leave L3 once per 8 x 48 queries; workspace per thread at most 512 KB of tiles
 //   (one tile if that is more), a block of P^T and a copy of a block of K and V.
-// Numerics: f32 FMA chains over d and over the keys; exp2 of at most 2 ulp; a stale maximum, which cancels.
+//   Blocks of 16-bit K and V are widened once, for up to 384 queries: scores, probabilities and sums are those of f32.
+// Numerics: f32 FMA chains over d and over the keys; exp2 of at most 2 ulp; a stale maximum, which cancels. In 16 bits o is
+//   rounded once, at the end; probabilities are not rounded at all.
 // Limits: none; single queries leave most lanes idle: split_kv.
 // Rejected: 4 x 3 tiles (the same within noise); VREDUCEPS in exp2 (see there); the largest tasks of all heads before the
 //   smaller ones (K and V of a head then come from L3 for every block of queries).
@@ -40,43 +42,55 @@ std::int64_t scratch_floats(const Problem& p) {
 }
 
 // Rows of K and V [begin, end) into L2. A tile fetches its share of the next block, so that the requests are spread.
-void prefetch_keys(const Rows& rows, std::int64_t begin, std::int64_t end) {
-  constexpr std::int64_t kLine = 64 / sizeof(float);
-  const auto prefetch_row = [](const float* row, std::int64_t count) {
+template <class E>
+void prefetch_keys(const Problem& p, const KeyRowsOf<E>& k, const KeyRowsOf<E>& v, std::int64_t begin,
+                   std::int64_t end) {
+  constexpr std::int64_t kLine = 64 / sizeof(E);
+  const auto prefetch_row = [](const E* row, std::int64_t count) {
     for (std::int64_t d = 0; d < count; d += kLine) __builtin_prefetch(row + d, 0, 2);
   };
   for (std::int64_t key = begin; key < end; ++key) {
-    prefetch_row(rows.k[key], rows.args.problem->head_dim);
-    prefetch_row(rows.v[key], rows.args.problem->value_dim);
+    prefetch_row(k[key], p.head_dim);
+    prefetch_row(v[key], p.value_dim);
   }
 }
 
+// A block of K or V that tiles can read: as it lies there where that is good.
+KeyRows readable(const KeyRowsOf<float>& x, KeyRange keys, std::int64_t dim, float* copy) {
+  return without_collisions(x, keys, dim, copy);
+}
+template <class E>
+KeyRows readable(const KeyRowsOf<E>& x, KeyRange keys, std::int64_t dim, float* copy) {
+  return widened(x, keys, dim, copy);
+}
+
 // Rows [begin, end), at most max_tiles tiles.
-template <bool kDropout>
+template <class E, bool kDropout>
 void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* scratch) {
   const Problem& p = *rows.args.problem;
   std::array<QueryTile, kMaxTiles> tiles;
   std::int64_t count = 0;
   for (std::int64_t row = begin; row < end; row += kTileWidth, ++count)
-    tiles[count] = make_tile(rows, row, std::min(kTileWidth, end - row),
-                             static_cast<float>(rows.args.softmax_scale * kLog2E), scratch + count * tile_floats(p));
+    tiles[count] = make_tile<E>(rows, row, std::min(kTileWidth, end - row),
+                                static_cast<float>(rows.args.softmax_scale * kLog2E), scratch + count * tile_floats(p));
   float* probs = scratch + max_tiles(p) * tile_floats(p);
   float* k_copy = probs + kBlockN * kTileWidth;
+  const KeyRowsOf<E> k = key_rows<E>(rows, rows.args.k), v = key_rows<E>(rows, rows.args.v);
   Rows cached = rows;
   const std::int64_t share = (kBlockN + count - 1) / count;
   const std::int64_t last_key = tiles[count - 1].some.end;
   for (std::int64_t key = tiles[0].some.begin; key < last_key; key += kBlockN) {
     const KeyRange block{key, std::min(key + kBlockN, last_key)};
     const std::int64_t next_end = std::min(block.end + kBlockN, last_key);
-    cached.k = without_collisions(rows.k, block, p.head_dim, k_copy);
-    cached.v = without_collisions(rows.v, block, p.value_dim, k_copy + kBlockN * p.head_dim);
+    cached.k = readable(k, block, p.head_dim, k_copy);
+    cached.v = readable(v, block, p.value_dim, k_copy + kBlockN * p.head_dim);
     for (std::int64_t t = 0; t < count; ++t) {
-      prefetch_keys(rows, block.end + t * share, std::min(block.end + (t + 1) * share, next_end));
+      prefetch_keys(p, k, v, block.end + t * share, std::min(block.end + (t + 1) * share, next_end));
       with_vectors(tiles[t],
                    [&]<std::int64_t kVectors> { attend_block<kVectors, kDropout>(cached, tiles[t], block, probs); });
     }
   }
-  for (std::int64_t t = 0; t < count; ++t) write_output(rows, tiles[t], kLn2);
+  for (std::int64_t t = 0; t < count; ++t) write_output<E>(rows, tiles[t], kLn2);
 }
 
 // How the rows of a head are cut into tasks, and who works on them.
@@ -94,7 +108,7 @@ Schedule make_schedule(const Problem& p, std::int64_t threads) {
           worthwhile_team(p, threads, heads * blocks(), 2 * (p.head_dim + p.value_dim))};
 }
 
-template <bool kDropout>
+template <class E, bool kDropout>
 void attend_heads(const Args* args) {
   const Problem& p = *args->problem;
   const std::int64_t group = group_of(p);
@@ -102,15 +116,24 @@ void attend_heads(const Args* args) {
 #pragma omp parallel for num_threads(s.team) schedule(dynamic)
   for (std::int64_t task = 0; task < s.heads * s.blocks; ++task) {
     const std::int64_t head = task / s.blocks;
-    const Rows rows = rows_of_heads(*args, head / p.kv_heads, head % p.kv_heads * group, group);
+    const Rows rows{.args = *args,
+                    .b = head / p.kv_heads,
+                    .first_head = head % p.kv_heads * group,
+                    .group = group,
+                    .k = {},
+                    .v = {}};
     // The last block of a head first: under a causal mask it has the most keys.
     const std::int64_t begin = (s.blocks - 1 - task % s.blocks) * s.block_m;
-    attend_rows<kDropout>(rows, begin, std::min(begin + s.block_m, s.rows),
-                          static_cast<float*>(args->workspace) + omp_get_thread_num() * scratch_floats(p));
+    attend_rows<E, kDropout>(rows, begin, std::min(begin + s.block_m, s.rows),
+                             static_cast<float*>(args->workspace) + omp_get_thread_num() * scratch_floats(p));
   }
 }
 
-void run_flash(const Args* args) { args->problem->dropout > 0 ? attend_heads<true>(args) : attend_heads<false>(args); }
+void run_flash(const Args* args) {
+  with_element(args->problem->dtype, [&]<class E>(E) {
+    args->problem->dropout > 0 ? attend_heads<E, true>(args) : attend_heads<E, false>(args);
+  });
+}
 
 std::size_t flash_workspace(const Problem* p, std::int32_t threads) {
   return threads * scratch_floats(*p) * sizeof(float);
@@ -122,5 +145,5 @@ std::size_t flash_workspace(const Problem* p, std::int32_t threads) {
 ATTN_VARIANT(flash, .summary = "tiles of queries share cached key blocks; scores to probabilities in registers",
              .source = "Dao et al. 2023; Goto, van de Geijn 2008",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS |
-                         ATTN_DROPOUT,
+                         ATTN_DROPOUT | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = flash_workspace, .run = run_flash)

@@ -6,7 +6,8 @@
 // Cost: 2 d + 2 dv FLOPs per visible pair; K and V leave DRAM once per kMaxRows rows (query, head) of a kv head.
 //   Workspace: per thread up to 48 KB and kMaxRows rows of Q; partials for at most kMaxTasks chunks, about 1/16 of K
 //   and V where chunks are shortest.
-// Numerics: f32 FMA; softmax in base 2, softmax_scale log2(e) folded into Q; detail/exp2.hpp, 2 ulp.
+//   Elements of 16 bits are widened as they are loaded, so that half the bytes leave DRAM.
+// Numerics: f32 FMA, also of 16-bit elements, of which o is rounded once, at the end; softmax in base 2, softmax_scale log2(e) folded into Q; detail/exp2.hpp, 2 ulp.
 // Limits: none; with many queries a tile of 4 rows x 4 keys stays below online_softmax.
 // Rejected: fetching V while K is scored, a block ahead (loses to a short distance within one stream); fetching into L1
 //   (no better than nothing on Zen 4); four rows x four columns of values, which read half of each row and then the
@@ -21,6 +22,7 @@
 
 #include "detail/exact_row.hpp"
 #include "detail/exp2.hpp"
+#include "detail/half_vectors.hpp"
 #include "detail/lanes.hpp"
 #include "detail/simd.hpp"
 #include "variant.hpp"
@@ -42,13 +44,15 @@ inline constexpr std::int64_t kValueRows = 2;
 inline constexpr std::int64_t kMaxColumns = 8;
 // The softmax of a block waits for its last key, 100 cycles and more: few beside the 2000 loads of 128 keys at d = 128.
 inline constexpr std::int64_t kBlockN = 128;
-// Floats from what is read to what is fetched: 4 KB and 16 KB, measured. Hardware prefetchers stop at every page, and
-// hardly start on the four interleaved keys of a tile.
-inline constexpr std::int64_t kLine = 16;
-inline constexpr std::int64_t kAheadOfRow = 1024;
-inline constexpr std::int64_t kAheadOfTile = 4096;
-// Floats of K or V that the row tiles share from L1, 16 KB.
-inline constexpr std::int64_t kSharedFloats = 4096;
+// Bytes from what is read to what is fetched, measured. Hardware prefetchers stop at every page, and hardly start on the
+// four interleaved keys of a tile.
+inline constexpr std::int64_t kAheadOfRow = 4096;
+inline constexpr std::int64_t kAheadOfTile = 16384;
+// Elements of a cache line.
+template <class E>
+inline constexpr std::int64_t kLine = 64 / sizeof(E);
+// Bytes of K or V that the row tiles share from L1.
+inline constexpr std::int64_t kSharedBytes = 16384;
 // Rows of one task: the whole group of most models; Q and O at d = 128 take 64 KB of L2.
 inline constexpr std::int64_t kMaxRows = 64;
 // Four tasks each for 64 threads. A chunk has at least 256 keys, and 8 keys per row so that partials stay small.
@@ -116,15 +120,17 @@ Task make_task(const Problem& p, const Split& split, std::int64_t unit, std::int
   return task;
 }
 
+template <class E>
 struct Matrix {
-  const float* data;
+  const E* data;
   std::int64_t stride;
-  const float* row(std::int64_t j) const { return data + j * stride; }
+  const E* row(std::int64_t j) const { return data + j * stride; }
 };
 
 // At most kBlockN keys; rows of k and v are at least a vector wide.
+template <class E>
 struct KeyBlock {
-  Matrix k, v;
+  Matrix<E> k, v;
   std::int64_t begin, keys;
 };
 
@@ -144,7 +150,7 @@ struct State {
 struct Scratch {
   float* q;      // [unit_rows, padded(head_dim)] scaled
   float* probs;  // [unit_rows, kBlockN] scores, then probabilities
-  float* k;      // [kBlockN, kLanes] copies of rows shorter than a vector
+  float* k;      // [kBlockN, kLanes] copies of rows shorter than a vector, in whatever type these are
   float* v;
 
   static std::int64_t floats(const Problem& p, const Split& split) {
@@ -163,13 +169,14 @@ struct Rows {
   const Problem& p;
   std::int64_t group, row_begin, count;
   std::int64_t head_dim, value_dim;  // at least kLanes
-  Matrix q;
+  Matrix<float> q;
   float* probs;
   float* states;
 
   State state(std::int64_t r) const { return {states + r * State::floats(p), padded(value_dim)}; }
   // Keys of the block, counted from its first, that some row of [first, last] sees: windows move up with the query.
-  KeyRange seen(const KeyBlock& block, std::int64_t first, std::int64_t last) const {
+  template <class E>
+  KeyRange seen(const KeyBlock<E>& block, std::int64_t first, std::int64_t last) const {
     const auto inside = [&](std::int64_t key) { return std::clamp<std::int64_t>(key - block.begin, 0, block.keys); };
     return {inside(visible_keys(p, (row_begin + first) / group).begin),
             inside(visible_keys(p, (row_begin + last) / group).end)};
@@ -183,18 +190,20 @@ inline void with_constant(std::int64_t count, const F& f, std::index_sequence<kV
 }
 
 // Keys or values of this many rows are shared from L1 between row tiles.
+template <class E>
 std::int64_t shared_rows(std::int64_t dim) {
-  return std::clamp(kSharedFloats / dim / kLanes * kLanes, kLanes, kBlockN);
+  return std::clamp(kSharedBytes / static_cast<std::int64_t>(sizeof(E)) / dim / kLanes * kLanes, kLanes, kBlockN);
 }
 
 // Fetches into L2 what will be read after some keys more; past the end of a tensor prefetches are ignored.
-template <std::int64_t kRows>
-inline void fetch_ahead(const float* p) {
-  __builtin_prefetch(p + (kRows == 1 ? kAheadOfRow : kAheadOfTile), 0, 2);
+template <std::int64_t kRows, class E>
+inline void fetch_ahead(const E* p) {
+  __builtin_prefetch(reinterpret_cast<const char*>(p) + (kRows == 1 ? kAheadOfRow : kAheadOfTile), 0, 2);
 }
 
 // K in vectors, and its tail: lanes that the vector before holds too are 0 in q, and in k since 0 x inf is NaN.
-inline Batch load_tail(const float* k, std::int64_t dim) {
+template <class E>
+Batch load_tail(const E* k, std::int64_t dim) {
   const auto in_tail = lane_numbers() >= Batch(static_cast<float>(kLanes - dim % kLanes));
   return xsimd::select(in_tail, load(k + dim - kLanes), Batch(0.0f));
 }
@@ -202,26 +211,26 @@ inline Batch load_tail(const float* k, std::int64_t dim) {
 // Scores of row r against keys [begin, end), kLanes at a time: key after key, in the order of memory. The keys that
 // follow are chains enough. Past the last key it is repeated; update_softmax masks what comes of that.
 // kVectors: whole vectors of q, which then stay in registers; 0: any number.
-template <std::int64_t kVectors>
-void score_row(const Rows& rows, const KeyBlock& block, std::int64_t r, std::int64_t begin, std::int64_t end) {
+template <std::int64_t kVectors, class E>
+void score_row(const Rows& rows, const KeyBlock<E>& block, std::int64_t r, std::int64_t begin, std::int64_t end) {
   const std::int64_t dim = rows.head_dim, whole = kVectors > 0 ? kVectors * kLanes : dim / kLanes * kLanes;
-  const Matrix k_rows = block.k;
+  const Matrix<E> k_rows = block.k;
   const float* q = rows.q.row(r);
   std::array<Batch, std::max<std::int64_t>(kVectors, 1)> lanes;
   for (std::int64_t c = 0; c < kVectors; ++c) lanes[c] = load(q + c * kLanes);
   std::array<Batch, kLanes> products;
   for (std::int64_t j = begin; j < end; j += kLanes) {
     for (std::int64_t i = 0; i < kLanes; ++i) {
-      const float* k = k_rows.row(std::min(j + i, end - 1));
+      const E* k = k_rows.row(std::min(j + i, end - 1));
       Batch product(0.0f);
       for (std::int64_t c = 0; c < kVectors; ++c) {
         product = fma(lanes[c], load(k + c * kLanes), product);
-        if (c * kLanes % kLine == 0) fetch_ahead<1>(k + c * kLanes);
+        if (c * kLanes % kLine<E> == 0) fetch_ahead<1>(k + c * kLanes);
       }
       std::int64_t d = kVectors * kLanes;
-      for (; d + kLine <= whole; d += kLine) {
+      for (; d + kLine<E> <= whole; d += kLine<E>) {
         fetch_ahead<1>(k + d);
-        for (std::int64_t c = 0; c < kLine; c += kLanes) product = fma(load(q + d + c), load(k + d + c), product);
+        for (std::int64_t c = 0; c < kLine<E>; c += kLanes) product = fma(load(q + d + c), load(k + d + c), product);
       }
       for (; d < whole; d += kLanes) product = fma(load(q + d), load(k + d), product);
       if (whole < dim) product = fma(load(q + whole), load_tail(k, dim), product);
@@ -231,7 +240,9 @@ void score_row(const Rows& rows, const KeyBlock& block, std::int64_t r, std::int
   }
 }
 
-void score_single_row(const Rows& rows, const KeyBlock& block, std::int64_t r, std::int64_t begin, std::int64_t end) {
+template <class E>
+void score_single_row(const Rows& rows, const KeyBlock<E>& block, std::int64_t r, std::int64_t begin,
+                      std::int64_t end) {
   const std::int64_t vectors = rows.head_dim / kLanes;
   if (vectors > kMaxColumns) return score_row<0>(rows, block, r, begin, end);
   with_constant(
@@ -243,9 +254,9 @@ template <std::int64_t kRows>
 using Tile = std::array<std::array<Batch, kBlockLanes>, kRows>;
 
 // tile[r][i]: a vector whose lanes sum to q[r].k[i].
-template <std::int64_t kRows>
-[[gnu::always_inline]] inline void multiply_tile(Tile<kRows>& tile, const Matrix& q, std::int64_t dim,
-                                                 const std::array<const float*, kBlockLanes>& k) {
+template <std::int64_t kRows, class E>
+[[gnu::always_inline]] inline void multiply_tile(Tile<kRows>& tile, const Matrix<float>& q, std::int64_t dim,
+                                                 const std::array<const E*, kBlockLanes>& k) {
   const std::int64_t whole = dim / kLanes * kLanes;
   std::array<Batch, kBlockLanes> x;
   const auto add = [&](std::int64_t d) __attribute__((always_inline)) {
@@ -258,7 +269,7 @@ template <std::int64_t kRows>
   for (std::int64_t d = 0; d < whole; d += kLanes) {
     for (std::int64_t i = 0; i < kBlockLanes; ++i) {
       x[i] = load(k[i] + d);
-      if (d % kLine == 0) fetch_ahead<kRows>(k[i] + d);
+      if (d % kLine<E> == 0) fetch_ahead<kRows>(k[i] + d);
     }
     add(d);
   }
@@ -269,14 +280,15 @@ template <std::int64_t kRows>
 }
 
 // Scores of kRows rows from `row` on against keys [begin, end), which share each load of K.
-template <std::int64_t kRows>
-void score_rows(const Rows& rows, const KeyBlock& block, std::int64_t row, std::int64_t begin, std::int64_t end) {
-  const Matrix q{rows.q.row(row), rows.q.stride}, k_rows = block.k;
+template <std::int64_t kRows, class E>
+void score_rows(const Rows& rows, const KeyBlock<E>& block, std::int64_t row, std::int64_t begin, std::int64_t end) {
+  const Matrix<float> q{rows.q.row(row), rows.q.stride};
+  const Matrix<E> k_rows = block.k;
   const std::int64_t dim = rows.head_dim;
   std::array<std::array<Batch, kLanes / kBlockLanes>, kRows> sums;
   for (std::int64_t j = begin; j < end; j += kLanes) {
     for (std::int64_t part = 0; part < kLanes / kBlockLanes; ++part) {
-      std::array<const float*, kBlockLanes> k;
+      std::array<const E*, kBlockLanes> k;
       for (std::int64_t i = 0; i < kBlockLanes; ++i) k[i] = k_rows.row(std::min(j + part * kBlockLanes + i, end - 1));
       Tile<kRows> tile;
       multiply_tile<kRows>(tile, q, dim, k);
@@ -286,8 +298,9 @@ void score_rows(const Rows& rows, const KeyBlock& block, std::int64_t row, std::
   }
 }
 
-void compute_scores(const Rows& rows, const KeyBlock& block) {
-  const std::int64_t step = shared_rows(rows.head_dim);
+template <class E>
+void compute_scores(const Rows& rows, const KeyBlock<E>& block) {
+  const std::int64_t step = shared_rows<E>(rows.head_dim);
   for (std::int64_t begin = 0; begin < block.keys; begin += step)
     for (std::int64_t r = 0; r < rows.count; r += kScoreRows) {
       const std::int64_t count = std::min(kScoreRows, rows.count - r), end = std::min(begin + step, block.keys);
@@ -303,7 +316,8 @@ void compute_scores(const Rows& rows, const KeyBlock& block) {
     }
 }
 
-void update_softmax(const Rows& rows, const KeyBlock& block, std::int64_t r) {
+template <class E>
+void update_softmax(const Rows& rows, const KeyBlock<E>& block, std::int64_t r) {
   const KeyRange seen = rows.seen(block, r, r);
   if (seen.begin >= seen.end) return;
   const State state = rows.state(r);
@@ -332,19 +346,19 @@ void update_softmax(const Rows& rows, const KeyBlock& block, std::int64_t r) {
 }
 
 // o += P V over keys [keys.begin, keys.end) in kColumns vectors of kRows rows, from row r and vector `first` on.
-template <std::int64_t kRows, std::int64_t kColumns>
-void accumulate_columns(const Rows& rows, const KeyBlock& block, std::int64_t r, std::int64_t first, KeyRange keys) {
+template <std::int64_t kRows, std::int64_t kColumns, class E>
+void accumulate_columns(const Rows& rows, const KeyBlock<E>& block, std::int64_t r, std::int64_t first, KeyRange keys) {
   std::array<std::array<Batch, kColumns>, kRows> sum;
   for (std::int64_t t = 0; t < kRows; ++t)
     for (std::int64_t c = 0; c < kColumns; ++c) sum[t][c] = load(rows.state(r + t).o + (first + c) * kLanes);
   const std::int64_t last = feature_of(first + kColumns - 1, rows.value_dim);
   const float* probs = rows.probs + r * kBlockN;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const float* v = block.v.row(j);
+    const E* v = block.v.row(j);
     std::array<Batch, kColumns> x;
     for (std::int64_t c = 0; c < kColumns; ++c) {
       x[c] = load(c + 1 < kColumns ? v + (first + c) * kLanes : v + last);
-      if (c * kLanes % kLine == 0) fetch_ahead<kRows>(v + (first + c) * kLanes);
+      if (c * kLanes % kLine<E> == 0) fetch_ahead<kRows>(v + (first + c) * kLanes);
     }
     for (std::int64_t t = 0; t < kRows; ++t) {
       const Batch p(probs[t * kBlockN + j]);
@@ -356,8 +370,8 @@ void accumulate_columns(const Rows& rows, const KeyBlock& block, std::int64_t r,
 }
 
 // Columns in as few and as equal tiles as registers allow: a tile of one column would wait for its only FMA chain.
-template <std::int64_t kRows>
-void accumulate_rows(const Rows& rows, const KeyBlock& block, std::int64_t r, KeyRange keys) {
+template <std::int64_t kRows, class E>
+void accumulate_rows(const Rows& rows, const KeyBlock<E>& block, std::int64_t r, KeyRange keys) {
   constexpr std::int64_t kColumns = std::min(kMaxColumns, kAccumulators / kRows);
   const std::int64_t vectors = vectors_of(rows.value_dim), tiles = ceil_div(vectors, kColumns);
   for (std::int64_t t = 0; t < tiles; ++t) {
@@ -370,7 +384,8 @@ void accumulate_rows(const Rows& rows, const KeyBlock& block, std::int64_t r, Ke
 
 // Where some row does not see the whole block, each row goes alone over the keys that it sees: a hidden value is never
 // touched, so that nothing in it can leak through a probability of 0.
-void accumulate_pv(const Rows& rows, const KeyBlock& block) {
+template <class E>
+void accumulate_pv(const Rows& rows, const KeyBlock<E>& block) {
   const KeyRange first = rows.seen(block, 0, 0), last = rows.seen(block, rows.count - 1, rows.count - 1);
   if (last.begin > 0 || first.end < block.keys) {
     for (std::int64_t r = 0; r < rows.count; ++r) {
@@ -379,7 +394,7 @@ void accumulate_pv(const Rows& rows, const KeyBlock& block) {
     }
     return;
   }
-  const std::int64_t step = shared_rows(rows.value_dim);
+  const std::int64_t step = shared_rows<E>(rows.value_dim);
   for (std::int64_t begin = 0; begin < block.keys; begin += step) {
     const KeyRange keys{begin, std::min(begin + step, block.keys)};
     for (std::int64_t r = 0; r < rows.count; r += kValueRows)
@@ -390,28 +405,33 @@ void accumulate_pv(const Rows& rows, const KeyBlock& block) {
 }
 
 // Q in base-2 units, rounded once; lanes that the last vector shares with the one before, or that pad, are 0.
+template <class E>
 void pack_queries(const Args& args, const Split& split, const Task& task, const Scratch& s) {
   const std::int64_t dim = args.problem->head_dim, whole = dim / kLanes * kLanes;
   const std::int64_t shift = dim < kLanes ? 0 : padded(dim) - dim;
   const double scale = args.softmax_scale * kLog2E;
   for (std::int64_t row = task.row_begin; row < task.row_end; ++row) {
     const std::int64_t head = task.kv_head * split.group + row % split.group;
-    const float* q = row_of<float>(args.q, task.b, head, row / split.group);
+    const E* q = row_of<E>(args.q, task.b, head, row / split.group);
     float* packed = s.q + (row - task.row_begin) * padded(dim);
     std::fill(packed, packed + padded(dim), 0.0f);
-    for (std::int64_t d = 0; d < dim; ++d) packed[d < whole ? d : d + shift] = static_cast<float>(q[d] * scale);
+    for (std::int64_t d = 0; d < dim; ++d)
+      packed[d < whole ? d : d + shift] = static_cast<float>(to_float(q[d]) * scale);
   }
 }
 
 // Rows as they lie in memory, or copied and padded when shorter than a vector.
-Matrix widened(const float* data, std::int64_t stride, std::int64_t dim, std::int64_t rows, float* copy) {
+template <class E>
+Matrix<E> padded_rows(const E* data, std::int64_t stride, std::int64_t dim, std::int64_t rows, float* scratch) {
   if (dim >= kLanes) return {data, stride};
-  std::fill(copy, copy + rows * kLanes, 0.0f);
+  E* copy = reinterpret_cast<E*>(scratch);
+  std::fill(copy, copy + rows * kLanes, E{});
   for (std::int64_t j = 0; j < rows; ++j) std::copy_n(data + j * stride, dim, copy + j * kLanes);
   return {copy, kLanes};
 }
 
 // Leaves the running softmax of the task's rows in states.
+template <class E>
 void attend_chunk(const Args& args, const Split& split, const Task& task, const Scratch& s, float* states) {
   const Problem& p = *args.problem;
   const Rows rows{.p = p,
@@ -423,15 +443,15 @@ void attend_chunk(const Args& args, const Split& split, const Task& task, const 
                   .q = {s.q, padded(p.head_dim)},
                   .probs = s.probs,
                   .states = states};
-  pack_queries(args, split, task, s);
+  pack_queries<E>(args, split, task, s);
   std::fill(states, states + rows.count * State::floats(p), 0.0f);
   for (std::int64_t r = 0; r < rows.count; ++r) store(rows.state(r).row_max(), Batch(-kInfinity));
   for (std::int64_t key = task.key_begin; key < task.key_end; key += kBlockN) {
-    KeyBlock block{.k = {}, .v = {}, .begin = key, .keys = std::min(kBlockN, task.key_end - key)};
-    const float* k = row_of<float>(args.k, task.b, task.kv_head, key);
-    const float* v = row_of<float>(args.v, task.b, task.kv_head, key);
-    block.k = widened(k, args.k.row_stride, p.head_dim, block.keys, s.k);
-    block.v = widened(v, args.v.row_stride, p.value_dim, block.keys, s.v);
+    KeyBlock<E> block{.k = {}, .v = {}, .begin = key, .keys = std::min(kBlockN, task.key_end - key)};
+    const E* k = row_of<E>(args.k, task.b, task.kv_head, key);
+    const E* v = row_of<E>(args.v, task.b, task.kv_head, key);
+    block.k = padded_rows(k, args.k.row_stride, p.head_dim, block.keys, s.k);
+    block.v = padded_rows(v, args.v.row_stride, p.value_dim, block.keys, s.v);
     compute_scores(rows, block);
     for (std::int64_t r = 0; r < rows.count; ++r) update_softmax(rows, block, r);
     accumulate_pv(rows, block);
@@ -440,6 +460,7 @@ void attend_chunk(const Args& args, const Split& split, const Task& task, const 
 
 // Writes one row of o and lse from the states that its chunks left, chunk_floats apart, in chunk order:
 // o = sum_c w_c O_c / sum_c w_c row_sum_c with w_c = exp2(row_max_c - row_max).
+template <class E>
 void merge_row(const Args& args, const Split& split, const Task& task, std::int64_t row, float* states,
                std::int64_t chunk_floats) {
   const Problem& p = *args.problem;
@@ -456,23 +477,25 @@ void merge_row(const Args& args, const Split& split, const Task& task, std::int6
   }
   row_sum = sum_of_lanes(row_sum);
   const Batch inverse = Batch(1.0f) / row_sum;
-  float* o = row_of<float>(args.o, task.b, head, query);
+  E* o = row_of<E>(args.o, task.b, head, query);
   for (std::int64_t i = 0; i < vectors_of(dim); ++i) {
     Batch sum(0.0f);
     for (std::int64_t c = 0; c < split.chunks; ++c)
       sum = fma(load(state(c).weight()), load(state(c).o + i * kLanes), sum);
     store(state(0).o, sum * inverse);
-    std::copy_n(state(0).o, std::min(dim, kLanes), o + feature_of(i, dim));
+    const float* finished = state(0).o;
+    for (std::int64_t d = 0; d < std::min(dim, kLanes); ++d) o[feature_of(i, dim) + d] = round_to<E>(finished[d]);
   }
   if (args.lse)
     args.lse[(task.b * p.heads + head) * p.seqlen_q + query] = row_max.get(0) * kLn2 + std::log(row_sum.get(0));
-  mend_row(args, task.b, head, query, row_sum.get(0));
+  mend_row<E>(args, task.b, head, query, row_sum.get(0));
 }
 
 // Floats of the states of one task.
 std::int64_t task_floats(const Problem& p, const Split& split) { return split.unit_rows * State::floats(p); }
 
-void run_split_kv(const Args* args) {
+template <class E>
+void attend(const Args* args) {
   const Problem& p = *args->problem;
   const Split split(p);
   const std::int64_t tasks = split.units * split.chunks;
@@ -485,10 +508,10 @@ void run_split_kv(const Args* args) {
     for (std::int64_t t = 0; t < tasks; ++t) {
       const Task task = make_task(p, split, t / split.chunks, t % split.chunks);
       float* own = states + (split.chunks > 1 ? t : omp_get_thread_num()) * task_floats(p, split);
-      attend_chunk(*args, split, task, s, own);
+      attend_chunk<E>(*args, split, task, s, own);
       if (split.chunks > 1) continue;
       for (std::int64_t row = task.row_begin; row < task.row_end; ++row)
-        merge_row(*args, split, task, row, own + (row - task.row_begin) * State::floats(p), 0);
+        merge_row<E>(*args, split, task, row, own + (row - task.row_begin) * State::floats(p), 0);
     }
     if (split.chunks > 1) {
 #pragma omp for schedule(static)
@@ -498,10 +521,14 @@ void run_split_kv(const Args* args) {
         const std::int64_t row = task.row_begin + r % split.unit_rows;
         if (row >= task.row_end) continue;
         float* first = states + unit * split.chunks * task_floats(p, split) + r % split.unit_rows * State::floats(p);
-        merge_row(*args, split, task, row, first, task_floats(p, split));
+        merge_row<E>(*args, split, task, row, first, task_floats(p, split));
       }
     }
   }
+}
+
+void run_split_kv(const Args* args) {
+  with_element(args->problem->dtype, [&]<class E>(E) { attend<E>(args); });
 }
 
 std::size_t split_kv_workspace(const Problem* p, std::int32_t threads) {
@@ -516,5 +543,6 @@ std::size_t split_kv_workspace(const Problem* p, std::int32_t threads) {
 ATTN_VARIANT(split_kv,
              .summary = "keys split over the team, partial softmaxes merged; K and V read once per head group",
              .source = "Dao et al., Flash-Decoding, 2023",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS |
+                         ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = split_kv_workspace, .run = run_split_kv)

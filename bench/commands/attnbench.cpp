@@ -37,7 +37,8 @@ int dispatch(int argc, char** argv, Context context) {
   app.footer(
       "examples:\n"
       "  attnbench run --sweep quick                                   every kernel on eight problems\n"
-      "  attnbench new my_idea --from online_softmax                   a kernel of one's own: its file, what to type next\n"
+      "  attnbench new my_idea --from online_softmax                   a kernel of one's own: its file, what to type "
+      "next\n"
       "  attnbench verify --variants my_idea                           is it right?\n"
       "  attnbench compare my_idea flash --problem h:12/q:1024/d:64    which is faster?\n"
       "  attnbench list --keys                                         what a problem may say\n\n"

@@ -63,11 +63,12 @@ template <class E>
 }
 
 // For the end of a row whose o and lse are written: computes them again where they cannot be what they should.
-inline void mend_row(const Args& args, std::int64_t b, std::int64_t h, std::int64_t i, float row_sum) {
+template <class E = float>
+void mend_row(const Args& args, std::int64_t b, std::int64_t h, std::int64_t i, float row_sum) {
   const bool sums = row_sum > 0 && row_sum <= std::numeric_limits<float>::max();
-  if (sums && is_finite(row_of<float>(args.o, b, h, i), args.problem->value_dim)) [[likely]]
+  if (sums && is_finite(row_of<E>(args.o, b, h, i), args.problem->value_dim)) [[likely]]
     return;
-  attend_row_exactly<float>(args, b, h, i);
+  attend_row_exactly<E>(args, b, h, i);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "detail/exact_row.hpp"
+#include "detail/half_vectors.hpp"
 #include "detail/register_tile.hpp"
 #include "detail/transpose.hpp"
 #include "variant.hpp"
@@ -25,12 +26,14 @@ inline constexpr std::int64_t kTileWidth = kTileVectors * kLanes;
 inline constexpr float kNoKey = -1e30f;
 
 // Rows of K or V, one per key from `origin` on.
-struct KeyRows {
-  const float* data;
+template <class E>
+struct KeyRowsOf {
+  const E* data;
   std::int64_t stride, origin;
 
-  const float* operator[](std::int64_t key) const { return data + (key - origin) * stride; }
+  const E* operator[](std::int64_t key) const { return data + (key - origin) * stride; }
 };
+using KeyRows = KeyRowsOf<float>;
 
 // These keys' rows, copied where their distance is a multiple of 4 KB: all of them would fall into the same sets of an L1
 // of 64 sets, where a block of them does not fit.
@@ -40,7 +43,20 @@ inline KeyRows without_collisions(const KeyRows& x, KeyRange keys, std::int64_t 
   return {copy, dim, keys.begin};
 }
 
-// The rows of one batch entry and kv head, and the rows of K and V that they meet.
+// The same as floats, each of which waits for a few cycles of conversion once, however many tiles read it.
+template <class E>
+inline KeyRows widened(const KeyRowsOf<E>& x, KeyRange keys, std::int64_t dim, float* copy) {
+  for (std::int64_t key = keys.begin; key < keys.end; ++key) {
+    const E* from = x[key];
+    float* to = copy + (key - keys.begin) * dim;
+    std::int64_t d = 0;
+    for (; d + kLanes <= dim; d += kLanes) store(to + d, load(from + d));
+    for (; d < dim; ++d) to[d] = to_float(from[d]);
+  }
+  return {copy, dim, keys.begin};
+}
+
+// The rows of one batch entry and kv head, and the rows of K and V that they meet, as floats.
 struct Rows {
   const Args& args;
   std::int64_t b, first_head, group;
@@ -49,8 +65,14 @@ struct Rows {
   std::int64_t head(std::int64_t row) const { return first_head + row % group; }
   std::int64_t query(std::int64_t row) const { return row / group; }
   KeyRange keys(std::int64_t row) const { return visible_keys(*args.problem, query(row)); }
-  const float* q(std::int64_t row) const { return row_of<float>(args.q, b, head(row), query(row)); }
-  float* o(std::int64_t row) const { return row_of<float>(args.o, b, head(row), query(row)); }
+  template <class E = float>
+  const E* q(std::int64_t row) const {
+    return row_of<E>(args.q, b, head(row), query(row));
+  }
+  template <class E = float>
+  E* o(std::int64_t row) const {
+    return row_of<E>(args.o, b, head(row), query(row));
+  }
   float& lse(std::int64_t row) const {
     return args.lse[(b * args.problem->heads + head(row)) * args.problem->seqlen_q + query(row)];
   }
@@ -65,6 +87,12 @@ inline Rows rows_of_heads(const Args& args, std::int64_t b, std::int64_t first_h
           .group = count,
           .k = {row_of<float>(args.k, b, kv_head, 0), args.k.row_stride, 0},
           .v = {row_of<float>(args.v, b, kv_head, 0), args.v.row_stride, 0}};
+}
+
+// The rows of K or V that these rows meet, as they lie in memory.
+template <class E>
+KeyRowsOf<E> key_rows(const Rows& rows, const attn_input& t) {
+  return {row_of<E>(t, rows.b, kv_head_of(*rows.args.problem, rows.first_head), 0), t.row_stride, 0};
 }
 
 // Arrays of rows of `width` floats, one per lane.
@@ -105,7 +133,7 @@ template <class RowOf>
 [[gnu::always_inline]] inline void pack_transposed(const QueryTile& tile, const RowOf& row, std::int64_t dim,
                                                    float scale, float* x) {
   for (std::int64_t lane = 0; lane < tile.width; lane += kLanes) {
-    std::array<const float*, kLanes> source;
+    std::array<decltype(row(0)), kLanes> source;
     for (std::int64_t i = 0; i < kLanes; ++i) source[i] = row(std::min(lane + i, tile.rows - 1));
     const auto active = [&](std::int64_t i) { return lane + i < tile.rows; };
     std::int64_t d = 0;
@@ -116,19 +144,22 @@ template <class RowOf>
       unroll<kLanes>([&](auto i) { store(x + (d + i) * tile.width + lane, square[i]); });
     }
     for (; d < dim; ++d)
-      for (std::int64_t i = 0; i < kLanes; ++i) x[d * tile.width + lane + i] = active(i) ? source[i][d] * scale : 0.0f;
+      for (std::int64_t i = 0; i < kLanes; ++i)
+        x[d * tile.width + lane + i] = active(i) ? to_float(source[i][d]) * scale : 0.0f;
   }
 }
 
 // Q^T times `scale`; zero in idle lanes.
+template <class E>
 [[gnu::flatten]] inline void pack_queries(const Rows& rows, const QueryTile& tile, float scale) {
   pack_transposed(
-      tile, [&](std::int64_t lane) { return rows.q(tile.first_row + lane); }, rows.args.problem->head_dim, scale,
+      tile, [&](std::int64_t lane) { return rows.q<E>(tile.first_row + lane); }, rows.args.problem->head_dim, scale,
       tile.q);
 }
 
 // A tile over rows [first_row, first_row + rows), ready for its first key; `scratch` holds tile_floats(problem).
-inline QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_t count, float scale, float* scratch) {
+template <class E = float>
+QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_t count, float scale, float* scratch) {
   const Problem& p = *rows.args.problem;
   const std::int64_t width = (count + kLanes - 1) / kLanes * kLanes;
   const KeyRange low = rows.keys(first_row), high = rows.keys(first_row + count - 1);
@@ -145,7 +176,7 @@ inline QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_
                  .row_sum = take(1),
                  .first = take(1),
                  .last = take(1)};
-  pack_queries(rows, tile, scale);
+  pack_queries<E>(rows, tile, scale);
   std::fill(tile.o, tile.o + p.value_dim * width, 0.0f);
   std::fill(tile.row_max, tile.row_max + width, kNoKey);
   std::fill(tile.row_sum, tile.row_sum + width, 0.0f);
@@ -167,7 +198,8 @@ template <bool kAdd, class RowOf, class FactorOf>
   for (std::int64_t lane = 0; lane < tile.rows; lane += kLanes) {
     const Batch factors = factor(lane);
     const std::int64_t count = std::min(kLanes, tile.rows - lane);
-    std::array<float*, kLanes> target;
+    using Element = std::remove_pointer_t<decltype(row(0))>;
+    std::array<Element*, kLanes> target;
     for (std::int64_t i = 0; i < count; ++i) target[i] = row(lane + i);
     std::int64_t d = 0;
     for (; d + kLanes <= dim; d += kLanes) {
@@ -186,7 +218,8 @@ template <bool kAdd, class RowOf, class FactorOf>
       look(0, product);
       std::array<float, kLanes> value;
       store(value.data(), product);
-      for (std::int64_t i = 0; i < count; ++i) target[i][d] = kAdd ? target[i][d] + value[i] : value[i];
+      for (std::int64_t i = 0; i < count; ++i)
+        target[i][d] = round_to<Element>(kAdd ? to_float(target[i][d]) + value[i] : value[i]);
     }
   }
   const Batch sum = (residue[0] + residue[1]) + (residue[2] + residue[3]);
@@ -196,10 +229,11 @@ template <bool kAdd, class RowOf, class FactorOf>
 // O = O^T / row_sum, transposed back. `to_ln` turns units of row_max into natural logs. Rows that overflowed are mended, and
 // rows without a sum, as those that saw no key: 0 / 0 is not finite either. The tile is looked at as a whole, for a look at
 // each row costs a tile of 16 keys a tenth of its time.
+template <class E = float>
 [[gnu::flatten]] inline void write_output(const Rows& rows, const QueryTile& tile, float to_ln) {
   const auto inverse = [&](std::int64_t lane) { return Batch(Batch(1.0f) / load(tile.row_sum + lane)); };
   const bool finite = unpack_transposed<false>(tile, tile.o, rows.args.problem->value_dim, inverse,
-                                               [&](std::int64_t lane) { return rows.o(tile.first_row + lane); });
+                                               [&](std::int64_t lane) { return rows.o<E>(tile.first_row + lane); });
   if (rows.args.lse != nullptr)
     for (std::int64_t i = 0; i < tile.rows; ++i)
       rows.lse(tile.first_row + i) = tile.row_max[i] * to_ln + std::log(tile.row_sum[i]);
@@ -207,7 +241,7 @@ template <bool kAdd, class RowOf, class FactorOf>
     return;
   for (std::int64_t i = 0; i < tile.rows; ++i) {
     const std::int64_t row = tile.first_row + i;
-    mend_row(rows.args, rows.b, rows.head(row), rows.query(row), tile.row_sum[i]);
+    mend_row<E>(rows.args, rows.b, rows.head(row), rows.query(row), tile.row_sum[i]);
   }
 }
 
