@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "detail/simd.hpp"
-#include "element.hpp"
+#include "variant.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {

@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "detail/simd.hpp"
-#include "element.hpp"
+#include "variant.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
