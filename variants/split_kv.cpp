@@ -432,7 +432,8 @@ Matrix<E> padded_rows(const E* data, std::int64_t stride, std::int64_t dim, std:
 
 // Leaves the running softmax of the task's rows in states.
 template <class E>
-void attend_chunk(const Args& args, const Split& split, const Task& task, const Scratch& s, float* states) {
+[[gnu::noinline]] void attend_chunk(const Args& args, const Split& split, const Task& task, const Scratch& s,
+                                    float* states) {
   const Problem& p = *args.problem;
   const Rows rows{.p = p,
                   .group = split.group,
@@ -482,9 +483,13 @@ void merge_row(const Args& args, const Split& split, const Task& task, std::int6
     Batch sum(0.0f);
     for (std::int64_t c = 0; c < split.chunks; ++c)
       sum = fma(load(state(c).weight()), load(state(c).o + i * kLanes), sum);
-    store(state(0).o, sum * inverse);
-    const float* finished = state(0).o;
-    for (std::int64_t d = 0; d < std::min(dim, kLanes); ++d) o[feature_of(i, dim) + d] = round_to<E>(finished[d]);
+    const Batch finished = sum * inverse;
+    if (dim >= kLanes) {
+      store(o + feature_of(i, dim), finished);
+    } else {
+      store(state(0).o, finished);
+      for (std::int64_t d = 0; d < dim; ++d) o[d] = round_to<E>(state(0).o[d]);
+    }
   }
   if (args.lse)
     args.lse[(task.b * p.heads + head) * p.seqlen_q + query] = row_max.get(0) * kLn2 + std::log(row_sum.get(0));
