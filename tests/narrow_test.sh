@@ -84,6 +84,10 @@ variants = ["blocked"]
 END
 chooses 0 out '^-DATTN_VARIANTS=blocked;naive$' --sweep mine.toml
 chooses 0 out '^-DATTN_ISAS=avx2$' --sweep mine.toml
+printf '[[problem]]\naxis = ["layer=fused,single", "h=1"]\nproblem = "q:8/d:4"\n' >axes.toml
+chooses 0 out '^-DATTN_VARIANTS=all$' --sweep axes.toml
+printf 'variants = ["naive"]\n[[problem]]\naxis = ["q=8,16", "h=1", "d=4"]\n' >axes.toml
+chooses 0 out '^-DATTN_VARIANTS=naive$' --sweep axes.toml
 echo 'variants = [1]' >>mine.toml
 chooses 2 err 'mine.toml: ' --sweep mine.toml
 echo ']' >mine.toml
