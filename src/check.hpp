@@ -2,8 +2,9 @@
 //
 // err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0 demands o = 0.
 // A kernel passes when in every row err <= error_multiple * 3 * max(err(reference<float>), kRounding eps (1 + s)), s being
-// the row's score_size (reference.hpp) and eps that of f32; of a result in 16 bits half an ulp of it is added. lse, when asked for: |lse - lse*| / (1 + s + |lse*|) is at most error_multiple * 3 *
-// max(that of reference<float>, kLseRounding eps), -inf exactly. Gradients (backward) go by the formula of o, with sums of
+// the row's score_size (reference.hpp) and eps that of f32; of a result in 16 bits half an ulp of it is added. lse, when asked
+// for: |lse - lse*| / (1 + s + |lse*|) is at most error_multiple * 3 * max(that of reference<float>, that of loops that fold
+// the scale into q, kLseRounding eps), -inf exactly. Gradients (backward) go by the formula of o, with sums of
 // absolute values as denominators, sizes of pairs as s (ReferenceGradients) and one yardstick for dq, dk and dv. Where the
 // oracle is NaN, the kernel must be NaN too, where it is infinite infinite alike. Comparisons are written so that NaN
 // fails. Where f32 itself breaks down (the yardstick of what was asked for is off by more than kMaxYardstickError, or
@@ -52,7 +53,7 @@ struct Oracle {
   ReferenceRows<double> expected;        // forward
   ReferenceGradients<double> gradients;  // backward
   double yardstick_error = 0;            // err of reference<float>, of reference_gradients<float>
-  double yardstick_lse_error = 0;        // max |lse - lse*| / (1 + s + |lse*|) of reference<float>
+  double yardstick_lse_error = 0;        // max |lse - lse*| / (1 + s + |lse*|) of both yardsticks
   std::vector<float> max_abs_value;      // [batch, kv_heads]: max |v|, which bounds |o| of the rows not covered
   std::vector<char> unbounded;  // [batch, heads, seqlen_q]: sees NaN or infinity, has no such bound; empty: none
   std::string mistrusted;       // why passing means little here; mostly empty

@@ -40,7 +40,7 @@ then pass; else fail 'a copy but for symbol and comment'; fi
 expect 0 out 'compare other flash --problem h:12/q:1024/d:64$' new other --from online_softmax --tree .
 if compiles variants/other.cpp; then pass; else fail 'a copy of online_softmax compiles'; fi
 expect 0 out 'compare back flash_backward --problem .*/pass:bwd$' new back --from flash_backward --tree .
-expect 0 out 'compare tiles amx_serial --problem .*/dtype:bf16$' new tiles --from amx_serial --tree .
+expect 0 out 'compare tiles flash --problem .*/dtype:bf16$' new tiles --from amx_serial --tree .
 if [ -e variants/tiles.amx.cpp ] && [ ! -e variants/tiles.cpp ]; then pass; else fail 'an ISA stays in the name'; fi
 
 # From elsewhere paths are told in full, in quotes where they need them; a tree without this build is configured first.

@@ -50,9 +50,7 @@ std::vector<ResultRow> rows_of(const Json& document) {
     const std::string aggregate = json.value("aggregate_name", "");
     const auto run_name = json.at("run_name").get<std::string>();
     if (aggregate != "median" && (!aggregate.empty() || with_median.contains(run_name))) continue;
-    ResultRow row{.name = parse_case_name(json.at("name").get<std::string>()),
-                  .full_name = json.at("name").get<std::string>(),
-                  .model = json.value("model", "")};
+    ResultRow row{.name = parse_case_name(json.at("name").get<std::string>()), .model = json.value("model", "")};
     if (json.value("error_occurred", false)) {
       row.error = json.value("error_message", "failed");
       row.reason = parse_reason(json.value("reason", ""), Reason::failed);

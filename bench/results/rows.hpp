@@ -14,8 +14,7 @@ namespace attn::bench {
 
 struct ResultRow {
   CaseName name;
-  std::string full_name;  // as it stands in the file
-  std::string model;      // whose attention the problem is, where a sweep says so
+  std::string model;  // whose attention the problem is, where a sweep says so
 
   // Of a failed case; the rest is then empty.
   std::string error;
