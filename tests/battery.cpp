@@ -159,6 +159,10 @@ std::vector<Workload> setup_table() {
       for (const char* mask : {"/mask:none", "/mask:causal", "/window:30,4"})
         table.push_back(
             parse_workload(fmt::format("b:2/h:4/hkv:2/q:70/d:24{}/lse:1/fill:{}/layout:{}", mask, fill, layout)));
+  // Where all products of a row are alike their roundings add up over d, in lse too.
+  for (const char* fill : {"constant", "ones", "integers"})
+    for (const int d : {97, 250, 777})
+      table.push_back(parse_workload(fmt::format("h:1/q:33/d:{}/lse:1/fill:{}", d, fill)));
   return table;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "commands/plan.hpp"
 #include "commands/turns_of_problem.hpp"
 #include "folder.hpp"
+#include "machine/installation.hpp"
 #include "measure/layer_subject.hpp"
 #include "measure/workbench.hpp"
 #include "registry.hpp"
@@ -362,14 +364,23 @@ TEST_CASE("a run with another identity, or nothing to resume, is refused", "[ben
   CHECK_THROWS_AS(ResultFile(folder.file("absent/x.json")), UsageError);
 }
 
-TEST_CASE("every sweep of ours loads, names each shape once, and has a budget", "[bench]") {
-  for (const char* name : {"quick", "seqlen", "heads", "decode", "models", "tune", "headline", "gate"}) {
-    const Sweep sweep = load_sweep(name);
-    INFO(name);
+TEST_CASE("every sweep of ours loads, names each shape once, has a budget, and says where shapes come from",
+          "[bench]") {
+  std::size_t sweeps = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(sweep_folder())) {
+    const Sweep sweep = load_sweep(entry.path());
+    INFO(entry.path().string());
+    ++sweeps;
+    CHECK_FALSE(sweep.title.empty());
     CHECK(sweep.budget_seconds > 0);
+    CHECK(sweep.min_time_seconds > 0);
     std::set<std::string> shapes;
-    for (const SweepProblem& problem : sweep.problems) CHECK(shapes.insert(to_string(problem.workload)).second);
+    for (const SweepProblem& problem : sweep.problems) {
+      CHECK(shapes.insert(to_string(problem.workload)).second);
+      CHECK_FALSE(problem.source.empty());
+    }
   }
+  CHECK(sweeps >= 10);
 }
 
 TEST_CASE("a problem of a sweep may choose variants, ISAs and threads of its own", "[bench]") {
