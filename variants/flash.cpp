@@ -14,54 +14,18 @@
 //   smaller ones (K and V of a head then come from L3 for every block of queries).
 // Source: Dao et al., FlashAttention-2 (2023); lazy rescaling as in FlashAttention-4 (2025); tiles after Goto, van de
 //   Geijn, "Anatomy of high-performance matrix multiplication" (2008).
-#include <omp.h>
-
 #include <algorithm>
 
+#include "detail/block_schedule.hpp"
 #include "detail/lazy_softmax.hpp"
-#include "detail/schedule.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
 
-// Keys of a block. K, then V: 64 x 64 x 4 = 16 KB each, beside P^T 64 x 48 x 4 = 12 KB and Q^T or O^T 12 KB (AVX-512).
-inline constexpr std::int64_t kBlockN = 64;
-// Tiles that pass through a block of keys before the next; their Q^T and O^T stay in half of an L2 of 1 MB.
-inline constexpr std::int64_t kMaxTiles = 8;
-inline constexpr std::int64_t kTilesBytes = 512 * 1024;
-
-std::int64_t max_tiles(const Problem& p) {
-  return std::clamp<std::int64_t>(kTilesBytes / (tile_floats(p) * static_cast<std::int64_t>(sizeof(float))), 1,
-                                  kMaxTiles);
-}
-
 // Tiles, P^T of a block, a copy of a block of K and V.
 std::int64_t scratch_floats(const Problem& p) {
   return max_tiles(p) * tile_floats(p) + kBlockN * (kTileWidth + p.head_dim + p.value_dim);
-}
-
-// Rows of K and V [begin, end) into L2. A tile fetches its share of the next block, so that the requests are spread.
-template <class E>
-void prefetch_keys(const Problem& p, const KeyRowsOf<E>& k, const KeyRowsOf<E>& v, std::int64_t begin,
-                   std::int64_t end) {
-  constexpr std::int64_t kLine = 64 / sizeof(E);
-  const auto prefetch_row = [](const E* row, std::int64_t count) {
-    for (std::int64_t d = 0; d < count; d += kLine) __builtin_prefetch(row + d, 0, 2);
-  };
-  for (std::int64_t key = begin; key < end; ++key) {
-    prefetch_row(k[key], p.head_dim);
-    prefetch_row(v[key], p.value_dim);
-  }
-}
-
-// A block of K or V that tiles can read: as it lies there where that is good.
-KeyRows readable(const KeyRowsOf<float>& x, KeyRange keys, std::int64_t dim, float* copy) {
-  return without_collisions(x, keys, dim, copy);
-}
-template <class E>
-KeyRows readable(const KeyRowsOf<E>& x, KeyRange keys, std::int64_t dim, float* copy) {
-  return widened(x, keys, dim, copy);
 }
 
 // Rows [begin, end), at most max_tiles tiles.
@@ -93,45 +57,10 @@ void attend_rows(const Rows& rows, std::int64_t begin, std::int64_t end, float* 
   for (std::int64_t t = 0; t < count; ++t) write_output<E>(rows, tiles[t], kLn2);
 }
 
-// How the rows of a head are cut into tasks, and who works on them.
-struct Schedule {
-  std::int64_t heads, rows, block_m, blocks;  // (batch, kv head) pairs; rows of one; rows and number of its blocks
-  int team;
-};
-
-Schedule make_schedule(const Problem& p, std::int64_t threads) {
-  const std::int64_t heads = p.batch * p.kv_heads, rows = rows_of(p), tiles = ceil_div(rows, kTileWidth);
-  std::int64_t tiles_per_block = max_tiles(p);
-  const auto blocks = [&] { return ceil_div(tiles, tiles_per_block); };
-  while (threads > 1 && tiles_per_block > 1 && heads * blocks() < kTasksPerThread * threads) --tiles_per_block;
-  return {heads, rows, tiles_per_block * kTileWidth, blocks(),
-          worthwhile_team(p, threads, heads * blocks(), 2 * (p.head_dim + p.value_dim))};
-}
-
-template <class E, bool kDropout>
-void attend_heads(const Args* args) {
-  const Problem& p = *args->problem;
-  const std::int64_t group = group_of(p);
-  const Schedule s = make_schedule(p, args->threads);
-#pragma omp parallel for num_threads(s.team) schedule(dynamic)
-  for (std::int64_t task = 0; task < s.heads * s.blocks; ++task) {
-    const std::int64_t head = task / s.blocks;
-    const Rows rows{.args = *args,
-                    .b = head / p.kv_heads,
-                    .first_head = head % p.kv_heads * group,
-                    .group = group,
-                    .k = {},
-                    .v = {}};
-    // The last block of a head first: under a causal mask it has the most keys.
-    const std::int64_t begin = (s.blocks - 1 - task % s.blocks) * s.block_m;
-    attend_rows<E, kDropout>(rows, begin, std::min(begin + s.block_m, s.rows),
-                             static_cast<float*>(args->workspace) + omp_get_thread_num() * scratch_floats(p));
-  }
-}
-
 void run_flash(const Args* args) {
   with_element(args->problem->dtype, [&]<class E>(E) {
-    args->problem->dropout > 0 ? attend_heads<E, true>(args) : attend_heads<E, false>(args);
+    const auto attend = args->problem->dropout > 0 ? attend_rows<E, true> : attend_rows<E, false>;
+    attend_in_blocks(*args, scratch_floats(*args->problem), attend);
   });
 }
 

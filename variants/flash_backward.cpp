@@ -5,9 +5,11 @@
 //   accumulators), dQ^T += K^T dS^T like its P V; in dv += P^T dO and dk += dS^T Q lanes are features, keys the rows.
 // Cost: 6 d + 4 dv FLOPs per visible pair; 14 vector operations of softmax per 3 d + 2 dv multiply-adds. Workspace per
 //   thread: the queries of a kv head twice, as they lie and transposed, with do, and two dQ^T: 6 d seqlen_q floats where
-//   dv = d, times the heads of a group; a block of keys.
-// Numerics: f32 FMA chains; exp2 of at most 2 ulp. Deterministic for a given team: the blocks of keys are shared out by
-//   a static rule, and where a head is shared its partial dq are added in the order of threads.
+//   dv = d, times the heads of a group; a block of keys. Tensors of 16 bits are widened into these copies, each once per
+//   task of keys, so that no product knows of them.
+// Numerics: f32 FMA chains; exp2 of at most 2 ulp. In 16 bits each gradient is rounded once, at the end. Deterministic for a
+//   given team: the blocks of keys are shared out by a static rule, and where a head is shared its partial dq are added in
+//   the order of threads.
 // Limits: none; a team is of no use beyond the blocks of 64 keys over all kv heads.
 // Source: Dao, FlashAttention-2 (2023), algorithm 2.
 #include <omp.h>
@@ -148,12 +150,14 @@ struct BackwardTile : QueryTile {
   float* do_rows;        // [width][padded value_dim]
 };
 
-const float* do_row(const Rows& rows, std::int64_t row) {
-  return row_of<float>(rows.args.do_, rows.b, rows.head(row), rows.query(row));
+template <class E>
+const E* do_row(const Rows& rows, std::int64_t row) {
+  return row_of<E>(rows.args.do_, rows.b, rows.head(row), rows.query(row));
 }
 
-float* dq_row(const Rows& rows, std::int64_t row) {
-  return row_of<float>(rows.args.dq, rows.b, rows.head(row), rows.query(row));
+template <class E>
+E* dq_row(const Rows& rows, std::int64_t row) {
+  return row_of<E>(rows.args.dq, rows.b, rows.head(row), rows.query(row));
 }
 
 // Tile `index` in packed form, whether it has been packed or not; `dq` points to the dQ^T of tile 0.
@@ -174,19 +178,20 @@ BackwardTile tile_at(const Rows& rows, const Scratch& s, float* dq, std::int64_t
   return tile;
 }
 
-// Rows of `dim` floats, padded with zeros.
+// Rows of `dim` elements as floats, padded with zeros.
 template <class RowOf>
 void copy_padded(std::int64_t count, std::int64_t dim, const RowOf& row, float* target) {
   for (std::int64_t i = 0; i < count; ++i) {
-    std::copy_n(row(i), dim, target + i * padded(dim));
+    widen_row(row(i), dim, target + i * padded(dim));
     std::fill(target + i * padded(dim) + dim, target + (i + 1) * padded(dim), 0.0f);
   }
 }
 
+template <class E>
 [[gnu::flatten]] void pack_tile(const Rows& rows, const BackwardTile& tile) {
   const Problem& p = *rows.args.problem;
-  const auto q = [&](std::int64_t lane) { return rows.q(tile.first_row + lane); };
-  const auto d_o = [&](std::int64_t lane) { return do_row(rows, tile.first_row + lane); };
+  const auto q = [&](std::int64_t lane) { return rows.q<E>(tile.first_row + lane); };
+  const auto d_o = [&](std::int64_t lane) { return do_row<E>(rows, tile.first_row + lane); };
   pack_transposed(tile, q, p.head_dim, 1.0f, tile.q);
   pack_transposed(tile, d_o, p.value_dim, 1.0f, tile.do_transposed);
   copy_padded(tile.rows, p.head_dim, q, tile.q_rows);
@@ -197,7 +202,7 @@ void copy_padded(std::int64_t count, std::int64_t dim, const RowOf& row, float* 
     // A row of lse -inf has scores of -inf alone: with -inf here their weights are 0, not NaN.
     const float lse = rows.lse(tile.first_row + lane);
     tile.minus_lse[lane] = lse == -kInfinity ? -kInfinity : -lse * static_cast<float>(kLog2E);
-    tile.delta[lane] = VectorSteps::dot(d_o(lane), rows.o(tile.first_row + lane), p.value_dim);
+    tile.delta[lane] = VectorSteps::dot<E>(d_o(lane), rows.o<E>(tile.first_row + lane), p.value_dim);
   }
 }
 
@@ -332,33 +337,38 @@ void add_block(const Rows& rows, const BackwardTile& tile, const Scratch& s, Key
   accumulate_pv<kVectors>(rows.k, p.head_dim, tile, s.ds, keys, tile.dq);  // dQ^T += K^T dS^T
 }
 
+template <class E>
 void write_keys(const attn_output& target, std::int64_t b, std::int64_t kv_head, KeyRange keys, std::int64_t dim,
                 const float* sum, float scale) {
-  for (std::int64_t key = keys.begin; key < keys.end; ++key) {
-    float* row = row_of<float>(target, b, kv_head, key);
-    for (std::int64_t d = 0; d < dim; ++d) row[d] = sum[(key - keys.begin) * padded(dim) + d] * scale;
-  }
+  for (std::int64_t key = keys.begin; key < keys.end; ++key)
+    write_row(sum + (key - keys.begin) * padded(dim), dim, scale, row_of<E>(target, b, kv_head, key));
 }
 
-template <bool kAdd>
+// dq of a tile whose dQ^T is whole. Rows that cannot be right are computed again.
+template <class E>
 [[gnu::flatten]] void write_queries(const Rows& rows, const BackwardTile& tile) {
-  unpack_transposed<kAdd>(
+  const bool finite = unpack_transposed(
       tile, tile.dq, rows.args.problem->head_dim, [&](std::int64_t) { return Batch(rows.args.softmax_scale); },
-      [&](std::int64_t lane) { return dq_row(rows, tile.first_row + lane); });
+      [&](std::int64_t lane) { return dq_row<E>(rows, tile.first_row + lane); });
+  if (finite) [[likely]]
+    return;
+  for (std::int64_t row = tile.first_row; row < tile.first_row + tile.rows; ++row)
+    mend_dq<E>(rows.args, rows.b, rows.head(row), rows.query(row));
 }
 
-void mend_queries(const Rows& rows, std::int64_t tile) {
-  const std::int64_t end = std::min((tile + 1) * kTileWidth, rows_of(*rows.args.problem));
-  for (std::int64_t row = tile * kTileWidth; row < end; ++row)
-    mend_dq(rows.args, rows.b, rows.head(row), rows.query(row));
-}
-
+// The query heads of (batch, kv head) pair `head`; keys and values are told where they can be read as floats.
 Rows rows_of_head(const Args& args, std::int64_t head) {
   const Problem& p = *args.problem;
-  return rows_of_heads(args, head / p.kv_heads, head % p.kv_heads * group_of(p), group_of(p));
+  return {.args = args,
+          .b = head / p.kv_heads,
+          .first_head = head % p.kv_heads * group_of(p),
+          .group = group_of(p),
+          .k = {},
+          .v = {}};
 }
 
 // The head that a thread is at: its queries are packed once, tile by tile as far as they are needed.
+template <class E>
 class Head {
  public:
   Head(const Args& args, const Scratch& s, std::int64_t head, bool owns_first_keys)
@@ -378,15 +388,15 @@ class Head {
     std::fill_n(s_.dk, (keys.end - keys.begin) * dk_stride, 0.0f);
     std::fill_n(s_.dv, (keys.end - keys.begin) * dv_stride, 0.0f);
     Rows rows = rows_;
-    rows.k = without_collisions(rows.k, keys, p.head_dim, s_.k_copy);
-    rows.v = without_collisions(rows.v, keys, p.value_dim, s_.v_copy);
+    rows.k = readable(key_rows<E>(rows, args_.k), keys, p.head_dim, s_.k_copy);
+    rows.v = readable(key_rows<E>(rows, args_.v), keys, p.value_dim, s_.v_copy);
     const KeyRange queries = seeing_queries(p, keys);
     const std::int64_t first = queries.begin * group_of(p) / kTileWidth;
     const std::int64_t end = (queries.end * group_of(p) + kTileWidth - 1) / kTileWidth;
     packed_end_ = std::max(packed_end_, first);  // later tasks need no earlier tile
     for (std::int64_t index = first; index < end; ++index) {
       const BackwardTile tile = tile_at(rows, s_, dq_, index);
-      if (index == packed_end_) pack_tile(rows, tile), ++packed_end_;
+      if (index == packed_end_) pack_tile<E>(rows, tile), ++packed_end_;
       const KeyRange seen = clip(tile, keys);
       for (std::int64_t key = seen.begin; key < seen.end; key += kBlockN) {
         const KeyRange block{key, std::min(key + kBlockN, seen.end)};
@@ -396,18 +406,16 @@ class Head {
         });
       }
     }
-    write_keys(args_.dk, rows_.b, kv_head_, keys, p.head_dim, s_.dk, args_.softmax_scale);
-    write_keys(args_.dv, rows_.b, kv_head_, keys, p.value_dim, s_.dv, 1.0f);
-    for (std::int64_t key = keys.begin; key < keys.end; ++key) mend_dk_dv(args_, rows_.b, kv_head_, key);
+    write_keys<E>(args_.dk, rows_.b, kv_head_, keys, p.head_dim, s_.dk, args_.softmax_scale);
+    write_keys<E>(args_.dv, rows_.b, kv_head_, keys, p.value_dim, s_.dv, 1.0f);
+    for (std::int64_t key = keys.begin; key < keys.end; ++key) mend_dk_dv<E>(args_, rows_.b, kv_head_, key);
   }
 
-  // A partial dq stays in the scratch until the team meets; so does mending what is not whole without it.
+  // dq of a head that no other thread has a part of. Parts stay in the scratch until the team meets.
   void finish(bool owns_last_keys) const {
-    if (!owns_first_keys_) return;
-    for (std::int64_t index = 0; index < tiles_of(*args_.problem); ++index) {
-      write_queries<false>(rows_, tile_at(rows_, s_, dq_, index));
-      if (owns_last_keys) mend_queries(rows_, index);
-    }
+    if (!owns_first_keys_ || !owns_last_keys) return;
+    for (std::int64_t index = 0; index < tiles_of(*args_.problem); ++index)
+      write_queries<E>(rows_, tile_at(rows_, s_, dq_, index));
   }
 
  private:
@@ -420,7 +428,7 @@ class Head {
   std::int64_t packed_end_ = 0;
 };
 
-template <bool kDropout>
+template <class E, bool kDropout>
 void run_tasks(const Args& args, const Schedule& schedule, int team, int thread) {
   const Problem& p = *args.problem;
   const Scratch scratch(args, schedule.keys, thread);
@@ -432,50 +440,61 @@ void run_tasks(const Args& args, const Schedule& schedule, int team, int thread)
   });
   for (std::int64_t task = begin; task < end;) {
     const std::int64_t head_index = task / schedule.blocks;
-    Head head(args, scratch, head_index, task % schedule.blocks == 0);
+    Head<E> head(args, scratch, head_index, task % schedule.blocks == 0);
     for (; task < end && task / schedule.blocks == head_index; ++task)
-      head.add_task<kDropout>(keys_of(p, schedule, task % schedule.blocks));
+      head.template add_task<kDropout>(keys_of(p, schedule, task % schedule.blocks));
     head.finish(task == (head_index + 1) * schedule.blocks);
   }
 }
 
-// Adds what other threads than the owner of a head's first keys have of its dq, in the order of threads, and mends the
-// sums. The team shares the tiles, so that each element is added to by one thread.
-void add_partial_dq(const Args& args, const Schedule& schedule, int team, int thread) {
+// dq of the heads that several threads have a part of: that of the owner of the first keys, which came last to it and so is
+// still there, plus those of the others in the order of threads. The team shares the tiles.
+template <class E>
+void finish_shared_heads(const Args& args, const Schedule& schedule, int team, int thread) {
   const Problem& p = *args.problem;
-  int last_owner = 0;
-  std::int64_t shared_head = -1;  // the last one that was added to
-  const auto mend_shared_head = [&] {
-    for (std::int64_t index = thread; shared_head >= 0 && index < tiles_of(p); index += team)
-      mend_queries(rows_of_head(args, shared_head), index);
-  };
-  for_each_task(p, schedule, team, [&](std::int64_t task, int owner) {
-    const bool continues_a_head = owner != last_owner && task % schedule.blocks != 0;
-    last_owner = owner;
-    if (!continues_a_head) return;
-    const std::int64_t head = task / schedule.blocks;
-    if (head != shared_head) mend_shared_head();
-    shared_head = head;
-    const Rows rows = rows_of_head(args, head);
+  const auto tile_of = [&](std::int64_t head, int owner, float* Scratch::*dq, std::int64_t index) {
     const Scratch scratch(args, schedule.keys, owner);
+    return tile_at(rows_of_head(args, head), scratch, scratch.*dq, index);
+  };
+  const auto add_part = [&](std::int64_t head, int first_owner, int owner) {
+    for (std::int64_t index = thread; index < tiles_of(p); index += team) {
+      const BackwardTile sum = tile_of(head, first_owner, &Scratch::dq, index);
+      const float* part = tile_of(head, owner, &Scratch::partial_dq, index).dq;
+      for (std::int64_t i = 0; i < p.head_dim * sum.width; i += kLanes)
+        store(sum.dq + i, load(sum.dq + i) + load(part + i));
+    }
+  };
+  const auto write = [&](std::int64_t head, int first_owner) {
     for (std::int64_t index = thread; index < tiles_of(p); index += team)
-      write_queries<true>(rows, tile_at(rows, scratch, scratch.partial_dq, index));
+      write_queries<E>(rows_of_head(args, head), tile_of(head, first_owner, &Scratch::dq, index));
+  };
+  int first_owner = 0, last_owner = 0;  // of the head that the task is of, so far
+  for_each_task(p, schedule, team, [&](std::int64_t task, int owner) {
+    const std::int64_t head = task / schedule.blocks, block = task % schedule.blocks;
+    if (block == 0) first_owner = last_owner = owner;
+    if (owner != last_owner) add_part(head, first_owner, owner);
+    last_owner = owner;
+    if (block == schedule.blocks - 1 && last_owner != first_owner) write(head, first_owner);
   });
-  mend_shared_head();
 }
 
-void run_flash_backward(const Args* args) {
-  const Schedule schedule = make_schedule(*args->problem, args->threads);
+template <class E>
+void run_backward(const Args& args) {
+  const Schedule schedule = make_schedule(*args.problem, args.threads);
 #pragma omp parallel num_threads(schedule.team)
   {
     const int team = omp_get_num_threads(), thread = omp_get_thread_num();
-    if (args->problem->dropout > 0)
-      run_tasks<true>(*args, schedule, team, thread);
+    if (args.problem->dropout > 0)
+      run_tasks<E, true>(args, schedule, team, thread);
     else
-      run_tasks<false>(*args, schedule, team, thread);
+      run_tasks<E, false>(args, schedule, team, thread);
 #pragma omp barrier
-    add_partial_dq(*args, schedule, team, thread);
+    finish_shared_heads<E>(args, schedule, team, thread);
   }
+}
+
+void run_flash_backward(const Args* args) {
+  with_element(args->problem->dtype, [&]<class E>(E) { run_backward<E>(*args); });
 }
 
 const char* flash_backward_limits(const Problem* p) {
@@ -493,6 +512,6 @@ std::size_t flash_backward_workspace(const Problem* p, std::int32_t threads) {
 ATTN_VARIANT(flash_backward, .summary = "gradients on register tiles, blocks of keys stay while tiles of queries pass",
              .source = "Dao 2023, algorithm 2",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_THREADS | ATTN_DROPOUT |
-                         ATTN_BACKWARD,
+                         ATTN_BACKWARD | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = flash_backward_limits, .workspace_bytes = flash_backward_workspace,
              .run = run_flash_backward)

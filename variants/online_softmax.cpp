@@ -4,8 +4,10 @@
 //   vector lanes are queries (Q^T is packed, O^T accumulated), so max, sum and mask need no horizontal step, and the
 //   team shares (batch, head, query block) triples.
 // Cost: 2 d + 2 dv FLOPs per visible pair, whole tiles on mask boundaries; K and V leave L2 once per query block;
-//   workspace per thread (d + dv + 64 + 5) x 2 vectors, whatever the sequence lengths.
-// Numerics: f32 FMA chains over d and over the keys of a block; xsimd::exp, about 1 ulp; softmax_scale folded into Q.
+//   workspace per thread (d + dv + 64 + 5) x 2 vectors, whatever the sequence lengths. Blocks of 16-bit K and V are widened
+//   into 64 rows of f32 more, once per query block.
+// Numerics: f32 FMA chains over d and over the keys of a block; xsimd::exp, about 1 ulp; softmax_scale folded into Q. In 16
+//   bits o is rounded once, at the end, and nothing before.
 // Limits: none; lanes beyond the last query idle, so a single query uses one lane in 2 x kLanes.
 // Source: Milakov, Gimelshein, "Online normalizer calculation for softmax" (2018); Dao et al., FlashAttention (2022).
 #include <omp.h>
@@ -16,6 +18,7 @@
 #include <utility>
 
 #include "detail/exact_row.hpp"
+#include "detail/key_rows.hpp"
 #include "detail/simd.hpp"
 #include "variant.hpp"
 
@@ -49,13 +52,19 @@ struct Scratch {
   float* correction;  // [1] exp(old row_max - new row_max)
   float* first;       // [1] visible keys of the current block, relative to its begin
   float* last;        // [1]
+  float* k_copy;      // [kBlockN][head_dim] keys and values of 16 bits, widened
+  float* v_copy;      // [kBlockN][value_dim]
 
-  static std::int64_t floats(const Problem& p) { return (p.head_dim + p.value_dim + kBlockN + 5) * kBlockM; }
+  static std::int64_t floats(const Problem& p) {
+    const std::int64_t widened = p.dtype == ATTN_F32 ? 0 : kBlockN * (p.head_dim + p.value_dim);
+    return (p.head_dim + p.value_dim + kBlockN + 5) * kBlockM + (widened + kLanes - 1) / kLanes * kLanes;
+  }
 
   Scratch(float* base, const Problem& p) {
     const auto take = [&](std::int64_t rows) { return std::exchange(base, base + rows * kBlockM); };
     q = take(p.head_dim), o = take(p.value_dim), probs = take(kBlockN), row_max = take(1), row_sum = take(1);
     correction = take(1), first = take(1), last = take(1);
+    k_copy = base, v_copy = base + kBlockN * p.head_dim;
   }
 };
 
@@ -63,15 +72,18 @@ struct Block {
   std::int64_t b, h, kv_head;
   std::int64_t query_begin, query_end;  // at most kBlockM queries
   std::int64_t key_begin, key_end;      // at most kBlockN keys
+  KeyRows k, v;                         // these keys, as floats
 };
 
 // Q^T, zero in the lanes beyond the last query.
+template <class E>
 void pack_queries(const Args& args, const Block& block, const Scratch& s) {
   const std::int64_t head_dim = args.problem->head_dim;
   std::fill(s.q, s.q + head_dim * kBlockM, 0.0f);
   for (std::int64_t i = block.query_begin; i < block.query_end; ++i) {
-    const float* q = row_of<float>(args.q, block.b, block.h, i);
-    for (std::int64_t d = 0; d < head_dim; ++d) s.q[d * kBlockM + i - block.query_begin] = q[d] * args.softmax_scale;
+    const E* q = row_of<E>(args.q, block.b, block.h, i);
+    for (std::int64_t d = 0; d < head_dim; ++d)
+      s.q[d * kBlockM + i - block.query_begin] = to_float(q[d]) * args.softmax_scale;
   }
 }
 
@@ -114,20 +126,19 @@ inline void multiply_tile(std::array<LaneRow, kRows>& tile, const float* a, std:
 }
 
 template <std::int64_t kRows>
-void score_tile(const Args& args, const Block& block, const Scratch& s, std::int64_t j) {
+void score_tile(const Problem& p, const Block& block, const Scratch& s, std::int64_t j) {
   std::array<LaneRow, kRows> tile;
   for (LaneRow& row : tile) row.fill(Batch(0.0f));
-  multiply_tile<kRows, false>(tile, row_of<float>(args.k, block.b, block.kv_head, block.key_begin + j),
-                              args.k.row_stride, 1, s.q, args.problem->head_dim, s);
+  multiply_tile<kRows, false>(tile, block.k[block.key_begin + j], block.k.stride, 1, s.q, p.head_dim, s);
   for (std::int64_t r = 0; r < kRows; ++r)
     for (std::int64_t c = 0; c < kVectors; ++c) store(s.probs + (j + r) * kBlockM + c * kLanes, tile[r][c]);
 }
 
-void compute_scores(const Args& args, const Block& block, const Scratch& s, bool masked) {
+void compute_scores(const Problem& p, const Block& block, const Scratch& s, bool masked) {
   const std::int64_t count = block.key_end - block.key_begin;
   std::int64_t j = 0;
-  for (; j + kTileRows <= count; j += kTileRows) score_tile<kTileRows>(args, block, s, j);
-  for (; j < count; ++j) score_tile<1>(args, block, s, j);
+  for (; j + kTileRows <= count; j += kTileRows) score_tile<kTileRows>(p, block, s, j);
+  for (; j < count; ++j) score_tile<1>(p, block, s, j);
   if (!masked) return;
   for (j = 0; j < count; ++j)
     for (std::int64_t c = 0; c < kVectors; ++c) {
@@ -158,40 +169,52 @@ void update_softmax(const Scratch& s, std::int64_t count) {
 }
 
 template <std::int64_t kRows, bool kMasked>
-void value_tile(const Args& args, const Block& block, const Scratch& s, std::int64_t d) {
+void value_tile(const Block& block, const Scratch& s, std::int64_t d) {
   std::array<LaneRow, kRows> tile;
   const LaneRow correction = load_lanes(s.correction);
   for (std::int64_t r = 0; r < kRows; ++r)
     for (std::int64_t c = 0; c < kVectors; ++c) tile[r][c] = load(s.o + (d + r) * kBlockM + c * kLanes) * correction[c];
-  multiply_tile<kRows, kMasked>(tile, row_of<float>(args.v, block.b, block.kv_head, block.key_begin) + d, 1,
-                                args.v.row_stride, s.probs, block.key_end - block.key_begin, s);
+  multiply_tile<kRows, kMasked>(tile, block.v[block.key_begin] + d, 1, block.v.stride, s.probs,
+                                block.key_end - block.key_begin, s);
   for (std::int64_t r = 0; r < kRows; ++r)
     for (std::int64_t c = 0; c < kVectors; ++c) store(s.o + (d + r) * kBlockM + c * kLanes, tile[r][c]);
 }
 
 template <bool kMasked>
-void accumulate_pv(const Args& args, const Block& block, const Scratch& s) {
+void accumulate_pv(const Problem& p, const Block& block, const Scratch& s) {
   std::int64_t d = 0;
-  for (; d + kTileRows <= args.problem->value_dim; d += kTileRows) value_tile<kTileRows, kMasked>(args, block, s, d);
-  for (; d < args.problem->value_dim; ++d) value_tile<1, kMasked>(args, block, s, d);
+  for (; d + kTileRows <= p.value_dim; d += kTileRows) value_tile<kTileRows, kMasked>(block, s, d);
+  for (; d < p.value_dim; ++d) value_tile<1, kMasked>(block, s, d);
 }
 
+template <class E>
 void normalize(const Args& args, const Block& block, const Scratch& s) {
   const Problem& p = *args.problem;
   for (std::int64_t i = block.query_begin; i < block.query_end; ++i) {
     const std::int64_t lane = i - block.query_begin;
     const float inverse = 1 / s.row_sum[lane];
-    float* o = row_of<float>(args.o, block.b, block.h, i);
-    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = s.o[d * kBlockM + lane] * inverse;
+    E* o = row_of<E>(args.o, block.b, block.h, i);
+    for (std::int64_t d = 0; d < p.value_dim; ++d) o[d] = round_to<E>(s.o[d * kBlockM + lane] * inverse);
     if (args.lse)
       args.lse[(block.b * p.heads + block.h) * p.seqlen_q + i] = s.row_max[lane] + std::log(s.row_sum[lane]);
-    mend_row(args, block.b, block.h, i, s.row_sum[lane]);
+    mend_row<E>(args, block.b, block.h, i, s.row_sum[lane]);
   }
 }
 
+// The keys of a block as floats, as they lie there or widened into `copy`.
+template <class E>
+KeyRows readable(const attn_input& x, const Block& block, std::int64_t dim, float* copy) {
+  const KeyRowsOf<E> rows{row_of<E>(x, block.b, block.kv_head, 0), x.row_stride, 0};
+  if constexpr (std::is_same_v<E, float>)
+    return rows;
+  else
+    return widened(rows, {block.key_begin, block.key_end}, dim, copy);
+}
+
+template <class E>
 void attend_block(const Args& args, Block block, const Scratch& s) {
   const Problem& p = *args.problem;
-  pack_queries(args, block, s);
+  pack_queries<E>(args, block, s);
   std::fill(s.o, s.o + p.value_dim * kBlockM, 0.0f);
   std::fill(s.row_max, s.row_max + kBlockM, -kInfinity);
   std::fill(s.row_sum, s.row_sum + kBlockM, 0.0f);
@@ -200,15 +223,18 @@ void attend_block(const Args& args, Block block, const Scratch& s) {
   for (std::int64_t key = begin; key < end; key += kBlockN) {
     block.key_begin = key;
     block.key_end = std::min(key + kBlockN, end);
+    block.k = readable<E>(args.k, block, p.head_dim, s.k_copy);
+    block.v = readable<E>(args.v, block, p.value_dim, s.v_copy);
     const bool masked = find_visible_lanes(p, block, s);
-    compute_scores(args, block, s, masked);
+    compute_scores(p, block, s, masked);
     update_softmax(s, block.key_end - block.key_begin);
-    masked ? accumulate_pv<true>(args, block, s) : accumulate_pv<false>(args, block, s);
+    masked ? accumulate_pv<true>(p, block, s) : accumulate_pv<false>(p, block, s);
   }
-  normalize(args, block, s);
+  normalize<E>(args, block, s);
 }
 
-void run_online_softmax(const Args* args) {
+template <class E>
+void attend_blocks(const Args* args) {
   const Problem& p = *args->problem;
   const std::int64_t query_blocks = (p.seqlen_q + kBlockM - 1) / kBlockM;
 #pragma omp parallel for num_threads(args->threads) schedule(dynamic)
@@ -220,10 +246,16 @@ void run_online_softmax(const Args* args) {
                       .query_begin = begin,
                       .query_end = std::min(begin + kBlockM, p.seqlen_q),
                       .key_begin = 0,
-                      .key_end = 0};
+                      .key_end = 0,
+                      .k = {},
+                      .v = {}};
     float* base = static_cast<float*>(args->workspace) + omp_get_thread_num() * Scratch::floats(p);
-    attend_block(*args, block, Scratch(base, p));
+    attend_block<E>(*args, block, Scratch(base, p));
   }
+}
+
+void run_online_softmax(const Args* args) {
+  with_element(args->problem->dtype, [&]<class E>(E) { attend_blocks<E>(args); });
 }
 
 std::size_t online_softmax_workspace(const Problem* p, std::int32_t threads) {
@@ -235,6 +267,7 @@ std::size_t online_softmax_workspace(const Problem* p, std::int32_t threads) {
 
 ATTN_VARIANT(online_softmax, .summary = "one pass over key blocks with running max and sum, lanes are queries",
              .source = "Milakov, Gimelshein 2018; Dao et al. 2022",
-             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS,
+             .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS |
+                         ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = online_softmax_workspace,
              .run = run_online_softmax)

@@ -100,5 +100,19 @@ inline void store(F16* p, const Batch& x) {
 }
 #endif
 
+// Rows of any elements to floats, and back times a factor.
+template <class E>
+inline void widen_row(const E* from, std::int64_t dim, float* to) {
+  std::int64_t d = 0;
+  for (; d + kLanes <= dim; d += kLanes) store(to + d, load(from + d));
+  for (; d < dim; ++d) to[d] = to_float(from[d]);
+}
+template <class E>
+inline void write_row(const float* from, std::int64_t dim, float factor, E* to) {
+  std::int64_t d = 0;
+  for (; d + kLanes <= dim; d += kLanes) store(to + d, load(from + d) * Batch(factor));
+  for (; d < dim; ++d) to[d] = round_to<E>(from[d] * factor);
+}
+
 }  // namespace
 }  // namespace attn::ATTN_ISA

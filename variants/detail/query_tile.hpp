@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "detail/exact_row.hpp"
-#include "detail/half_vectors.hpp"
+#include "detail/key_rows.hpp"
 #include "detail/register_tile.hpp"
 #include "detail/transpose.hpp"
 #include "variant.hpp"
@@ -24,37 +24,6 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr std::int64_t kTileWidth = kTileVectors * kLanes;
 // row_max of a lane that has seen no key: finite, so that differences to it are no NaN, and below any score.
 inline constexpr float kNoKey = -1e30f;
-
-// Rows of K or V, one per key from `origin` on.
-template <class E>
-struct KeyRowsOf {
-  const E* data;
-  std::int64_t stride, origin;
-
-  const E* operator[](std::int64_t key) const { return data + (key - origin) * stride; }
-};
-using KeyRows = KeyRowsOf<float>;
-
-// These keys' rows, copied where their distance is a multiple of 4 KB: all of them would fall into the same sets of an L1
-// of 64 sets, where a block of them does not fit.
-inline KeyRows without_collisions(const KeyRows& x, KeyRange keys, std::int64_t dim, float* copy) {
-  if (x.stride * static_cast<std::int64_t>(sizeof(float)) % 4096 != 0) return x;
-  for (std::int64_t key = keys.begin; key < keys.end; ++key) std::copy_n(x[key], dim, copy + (key - keys.begin) * dim);
-  return {copy, dim, keys.begin};
-}
-
-// The same as floats, each of which waits for a few cycles of conversion once, however many tiles read it.
-template <class E>
-inline KeyRows widened(const KeyRowsOf<E>& x, KeyRange keys, std::int64_t dim, float* copy) {
-  for (std::int64_t key = keys.begin; key < keys.end; ++key) {
-    const E* from = x[key];
-    float* to = copy + (key - keys.begin) * dim;
-    std::int64_t d = 0;
-    for (; d + kLanes <= dim; d += kLanes) store(to + d, load(from + d));
-    for (; d < dim; ++d) to[d] = to_float(from[d]);
-  }
-  return {copy, dim, keys.begin};
-}
 
 // The rows of one batch entry and kv head, and the rows of K and V that they meet, as floats.
 struct Rows {
@@ -157,9 +126,9 @@ template <class E>
       tile.q);
 }
 
-// A tile over rows [first_row, first_row + rows), ready for its first key; `scratch` holds tile_floats(problem).
-template <class E = float>
-QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_t count, float scale, float* scratch) {
+// A tile over rows [first_row, first_row + rows) that is ready for its first key once Q^T is packed; `scratch` holds
+// tile_floats(problem).
+inline QueryTile start_tile(const Rows& rows, std::int64_t first_row, std::int64_t count, float* scratch) {
   const Problem& p = *rows.args.problem;
   const std::int64_t width = (count + kLanes - 1) / kLanes * kLanes;
   const KeyRange low = rows.keys(first_row), high = rows.keys(first_row + count - 1);
@@ -176,17 +145,23 @@ QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_t count
                  .row_sum = take(1),
                  .first = take(1),
                  .last = take(1)};
-  pack_queries<E>(rows, tile, scale);
   std::fill(tile.o, tile.o + p.value_dim * width, 0.0f);
   std::fill(tile.row_max, tile.row_max + width, kNoKey);
   std::fill(tile.row_sum, tile.row_sum + width, 0.0f);
   return tile;
 }
 
-// row(lane)[d] = factor * x[d][lane] for d < dim, factor(lane) holding those of kLanes lanes; kAdd: added to what is
-// there. Returns whether all products are finite, idle lanes included: a residue of x * 0 for each of a few chains, since
+// The same with Q^T, times `scale`.
+template <class E = float>
+QueryTile make_tile(const Rows& rows, std::int64_t first_row, std::int64_t count, float scale, float* scratch) {
+  const QueryTile tile = start_tile(rows, first_row, count, scratch);
+  pack_queries<E>(rows, tile, scale);
+  return tile;
+}
+
+// row(lane)[d] = factor * x[d][lane] for d < dim, factor(lane) holding those of kLanes lanes. Returns whether all products are finite, idle lanes included: a residue of x * 0 for each of a few chains, since
 // the adds of one would wait for each other.
-template <bool kAdd, class RowOf, class FactorOf>
+template <class RowOf, class FactorOf>
 [[gnu::always_inline]] inline bool unpack_transposed(const QueryTile& tile, const float* x, std::int64_t dim,
                                                      const FactorOf& factor, const RowOf& row) {
   constexpr std::int64_t kChains = 4;
@@ -210,7 +185,7 @@ template <bool kAdd, class RowOf, class FactorOf>
       });
       transpose(square);
       unroll<kLanes>([&](auto i) {
-        if (i < count) store(target[i] + d, kAdd ? load(target[i] + d) + square[i] : square[i]);
+        if (i < count) store(target[i] + d, square[i]);
       });
     }
     for (; d < dim; ++d) {
@@ -218,8 +193,7 @@ template <bool kAdd, class RowOf, class FactorOf>
       look(0, product);
       std::array<float, kLanes> value;
       store(value.data(), product);
-      for (std::int64_t i = 0; i < count; ++i)
-        target[i][d] = round_to<Element>(kAdd ? to_float(target[i][d]) + value[i] : value[i]);
+      for (std::int64_t i = 0; i < count; ++i) target[i][d] = round_to<Element>(value[i]);
     }
   }
   const Batch sum = (residue[0] + residue[1]) + (residue[2] + residue[3]);
@@ -232,8 +206,8 @@ template <bool kAdd, class RowOf, class FactorOf>
 template <class E = float>
 [[gnu::flatten]] inline void write_output(const Rows& rows, const QueryTile& tile, float to_ln) {
   const auto inverse = [&](std::int64_t lane) { return Batch(Batch(1.0f) / load(tile.row_sum + lane)); };
-  const bool finite = unpack_transposed<false>(tile, tile.o, rows.args.problem->value_dim, inverse,
-                                               [&](std::int64_t lane) { return rows.o<E>(tile.first_row + lane); });
+  const bool finite = unpack_transposed(tile, tile.o, rows.args.problem->value_dim, inverse,
+                                        [&](std::int64_t lane) { return rows.o<E>(tile.first_row + lane); });
   if (rows.args.lse != nullptr)
     for (std::int64_t i = 0; i < tile.rows; ++i)
       rows.lse(tile.first_row + i) = tile.row_max[i] * to_ln + std::log(tile.row_sum[i]);

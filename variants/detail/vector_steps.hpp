@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "detail/half_vectors.hpp"
 #include "detail/simd.hpp"
 
 namespace attn::ATTN_ISA {
@@ -16,7 +17,8 @@ struct VectorSteps {
   static constexpr std::int64_t kChains = 4;
   using Accumulators = std::array<Batch, kChains>;
 
-  static float dot(const float* q, const float* k, std::int64_t n) {
+  template <class E = float>
+  static float dot(const E* q, const E* k, std::int64_t n) {
     Accumulators sum;
     sum.fill(Batch(0.0f));
     std::int64_t d = 0;
@@ -25,7 +27,7 @@ struct VectorSteps {
         sum[c] = fma(load(q + d + c * kLanes), load(k + d + c * kLanes), sum[c]);
     for (; d + kLanes <= n; d += kLanes) sum[0] = fma(load(q + d), load(k + d), sum[0]);
     float total = reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    for (; d < n; ++d) total += q[d] * k[d];
+    for (; d < n; ++d) total += to_float(q[d]) * to_float(k[d]);
     return total;
   }
 
