@@ -1,5 +1,5 @@
-// The kernels on tiles, compiled with tiles in plain C++: right on any machine with AVX-512, and where the tile unit is,
-// the same bits as on it.
+// Kernels on units that few CPUs have, compiled with stand-ins in plain C++: dot_bf16 right on any machine, those on tiles on
+// any with AVX-512 and, where the tile unit is, the same bits as on it.
 #include "battery.hpp"
 #include "catch.hpp"
 #include "registry.hpp"
@@ -11,7 +11,7 @@ std::span<const Variant* const> soft_table() noexcept;
 
 namespace attn::test {
 
-TEST_CASE("kernels on soft tiles pass the battery", "[soft]") {
+TEST_CASE("kernels on soft units pass the battery", "[soft]") {
   const std::vector<const Variant*> rows = runnable(soft_table());
   Fixtures fixtures(test_grid());
   for (const Check& check : battery()) DYNAMIC_SECTION(check.name << ": " << check.property) {
