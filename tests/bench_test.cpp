@@ -173,6 +173,18 @@ TEST_CASE("a peer that is absent is a skipped case with the reason, and one that
   CHECK(complaint.find(name + " is a peer: add --peers") != std::string::npos);
 }
 
+TEST_CASE("a kernel of other elements is no news, unless it was asked for", "[bench]") {
+  const std::vector<Workload> workloads = {parse_workload("h:2/q:64/d:32/dtype:bf16")};
+  const std::vector<const Variant*> table = {&native("naive"), &native("vectorized")};
+  const auto skipped = [&](const Selection& selection) { return select_cases(selection, workloads, table).skipped; };
+  CHECK(skipped({}).empty());
+  for (const Selection& asked :
+       {Selection{.variants = "naive,vectorized"}, Selection{.guests = {{"vectorized"}, {}}}}) {
+    REQUIRE(skipped(asked).size() == 1);
+    CHECK(skipped(asked)[0].text == "vectorized does not support: bf16");
+  }
+}
+
 TEST_CASE("what is measured, and when, is not left to Google Benchmark; the rest is passed on", "[bench]") {
   const BenchmarkFlags flags =
       parse_benchmark_flags({"--benchmark_min_time=2", "--benchmark_repetitions=4", "--benchmark_filter=naive",

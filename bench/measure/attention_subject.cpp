@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "base/timing.hpp"
@@ -85,6 +86,7 @@ class AttentionSubject : public Subject {
   void finish(std::size_t copy) override {
     const CallInProgress call(places_[copy]);
     if (variant_.finish != nullptr) finish_seconds_ = seconds_of([&] { args_[copy].finish(); });
+    what_ran_ = args_[copy].what_ran();  // while the state is the one that ran: changed inputs get another
   }
 
   std::vector<std::byte> output_bits(std::size_t copy) override { return workload_.copy(copy).output_bits(); }
@@ -112,7 +114,7 @@ class AttentionSubject : public Subject {
     return seconds_of([&] { args_[0].prepare_again(); });
   }
   double finish_seconds() const override { return finish_seconds_; }
-  std::string what_ran() const override { return args_[0].what_ran(); }
+  std::string what_ran() const override { return what_ran_; }
 
   std::size_t skip_copies(std::int64_t count) override {
     const std::size_t first = next_;
@@ -129,6 +131,7 @@ class AttentionSubject : public Subject {
   std::map<std::size_t, SignFlips> flips_;  // of the copies whose inputs are changed
   std::size_t next_ = 0;
   double prepare_seconds_ = 0, finish_seconds_ = 0;
+  std::string what_ran_;
   const Variant& variant_;
 };
 
