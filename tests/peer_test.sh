@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: peer_test.sh ATTNBENCH PEER PLUGIN [EMULATOR...]
-# A peer computes what it declares, for 1 and 2 threads, and refuses the rest with a reason.
+# A peer computes what it declares, in each dtype, for 1 and 2 threads, and refuses the rest with a reason.
 set -u
 attnbench=$1 peer=$2 plugin=$3
 shift 3
@@ -8,13 +8,13 @@ emulator=("$@")
 [ $# -eq 0 ] || export ATTN_LAUNCHER="$*"
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-failures=0 passes=0
+failures=0 passes=0 variant=$peer
 
 # expect CODE 'REGEX' COMMAND ARGUMENTS...: attnbench must end so with the peer loaded, and its output match.
 expect() {
   local want=$1 pattern=$2 got
   shift 2
-  ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" --plugin "$plugin" --variants "^$peer\$" >"$out" 2>&1
+  ${emulator[@]+"${emulator[@]}"} "$attnbench" "$@" --plugin "$plugin" --variants "^$variant\$" >"$out" 2>&1
   got=$?
   if [ "$got" -eq "$want" ] && grep -qE -- "$pattern" "$out"; then
     passes=$((passes + 1))
@@ -24,7 +24,7 @@ expect() {
     cat "$out"
   fi
 }
-computes() { expect 0 "^$peer .* ok +2 cases" verify --problem "$1"; }
+computes() { expect 0 "^$variant .* ok +2 cases" verify --problem "$1"; }
 refuses() { expect 2 "$2" verify --problem "$1"; }
 
 expect 0 "^$peer .* ok " verify
@@ -60,6 +60,36 @@ case $peer in
   blas) refuses h:1/q:4294967296/k:1/d:1 'CBLAS takes dimensions of 32 bits' ;;
   ggml) refuses h:1/q:4294967296/k:1/d:1 'ggml counts rows of all heads in 32 bits' ;;
 esac
+
+# 16 bits: what the library has no arithmetic for is refused, not converted.
+shapes=(h:3/q:64/d:64 h:4/hkv:2/q:33/k:70/d:40/mask:causal/layout:bshd h:2/q:65/d:37/mask:causal h:8/hkv:2/q:1/k:3000/d:128
+  "$empty_rows" "${windows[@]}")
+listed() { ${emulator[@]+"${emulator[@]}"} "$attnbench" list --plugin "$plugin"; }
+computes_all() { local shape; for shape in "${shapes[@]}"; do computes "$shape/dtype:$1"; done; }
+for dtype in bf16 f16; do
+  case $peer in
+    blas | eigen) refuses "${shapes[0]}/dtype:$dtype" "$peer does not support: $dtype" ;;
+    torch)
+      computes_all $dtype
+      refuses "$value_dim/dtype:$dtype" 'takes its kernel math for this shape, which computes 16 bits in f32'
+      ;;
+    ggml)
+      variant=ggml
+      [ $dtype = bf16 ] || variant=ggml_f16
+      expect 0 "^$variant .* ok " verify
+      computes_all $dtype
+      computes "$value_dim/dtype:$dtype"
+      ;;
+    onednn)
+      if [ $dtype = bf16 ] && listed | grep -A 2 '^onednn ' | grep -q 'isas: .*avx512'; then
+        computes_all $dtype
+        computes "$value_dim/dtype:$dtype"
+      else
+        refuses "${shapes[0]}/dtype:$dtype" "oneDNN [0-9.]+ has no matmul of $dtype on this CPU: could not create"
+      fi
+      ;;
+  esac
+done
 
 echo "$passes passed, $failures failed"
 ((failures == 0 && passes > 0))

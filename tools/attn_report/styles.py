@@ -36,6 +36,7 @@ FIXED = {
     "torch": Style("#EE3377", "circle", peer=True),
     "eigen": Style("#009988", "triangle-up", peer=True),
     "ggml": Style("#000000", "pentagon", peer=True),
+    "ggml_f16": Style("#999999", "hexagon", peer=True),
 }
 # Of variants that are not shipped: as far from the colours above, seen by any eye, as there are.
 OWN_COLOURS = ["#0000FF", "#FF33FF", "#99CC00", "#990000", "#00CC99", "#0099FF"]

@@ -57,8 +57,8 @@ function(attn_find_onednn)
   target_link_libraries(attn_library_onednn INTERFACE ${ATTN_ONEDNN_LIBRARY} OpenMP::OpenMP_CXX)
   attn_probe(onednn [[
 #include <oneapi/dnnl/dnnl.hpp>
-#if DNNL_VERSION_MAJOR != 2 || DNNL_CPU_RUNTIME != DNNL_RUNTIME_OMP
-#error "needs oneDNN 2 on OpenMP"
+#if DNNL_VERSION_MAJOR != 2 || DNNL_VERSION_MINOR < 6 || DNNL_CPU_RUNTIME != DNNL_RUNTIME_OMP
+#error "needs oneDNN 2.6 or a later 2 on OpenMP"
 #endif
 auto* use = &dnnl_version;]])
   set(absent "${absent}" PARENT_SCOPE)

@@ -1,20 +1,26 @@
-// Idea: ggml_flash_attn_ext on ggml's CPU backend, the attention of llama.cpp, with K and V in f32. One graph of one node,
-//   planned before the timing; q, k and v are views of where they lie.
+// Idea: ggml_flash_attn_ext on ggml's CPU backend, the attention of llama.cpp, with K and V in their dtype. One graph of one
+//   node, planned before the timing; k and v, and q in f32, are views of where they lie. The library knows q and o in f32
+//   alone: of 16 bits q is widened before the timing and o rounded after it, which the row says.
 // Cost: the library's: blocks of keys that a mask hides whole are skipped. A mask is a matrix of seqlen_q x seqlen_k f16,
 //   made before the timing. Threads are a pool that polls for a while after a call, then sleeps: the library's default.
-// Numerics: the library's, f32 sums. Its output is [batch, seqlen_q, heads, value_dim]; copied to o after the timing.
+// Numerics: the library's, f32 sums but for V in f16 with less than a tile of queries, as in decoding, or a value_dim that
+//   fills no vector: there o is summed in f16. Hence f16 has a row of its own, ggml_f16, which is allowed 16 times the error:
+//   it takes up to 7 on most inputs of up to 30000 keys. Thousands of equal weights add up to more than f16 can, which
+//   fails. The output is [batch, seqlen_q, heads, value_dim]; copied to o after the timing.
 // Limits: no lse, which the library keeps to itself; rows and keys are counted in 32 bits.
 // Source: ggml, ggml_flash_attn_ext.
 #include <ggml-cpu.h>
 #include <ggml.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <exception>
 #include <limits>
 #include <memory>
 #include <vector>
 
+#include "element.hpp"
 #include "problem.hpp"
 #include "tensor.hpp"
 
@@ -46,20 +52,46 @@ struct Call {
   std::shared_ptr<ggml_threadpool> pool;
   ggml_cgraph* graph = nullptr;
   ggml_cplan plan{};
+  std::vector<float> q;  // of 16 bits: [batch, heads, seqlen_q, head_dim]
   std::vector<ggml_fp16_t> mask;
   std::vector<float> output;  // [batch, seqlen_q, heads, value_dim]
   std::vector<std::uint8_t> work;
 };
 
+ggml_type type_of(std::int32_t dtype) {
+  return dtype == ATTN_BF16 ? GGML_TYPE_BF16 : dtype == ATTN_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
+}
+
 // A view; ggml counts dimensions from the innermost, and strides in bytes.
-ggml_tensor* view(ggml_context* context, const attn_input& t, std::int64_t batch, std::int64_t heads, std::int64_t rows,
-                  std::int64_t dim) {
-  ggml_tensor* tensor = ggml_new_tensor_4d(context, GGML_TYPE_F32, dim, rows, heads, batch);
+ggml_tensor* view(ggml_context* context, std::int32_t dtype, const attn_input& t,
+                  const std::array<std::int64_t, 4>& shape) {
+  ggml_tensor* tensor = ggml_new_tensor_4d(context, type_of(dtype), shape[3], shape[2], shape[1], shape[0]);
   tensor->data = const_cast<void*>(t.data);
-  tensor->nb[1] = static_cast<std::size_t>(t.row_stride) * sizeof(float);
-  tensor->nb[2] = static_cast<std::size_t>(t.head_stride) * sizeof(float);
-  tensor->nb[3] = static_cast<std::size_t>(t.batch_stride) * sizeof(float);
+  const std::int64_t bytes = attn::element_of(dtype).bytes;
+  tensor->nb[1] = static_cast<std::size_t>(t.row_stride * bytes);
+  tensor->nb[2] = static_cast<std::size_t>(t.head_stride * bytes);
+  tensor->nb[3] = static_cast<std::size_t>(t.batch_stride * bytes);
   return tensor;
+}
+
+// q of 16 bits in f32, dense, by the library's conversion.
+std::vector<float> widened_q(const attn_args& a) {
+  const Problem& p = *a.problem;
+  const auto to_float = ggml_get_type_traits(type_of(p.dtype))->to_float;
+  std::vector<float> q(static_cast<std::size_t>(p.batch * p.heads * p.seqlen_q * p.head_dim));
+  float* row = q.data();
+  for (std::int64_t b = 0; b < p.batch; ++b)
+    for (std::int64_t h = 0; h < p.heads; ++h)
+      for (std::int64_t i = 0; i < p.seqlen_q; ++i, row += p.head_dim)
+        to_float(attn::row_of<std::uint16_t>(a.q, b, h, i), row, p.head_dim);
+  return q;
+}
+
+ggml_tensor* view_of_q(ggml_context* context, const attn_args& a, const std::vector<float>& widened) {
+  const Problem& p = *a.problem;
+  if (p.dtype == ATTN_F32) return view(context, ATTN_F32, a.q, attn::shape_q(p));
+  const std::int64_t head = p.seqlen_q * p.head_dim;
+  return view(context, ATTN_F32, {widened.data(), p.heads * head, head, p.head_dim}, attn::shape_q(p));
 }
 
 bool masks_something(const Problem& p) {
@@ -101,10 +133,10 @@ void* prepare(const attn_args* a) try {
     mask = ggml_new_tensor_2d(context, GGML_TYPE_F16, p.seqlen_k, p.seqlen_q);
     mask->data = call->mask.data();
   }
+  if (p.dtype != ATTN_F32) call->q = widened_q(*a);
   ggml_tensor* output =
-      ggml_flash_attn_ext(context, view(context, a->q, p.batch, p.heads, p.seqlen_q, p.head_dim),
-                          view(context, a->k, p.batch, p.kv_heads, p.seqlen_k, p.head_dim),
-                          view(context, a->v, p.batch, p.kv_heads, p.seqlen_k, p.value_dim), mask, a->softmax_scale,
+      ggml_flash_attn_ext(context, view_of_q(context, *a, call->q), view(context, p.dtype, a->k, attn::shape_k(p)),
+                          view(context, p.dtype, a->v, attn::shape_v(p)), mask, a->softmax_scale,
                           /*max_bias=*/0, /*logit_softcap=*/0);
   call->output.resize(static_cast<std::size_t>(p.batch * p.seqlen_q * p.heads * p.value_dim));
   poison(call->output);
@@ -130,15 +162,20 @@ void run(const attn_args* a) {
 void finish(const attn_args* a) {
   auto& call = *static_cast<Call*>(a->state);
   const Problem& p = *a->problem;
-  const float* row = call.output.data();
-  for (std::int64_t b = 0; b < p.batch; ++b)
-    for (std::int64_t i = 0; i < p.seqlen_q; ++i)
-      for (std::int64_t h = 0; h < p.heads; ++h, row += p.value_dim)
-        std::copy_n(row, p.value_dim, attn::row_of<float>(a->o, b, h, i));
+  const auto from_float = ggml_get_type_traits_cpu(type_of(p.dtype))->from_float;
+  attn::with_element(p.dtype, [&]<class E>(E) {
+    const float* row = call.output.data();
+    for (std::int64_t b = 0; b < p.batch; ++b)
+      for (std::int64_t i = 0; i < p.seqlen_q; ++i)
+        for (std::int64_t h = 0; h < p.heads; ++h, row += p.value_dim)
+          from_float(row, attn::row_of<E>(a->o, b, h, i), p.value_dim);
+  });
   poison(call.output);
 }
 
 void release(void* state) { delete static_cast<Call*>(state); }
+
+const char* what_ran(const attn_args* a) { return a->problem->dtype == ATTN_F32 ? nullptr : "q and o in f32"; }
 
 const char* limits(const Problem* p) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
@@ -156,24 +193,32 @@ const char* compiled_isa() {
 #endif
 }
 
-}  // namespace
-
-const attn_plugin* attn_plugin_table() {
-  static const attn_variant variant{
+attn_variant variant_of(const char* name, const char* summary, std::uint64_t dtypes, double error_multiple) {
+  return {
       .struct_size = sizeof(attn_variant),
-      .name = "ggml",
+      .name = name,
       .isa = compiled_isa(),
-      .summary = "ggml_flash_attn_ext of ggml's CPU backend",
+      .summary = summary,
       .source = "ggml",
-      .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_THREADS,
-      .error_multiple = 1,
+      .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_THREADS | dtypes,
+      .error_multiple = error_multiple,
       .limits = limits,
       .run = run,
       .prepare = prepare,
       .finish = finish,
       .release = release,
+      .what_ran = what_ran,
   };
-  static const attn_variant* const variants[] = {&variant};
-  static const attn_plugin plugin{.abi = ATTN_PLUGIN_ABI, .count = 1, .variants = variants, .version = ggml_version()};
+}
+
+}  // namespace
+
+const attn_plugin* attn_plugin_table() {
+  static const attn_variant variant =
+      variant_of("ggml", "ggml_flash_attn_ext of ggml's CPU backend", ATTN_TAKES_F32 | ATTN_TAKES_BF16, 1);
+  static const attn_variant in_f16 =
+      variant_of("ggml_f16", "the same with K and V in f16, and sums in f16 for few queries", ATTN_TAKES_F16, 16);
+  static const attn_variant* const variants[] = {&variant, &in_f16};
+  static const attn_plugin plugin{.abi = ATTN_PLUGIN_ABI, .count = 2, .variants = variants, .version = ggml_version()};
   return &plugin;
 }
