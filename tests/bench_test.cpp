@@ -153,16 +153,16 @@ TEST_CASE("best takes a measured choice, and a problem that nothing can compute 
 
 TEST_CASE("a peer that is absent is a skipped case with the reason, and one that was not asked for a hint", "[bench]") {
   const std::vector<Workload> workloads = {parse_workload("h:2/q:64/d:32"), parse_workload("h:2/q:65/d:32")};
-  const AbsentPeers absent = {{"torch", "not found; get it"}};
+  const Guests guests = {.present = {}, .absent = {{"torch", "not found; get it"}}};
   const Cases cases =
-      select_cases({.variants = "naive,torch", .threads = "1", .absent = absent}, workloads, variant_table());
+      select_cases({.variants = "naive,torch", .threads = "1", .guests = guests}, workloads, variant_table());
   CHECK(cases.run.size() == 2);
   REQUIRE(cases.skipped.size() == 2);
   for (const Skipped& s : cases.skipped) {
     CHECK(parse_case_name(s.name).variant == "torch");
     CHECK(s.text == "not found; get it");
   }
-  CHECK(select_cases({.variants = "naive", .absent = absent}, workloads, variant_table()).skipped.empty());
+  CHECK(select_cases({.variants = "naive", .guests = guests}, workloads, variant_table()).skipped.empty());
   const std::string name = known_peers().at(0).name;
   std::string complaint;
   try {
@@ -279,6 +279,25 @@ TEST_CASE("an input written in a later call is found after the calls", "[bench]"
   prepared.call(), prepared.call();
   prepared.check_again();
   CHECK(prepared.verdict().failure == "it wrote to an input");
+}
+
+TEST_CASE("what ran is told by the state that ran, though inputs that changed back have made another", "[bench]") {
+  Variant library = native("naive");
+  library.prepare = [](const Args*) -> void* { return new const char*(nullptr); };
+  library.run = [](const Args* args) {
+    native("naive").run(args);
+    *static_cast<const char**>(args->state) = "three loops";
+  };
+  library.what_ran = [](const Args* args) { return *static_cast<const char**>(args->state); };
+  library.release = [](void* state) { delete static_cast<const char**>(state); };
+  Workbench bench(1);
+  PreparedCase& prepared = bench.prepare({&library, parse_workload("h:2/q:33/d:16"), 1});
+  REQUIRE(prepared.verdict().passed);
+  prepared.begin_calls();
+  prepared.change_inputs();
+  prepared.call();
+  prepared.check_again();
+  CHECK(prepared.what_ran() == "three loops");
 }
 
 TEST_CASE("a layer that wrote to its inputs is wrong", "[bench]") {

@@ -58,7 +58,7 @@ struct Selection {
   std::string isa = "native";   // native, all, or a comma-separated list
   std::string threads = "1";    // comma-separated list
   Choices choices = {};         // what `best` knows beyond the compiled-in policy
-  AbsentPeers absent = {};      // become skipped cases where an expression names them
+  Guests guests = {};           // those who are absent become skipped cases where an expression names them
 };
 
 // The lists of --threads and --isa. Throw UsageError for what is no team size, an unknown or an absent ISA. `native` and

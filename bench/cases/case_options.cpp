@@ -105,7 +105,7 @@ std::vector<Workload> named_workloads(const CaseOptions& options, const NpzFile*
 }  // namespace
 
 Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
-                   const std::string& default_threads, const AbsentPeers& absent, const NpzFile* tensors) {
+                   const std::string& default_threads, const Guests& guests, const NpzFile* tensors) {
   if (!options.best.empty() && options.variants.find("best") == std::string::npos)
     throw UsageError("--best is what the word `best` stands for; add --variants best");
   const Choices choices = options.best.empty() ? Choices{} : choices_for_this_machine(options.best);
@@ -123,7 +123,7 @@ Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> t
         .isa = some_isas ? "all" : either(options.isa, "native"),
         .threads = either(options.threads, wanted.threads),
         .choices = choices,
-        .absent = absent,
+        .guests = guests,
     };
     for (const Workload& w : workloads)
       if (w.setup.fill == Fill::file && tensors == nullptr)

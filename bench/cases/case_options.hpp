@@ -30,7 +30,6 @@ void add_best_option(CLI::App& command, CaseOptions& options);
 // Cases of all sweeps and problems, these with the values of all axes, each once. `default_threads` where neither the command line nor the sweep says.
 // Tensors of a file are the inputs of every problem (fill:file), and make the problem where none is named.
 Cases expand_cases(const CaseOptions& options, std::span<const Variant* const> table,
-                   const std::string& default_threads, const AbsentPeers& absent = {},
-                   const NpzFile* tensors = nullptr);
+                   const std::string& default_threads, const Guests& guests = {}, const NpzFile* tensors = nullptr);
 
 }  // namespace attn::bench

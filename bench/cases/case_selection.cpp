@@ -29,7 +29,7 @@ std::string peer_hint(const std::string& name) {
 }
 
 VariantSelection selected_variants(const std::string& list, std::span<const Variant* const> table,
-                                   const AbsentPeers& absent) {
+                                   const Guests& guests) {
   const std::vector<std::string> all = variant_names(table);
   VariantSelection selection;
   std::set<std::string> chosen;
@@ -43,7 +43,7 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
     const Pattern pattern("--variants", part);
     for (const std::string& name : all)
       if (RE2::FullMatch(name, pattern)) chosen.insert(name), ++matched;
-    for (const auto& [name, reason] : absent)
+    for (const auto& [name, reason] : guests.absent)
       if (RE2::FullMatch(name, pattern)) selection.absent.push_back(name), ++matched;
     if (matched == 0)
       throw UsageError(fmt::format("--variants {}: '{}' matches no variant{}; valid: best, {}", list, part,
@@ -65,8 +65,8 @@ bool is_of_the_kind(const Variant& variant, const Problem& p) {
 // Adds cases, each once.
 class Collector {
  public:
-  // `named`: as VariantSelection.
-  explicit Collector(bool named) : named_(named) {}
+  // `named`: as VariantSelection. `guests` are named anyhow.
+  Collector(bool named, const std::set<std::string>& guests) : named_(named), guests_(guests) {}
 
   void add(const Variant& variant, const Workload& workload, int threads) {
     const Case c{&variant, workload, threads};
@@ -77,7 +77,8 @@ class Collector {
     if (reason.empty())
       cases_.run.push_back(c);
     else
-      (named_ || is_of_the_kind(variant, core_problem(workload)) ? cases_.skipped : no_candidates_)
+      (named_ || guests_.count(variant.name) || is_of_the_kind(variant, core_problem(workload)) ? cases_.skipped
+                                                                                                : no_candidates_)
           .push_back({name, unsupported ? Reason::unsupported : Reason::left_out, reason});
   }
 
@@ -92,6 +93,7 @@ class Collector {
 
  private:
   bool named_;
+  const std::set<std::string>& guests_;
   Cases cases_;
   std::vector<Skipped> no_candidates_;
   std::set<std::string> seen_;
@@ -143,17 +145,17 @@ void add_best(Collector& collector, const Selection& selection, std::vector<Isa>
 
 Cases select_cases(const Selection& selection, const std::vector<Workload>& workloads,
                    std::span<const Variant* const> table) {
-  const VariantSelection variants = selected_variants(selection.variants, table, selection.absent);
+  const VariantSelection variants = selected_variants(selection.variants, table, selection.guests);
   const std::vector<Isa> named = parse_isa_list(selection.isa);
   const std::vector<int> threads = parse_team_sizes(selection.threads);
-  Collector collector(variants.named);
+  Collector collector(variants.named, selection.guests.present);
   for (const Workload& workload : workloads) {
     throw_if_interrupted();
     for (const int team : threads) {
       for (const std::string& name : variants.names)
         add_variant(collector, name, selection.isa, named, workload, team, table);
       for (const std::string& name : variants.absent)
-        collector.skip(case_name(CaseName{name, "native", workload, team}), selection.absent.at(name));
+        collector.skip(case_name(CaseName{name, "native", workload, team}), selection.guests.absent.at(name));
       if (variants.best) add_best(collector, selection, named, workload, team, table);
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,10 @@ std::vector<KnownPeer> known_peers();
 // it, or of its build. Throws UsageError when it is nowhere.
 std::string plugin_worker();
 
-// Peers that cannot be measured here and were asked for: name and reason.
-using AbsentPeers = std::map<std::string, std::string>;
+// Who was asked for by --peers and --plugin, as if --variants had named them.
+struct Guests {
+  std::set<std::string> present;              // variants
+  std::map<std::string, std::string> absent;  // peers that cannot be measured here, and why
+};
 
 }  // namespace attn::bench

@@ -301,7 +301,7 @@ int run(const Options& options, const Context& context) {
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(options.cases.sweeps);
   const Kernels kernels(context.table, wanted, origin);
-  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.absent(), origin.file());
+  Cases cases = expand_cases(options.cases, kernels.table(), "1", kernels.guests(), origin.file());
   apply_filter(cases, flags.filter);
 
   const std::string path = options.record ? record_path(options, flags) : flags.out;

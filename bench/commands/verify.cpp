@@ -154,7 +154,7 @@ CaseVerdict judge(const PlannedCase& planned, const Kernels& kernels) {
 }
 
 Plan plan_of(const Options& options, const CaseOptions& chosen, const Kernels& kernels, const InputOrigin& origin) {
-  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.absent(), origin.file()),
+  Plan plan = make_plan(expand_cases(chosen, kernels.table(), "1,2", kernels.guests(), origin.file()),
                         {.max_case_seconds = options.max_case_seconds, .memory_bytes = available_bytes()}, &kernels);
   // Teams of two were our choice, not the user's: that a variant has none is no news.
   if (chosen.threads.empty())

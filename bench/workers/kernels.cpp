@@ -55,13 +55,13 @@ Kernels::Kernels(std::span<const Variant* const> built_in, const KernelOptions& 
   if (!options.peers) return;
   for (const KnownPeer& peer : known_peers()) {
     if (peer.file.empty()) {
-      absent_[peer.name] = peer.remedy;
+      guests_.absent[peer.name] = peer.remedy;
       continue;
     }
     try {
       add_plugin(peer.file, origin, options.hang_seconds);
     } catch (const UsageError& error) {  // its library is too old or broken: no reason not to measure the others
-      absent_[peer.name] = error.what();
+      guests_.absent[peer.name] = error.what();
     }
   }
 }
@@ -90,6 +90,7 @@ void Kernels::add_plugin(const std::string& file, const InputOrigin& origin, dou
   for (const Variant* row : plugin.variants) {
     table_.push_back(row);
     of_[row] = workers.get();
+    guests_.present.insert(row->name);
     rows.push_back(fmt::format("{}/{}", row->name, row->isa));
   }
   workers_.push_back(std::move(workers));

@@ -33,8 +33,7 @@ class Kernels {
   Kernels(std::span<const Variant* const> built_in, const KernelOptions& options, const InputOrigin& origin);
 
   std::span<const Variant* const> table() const { return table_; }
-  // Peers that were asked for and cannot be had here.
-  const AbsentPeers& absent() const { return absent_; }
+  const Guests& guests() const { return guests_; }
   // Where this case runs; null: in this process.
   Worker* worker_of(const Case& c) const;
   // Where it may be tried before anybody knows what its kernel does to its process: there, or in a worker of the built-in
@@ -70,7 +69,7 @@ class Kernels {
   std::vector<const Variant*> table_;
   std::vector<std::unique_ptr<Workers>> workers_;
   std::map<const Variant*, Workers*> of_;
-  AbsentPeers absent_;
+  Guests guests_;
   std::vector<std::string> plugins_;
   std::string arguments_;
 };
