@@ -5,11 +5,14 @@
 #include <sys/stat.h>
 #include <zip.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <optional>
 
 #include "base/errors.hpp"
 #include "base/json.hpp"
@@ -39,6 +42,21 @@ std::string npy(const std::string& header, const std::string& values, int versio
 
 std::string header_of(const std::string& shape, const char* descr = "<f4", const char* fortran = "False") {
   return fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}", descr, fortran, shape);
+}
+
+std::string bytes_of(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+// The elements of two bytes that these values round to.
+template <class E>
+std::string halves(const std::vector<float>& values) {
+  std::string bytes;
+  for (const float value : values) {
+    const std::uint16_t bits = round_to<E>(value).bits;
+    bytes.append(reinterpret_cast<const char*>(&bits), sizeof bits);
+  }
+  return bytes;
 }
 
 // 0, 1, 2, ... times `factor`.
@@ -72,12 +90,12 @@ const Member kK{"k.npy", npy(header_of("(2, 2, 5, 6)"), floats(120, 2))};
 const Member kV{"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 3))};
 
 // What the reader says of an archive; empty when it reads it.
-std::string refusal(const std::vector<Member>& members) {
+std::string refusal(const std::vector<Member>& members, std::optional<attn_dtype> rounded_to = std::nullopt) {
   const Folder folder;
   const std::string path = folder.file("x.npz");
   write_archive(path, members);
   try {
-    (void)NpzFile(path).problem();
+    (void)NpzFile(path, rounded_to).problem();
   } catch (const UsageError& error) {
     CHECK(contains(error.what(), "x.npz: "));
     return error.what();
@@ -138,7 +156,11 @@ TEST_CASE("float32 is read by each name that numpy has for it here", "[npz]") {
 TEST_CASE("another type is refused, named, with how to convert it", "[npz]") {
   const auto [descr, name] = GENERATE(table<const char*, const char*>({
       {"<f8", "is float64 ('<f8')"},
-      {"<f2", "is float16 ('<f2')"},
+      {">f2", "is big-endian float16 ('>f2')"},
+      {">V2", "is big-endian bfloat16 ('>V2')"},
+      {"<<V2", "is bfloat16 ('<<V2')"},
+      {"<V4", "is '<V4'"},
+      {"|V1", "is '|V1'"},  // as numpy writes ml_dtypes' types of 8 bits
       {">f4", "is big-endian float32 ('>f4')"},
       {"<i4", "is '<i4'"},
       {"f8", "is float64 ('f8')"},
@@ -146,14 +168,116 @@ TEST_CASE("another type is refused, named, with how to convert it", "[npz]") {
       {"<<f4", "is float32 ('<<f4')"},  // numpy refuses it too
       {"<float32", "is '<float32'"},
       {"|O", "is '|O'"},
-      {"|V2", "perhaps bfloat16"},
       {"", "is ''"},
   }));
   CAPTURE(descr);
   const std::string said = refusal_of_q(npy(header_of("(2, 4, 3, 6)", descr), floats(144, 1)));
   CHECK(contains(said, name));
   CHECK(contains(said, "array 'q'"));
+  CHECK(contains(said, "valid: little-endian float32, float16 or ml_dtypes' bfloat16 in C order"));
   CHECK(contains(said, "q=numpy.ascontiguousarray(q, dtype='float32')"));
+}
+
+TEST_CASE("two bytes of no type, which numpy.load makes of bfloat16, are refused with the view that names them",
+          "[npz]") {
+  const auto descr = GENERATE("|V2", "V2", "=V2");
+  const std::string said = refusal_of_q(npy(header_of("(2, 4, 3, 6)", descr), std::string(288, 'x')));
+  CHECK(contains(said, fmt::format("array 'q' is two bytes of no type, perhaps bfloat16, ('{}')", descr)));
+  CHECK(contains(said, "q=q.view(ml_dtypes.bfloat16)"));
+}
+
+TEST_CASE("16-bit arrays are read bit for bit by each name that they have in files", "[npz]") {
+  const auto [descr, dtype] = GENERATE(table<const char*, attn_dtype>({{"<f2", ATTN_F16},
+                                                                       {"=f2", ATTN_F16},
+                                                                       {"f2", ATTN_F16},
+                                                                       {"e", ATTN_F16},
+                                                                       {"<e", ATTN_F16},
+                                                                       {"float16", ATTN_F16},
+                                                                       {"half", ATTN_F16},
+                                                                       {"<V2", ATTN_BF16},
+                                                                       {"bfloat16", ATTN_BF16}}));
+  CAPTURE(descr);
+  std::string values;  // every 36th of all patterns, NaN and infinity among them
+  for (std::uint32_t i = 0; i < 1820; ++i) {
+    const auto bits = static_cast<std::uint16_t>(36 * i);
+    values.append(reinterpret_cast<const char*>(&bits), sizeof bits);
+  }
+  const std::string array = npy(header_of("(2, 7, 10, 13)", descr), values);
+  const Folder folder;
+  write_archive(folder.file("x.npz"), {{"q.npy", array}, {"k.npy", array}, {"v.npy", array}});
+  const NpzFile file(folder.file("x.npz"));
+  CHECK(file.dtype() == dtype);
+  CHECK(to_string(file.problem()) ==
+        fmt::format("b:2/h:7/hkv:7/q:10/k:10/d:13/dv:13/dtype:{}/mask:none", element_of(dtype).name));
+  CHECK(std::memcmp(file.tensors().v.data, values.data(), values.size()) == 0);
+  CHECK(contains(refusal_of_q(npy(header_of("(2, 4, 3, 6)", descr), floats(144, 1))),
+                 fmt::format("has the shape [2, 4, 3, 6] in {}, but 576 bytes of values", element_of(dtype).name)));
+}
+
+TEST_CASE("arrays of different types are refused, each named with its own", "[npz]") {
+  const Member half{"k.npy", npy(header_of("(2, 2, 5, 6)", "<f2"), std::string(240, '\0'))};
+  const Member brain{"v.npy", npy(header_of("(2, 2, 5, 7)", "<V2"), std::string(280, '\0'))};
+  CHECK(contains(refusal({kQ, half, kV}),
+                 "the arrays are of different types: q is f32, k is f16, v is f32; valid: all three of one"));
+  CHECK(contains(refusal({kQ, half, brain}), "q is f32, k is f16, v is bf16"));
+  CHECK(contains(refusal({kQ, half, kV}, ATTN_F16), "the arrays are of different types"));
+}
+
+TEST_CASE("f32 arrays are rounded on reading, ties to even, more than one piece of them", "[npz]") {
+  const auto dtype = GENERATE(ATTN_BF16, ATTN_F16);
+  // 1 + 2^-8 and 1 + 3 * 2^-8 lie halfway between numbers of bf16, 1 + 2^-11 and 1 + 3 * 2^-11 of f16.
+  std::vector<float> values(8 * 9000, 0.1f);
+  const std::vector<float> first = {
+      1 + 0x1p-8f, 1 + 3 * 0x1p-8f, 1 + 0x1p-11f, 1 + 3 * 0x1p-11f, -0.0f, 0x1.fcp127f * (dtype == ATTN_BF16), 65519.0f,
+      INFINITY,    -INFINITY,       NAN};
+  std::copy(first.begin(), first.end(), values.begin());
+  values.back() = 3 + 0x1p-12f;
+  const Member array{"q.npy", npy(header_of("(1, 9000, 8)"), bytes_of(values))};
+  const Folder folder;
+  write_archive(folder.file("x.npz"), {array, {"k.npy", array.bytes}, {"v.npy", array.bytes}});
+  const NpzFile file(folder.file("x.npz"), dtype);
+  CHECK(file.dtype() == dtype);
+  const std::string expected = dtype == ATTN_BF16 ? halves<Bf16>(values) : halves<F16>(values);
+  CHECK(std::memcmp(file.tensors().q.data, expected.data(), expected.size()) == 0);
+  CHECK(element_at(file.tensors().q, 0, 0, 0, 0) == (dtype == ATTN_BF16 ? 1 : 1 + 0x1p-8f));
+  CHECK(element_at(file.tensors().q, 0, 0, 0, 1) == (dtype == ATTN_BF16 ? 1 + 0x1p-6f : 1 + 3 * 0x1p-8f));
+  CHECK(element_at(file.tensors().q, 0, 0, 0, 2) == 1);
+  CHECK(element_at(file.tensors().q, 0, 0, 0, 6) == (dtype == ATTN_BF16 ? 65536 : 65504));
+  CHECK(file.infinities() == "2 in q, 2 in k, 2 in v");
+}
+
+TEST_CASE("a finite value that rounding would make infinite is refused with its place", "[npz]") {
+  const auto [dtype, value, said] = GENERATE(table<attn_dtype, float, const char*>({
+      {ATTN_F16, 65520.0f,
+       "holds 65520 at [1, 3, 2, 4], which --tensors-dtype f16 would make infinite; valid: "
+       "magnitudes up to 65504"},
+      {ATTN_F16, -1e20f, "holds -1e+20 at [1, 3, 2, 4]"},
+      {ATTN_BF16, std::numeric_limits<float>::max(),
+       "holds 3.4028235e+38 at [1, 3, 2, 4], which --tensors-dtype bf16 "
+       "would make infinite; valid: magnitudes up to 3.389531e+38"},
+  }));
+  std::vector<float> values(144, 0.5f);
+  values[((1 * 4 + 3) * 3 + 2) * 6 + 4] = value;
+  const Member array{"q.npy", npy(header_of("(2, 4, 3, 6)"), bytes_of(values))};
+  const std::string refused = refusal({array, kK, kV}, dtype);
+  CAPTURE(refused);
+  CHECK(contains(refused, fmt::format("array 'q' {}", said)));
+  CHECK(refusal({array, kK, kV}).empty());
+  CHECK(contains(refusal({{"q.npy", npy(header_of("(8, 3, 6)"), bytes_of(values))}, kK, kV}, dtype), "at [7, 2, 4]"));
+}
+
+TEST_CASE("a 16-bit file keeps its type: to ask for the other one is refused", "[npz]") {
+  const auto array = [](const char* shape, std::size_t count) {
+    return npy(header_of(shape, "<V2"), std::string(2 * count, '\0'));
+  };
+  const std::vector<Member> members = {{"q.npy", array("(2, 4, 3, 6)", 144)},
+                                       {"k.npy", array("(2, 2, 5, 6)", 120)},
+                                       {"v.npy", array("(2, 2, 5, 7)", 140)}};
+  CHECK(refusal(members).empty());
+  CHECK(refusal(members, ATTN_BF16).empty());
+  CHECK(contains(
+      refusal(members, ATTN_F16),
+      "its arrays are bf16, and --tensors-dtype f16 rounds none but f32; valid: --tensors-dtype bf16, or none"));
 }
 
 TEST_CASE("a file that is no array of these shapes is refused with what it is", "[npz]") {
@@ -306,6 +430,22 @@ TEST_CASE("a origin is the same in another process unless the file changed", "[n
   write_archive(folder.file("it's x.npz"), {kQ, kK, {"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 4))}});
   CHECK_THROWS_WITH(InputOrigin(origin.to_json()), Catch::Matchers::ContainsSubstring("has changed"));
   CHECK(InputOrigin(InputOrigin(bench::InputOptions{.seed = 3}).to_json()).file() == nullptr);
+}
+
+TEST_CASE("a origin that rounds does so in another process, and says so to a shell", "[npz]") {
+  const Folder folder;
+  write_archive(folder.file("x.npz"), {kQ, kK, {"v.npy", npy(header_of("(2, 2, 5, 7)"), floats(140, 0.1f))}});
+  const auto origin_of = [&](const char* dtype) {
+    return InputOrigin(bench::InputOptions{.seed = 7, .tensors = folder.file("x.npz"), .tensors_dtype = dtype});
+  };
+  const InputOrigin origin = origin_of("bf16"), there(origin.to_json());
+  CHECK(there.file()->dtype() == ATTN_BF16);
+  CHECK(there.file()->hash() == origin.file()->hash());
+  CHECK(there.arguments() == fmt::format(" --seed 7 --tensors {}/x.npz --tensors-dtype bf16", folder.path.string()));
+  CHECK(origin_of("f16").file()->hash() != origin.file()->hash());
+  CHECK(origin_of("").file()->hash() != origin.file()->hash());
+  CHECK_THROWS_WITH(InputOrigin(bench::InputOptions{.tensors_dtype = "bf16"}),
+                    "--tensors-dtype bf16 rounds the arrays of a file; name it with --tensors FILE.npz");
 }
 
 TEST_CASE("a origin whose file has a name of any bytes is the same in another process", "[npz]") {

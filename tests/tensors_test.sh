@@ -42,6 +42,19 @@ same = npy((3, 7, 8), values(168))
 save("same.npz", q=same, k=same, v=same)
 large = npy((4, 256, 32), values(32768))
 save("large.npz", q=large, k=large, v=large)
+# As numpy writes float16, and the bfloat16 of ml_dtypes: a void of two bytes with a byte order.
+def halves(count):
+    return b"".join(struct.pack("<e", dice.gauss(0, 1)) for _ in range(count))
+def brains(count):
+    return b"".join(struct.pack("<f", dice.gauss(0, 1))[2:] for _ in range(count))
+save("f16.npz", q=npy((2, 4, 9, 8), halves(576), "<f2"), k=npy((2, 2, 11, 8), halves(352), "<f2"),
+     v=npy((2, 2, 11, 8), halves(352), "<f2"))
+save("bf16.npz", q=npy((2, 4, 9, 8), brains(576), "<V2"), k=npy((2, 2, 11, 8), brains(352), "<V2"),
+     v=npy((2, 2, 11, 8), brains(352), "<V2"))
+save("nameless.npz", q=npy((2, 4, 9, 8), brains(576), "|V2"), k=k, v=v)
+save("big_endian.npz", q=npy((2, 4, 9, 8), halves(576), ">f2"), k=k, v=v)
+save("mixed.npz", q=q, k=npy((2, 2, 11, 8), halves(352), "<f2"), v=npy((2, 2, 11, 8), brains(352), "<V2"))
+save("far.npz", q=npy((2, 4, 9, 8), values(576, _301=70000.0)), k=k, v=v)
 open("short.npz", "wb").write(open("x.npz", "rb").read()[:-30])
 END_OF_PYTHON
 
@@ -61,6 +74,64 @@ expect 1 out "attnbench verify .*/fill:file --variants .* --seed 1 --tensors $fo
 reproducer=$(grep -o 'verify .*' out | head -n 1)
 # shellcheck disable=SC2086  # a command line
 expect 1 out 'f32 breaks down' $reproducer
+
+# 16 bits: as the file has them, or rounded on reading; a problem that names no dtype has theirs.
+half=(--variants 'naive,flash' --threads 1)
+expect 0 out '^naive .* ok ' verify --tensors f16.npz "${half[@]}"
+expect 0 out '^flash .* ok ' verify --tensors bf16.npz "${half[@]}"
+expect 0 out '^flash .* ok ' verify --tensors x.npz --tensors-dtype bf16 "${half[@]}"
+expect 0 out '^flash .* ok ' verify --tensors bf16.npz --tensors-dtype bf16 "${half[@]}"
+expect 0 out 'dtype:f16' run --tensors f16.npz "${half[@]}" "$fast" --problem b:2/h:4/hkv:2/q:9/k:11/d:8/mask:causal
+expect 0 out 'dtype:bf16' run --isolate --tensors x.npz --tensors-dtype bf16 "${half[@]}" "$fast"
+expect 0 err 'nan.npz: there are infinite values, which stay as they are: 1 in v' \
+  verify --tensors nan.npz --tensors-dtype f16 "${half[@]}"
+rejects 'bf16.npz: its arrays are bf16, and --tensors-dtype f16 rounds none but f32; valid: --tensors-dtype bf16, or none' \
+  --tensors bf16.npz --tensors-dtype f16
+rejects 'mixed.npz: the arrays are of different types: q is f32, k is f16, v is bf16' --tensors mixed.npz
+rejects "far.npz: array 'q' holds 70000 at \[1, 0, 1, 5\], which --tensors-dtype f16 would make infinite" \
+  --tensors far.npz --tensors-dtype f16
+rejects "nameless.npz: array 'q' is two bytes of no type.*q=q.view\(ml_dtypes.bfloat16\)" --tensors nameless.npz
+rejects "big_endian.npz: array 'q' is big-endian float16 \('>f2'\); valid: little-endian" --tensors big_endian.npz
+rejects 'f16.npz does not fit: q is f16, the problem is of f32' --tensors f16.npz \
+  --problem b:2/h:4/hkv:2/q:9/k:11/d:8/dtype:f32
+rejects '--tensors-dtype bf16 rounds the arrays of a file; name it with --tensors FILE.npz' \
+  --problem h:1/q:8/d:4 --tensors-dtype bf16
+rejects "tensors-dtype: is 'f32'; valid: bf16, f16" --tensors x.npz --tensors-dtype f32
+
+# The same by numpy itself, and by ml_dtypes, where they are.
+if python3 - 2>/dev/null <<'END_OF_PYTHON'; then
+import numpy
+dice = numpy.random.default_rng(1)
+make = lambda *shape: dice.standard_normal(shape, dtype="float32")
+q, k, v = make(2, 4, 9, 8), make(2, 2, 11, 8), make(2, 2, 11, 8)
+numpy.savez("numpy_f32.npz", q=q, k=k, v=v)
+numpy.savez_compressed("numpy_f16.npz", q=q.astype("float16"), k=k.astype("float16"), v=v.astype("float16"))
+END_OF_PYTHON
+  # What numpy rounds are the values that --tensors-dtype rounds: rounds_alike DTYPE FILE.
+  rounds_alike() {
+    local hashes
+    hashes=$(for inputs in "$2" "numpy_f32.npz --tensors-dtype $1"; do
+      # shellcheck disable=SC2086  # words of a command line
+      run run --tensors $inputs --variants naive "$fast" --benchmark_out=hash.json || echo "exit $? of $inputs"
+      python3 -c 'import json; print(json.load(open("hash.json"))["context"]["tensors_hash"])'
+      rm -f hash.json
+    done 2>&1)
+    if [[ $hashes =~ ^([0-9a-f]{16})$'\n'([0-9a-f]{16})$ && ${BASH_REMATCH[1]} = "${BASH_REMATCH[2]}" ]]; then
+      pass
+    else
+      fail "$2 and --tensors-dtype $1 differ: $hashes"
+    fi
+  }
+  rounds_alike f16 numpy_f16.npz
+  if python3 - 2>/dev/null <<'END_OF_PYTHON'; then
+import ml_dtypes, numpy
+numpy.savez("numpy_bf16.npz", **{name: array.astype(ml_dtypes.bfloat16) for name, array in numpy.load("numpy_f32.npz").items()})
+numpy.savez("loaded.npz", **numpy.load("numpy_bf16.npz"))
+END_OF_PYTHON
+    rounds_alike bf16 numpy_bf16.npz
+    rejects "loaded.npz: array 'q' is two bytes of no type" --tensors loaded.npz
+  fi
+fi
 
 rejects 'f64.npz: array .q. is float64' --tensors f64.npz
 rejects "missing.npz: has no array 'v'" --tensors missing.npz
@@ -85,6 +156,8 @@ expect 0 out 'plain_c' run --tensors x.npz --plugin "$plugin" --variants 'naive,
 expect 0 out 'naive' run --tensors x.npz --isolate "${few[@]}" "$fast"
 expect 0 err '' run --tensors x.npz "${few[@]}" "$fast" --benchmark_out=result.json --resume
 expect 2 err "written with tensors '.*x.npz', this run has ''" run --problem h:3/q:7/d:8 --benchmark_out=result.json --resume
+expect 2 err "written with tensors_dtype '', this run has 'bf16'" \
+  run --tensors x.npz --tensors-dtype bf16 --benchmark_out=result.json --resume
 cp compressed.npz other.npz
 expect 2 err "written with tensors '.*/x.npz', this run has '.*/other.npz'" \
   run --tensors other.npz --benchmark_out=result.json --resume

@@ -74,13 +74,19 @@ std::vector<std::string> problem_texts(const CaseOptions& options, const NpzFile
   return texts;
 }
 
+// The text with the dtype of a file's tensors where it names none.
+std::string with_dtype(const std::string& text, const NpzFile& tensors) {
+  if (("/" + text).find("/dtype:") != std::string::npos) return text;
+  return fmt::format("{}/dtype:{}", text, element_of(tensors.dtype()).name);
+}
+
 // Problems of the command line. The tensors of a file are inputs of a problem that has their shapes, and of no other.
 std::vector<Workload> named_workloads(const CaseOptions& options, const NpzFile* tensors) {
   std::vector<Workload> workloads;
   for (const std::string& text : problem_texts(options, tensors)) {
     throw_if_interrupted();
     try {
-      Workload w = parse_workload(text);
+      Workload w = parse_workload(tensors == nullptr ? text : with_dtype(text, *tensors));
       if (tensors != nullptr) {
         if (w.setup.fill != Fill::file && ("/" + text).find("/fill:") != std::string::npos)
           throw std::invalid_argument(fmt::format("fill:{} does not go with --tensors; leave it out or write fill:file",

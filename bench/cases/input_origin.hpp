@@ -14,9 +14,10 @@ namespace attn::bench {
 
 struct InputOptions {
   std::uint64_t seed = 1;
-  std::string tensors;  // a file; empty: none
+  std::string tensors;             // a file; empty: none
+  std::string tensors_dtype = {};  // that its f32 is rounded to; empty: none
 };
-// --seed and --tensors.
+// --seed, --tensors and --tensors-dtype.
 void add_input_options(CLI::App& command, InputOptions& options);
 
 class InputOrigin {
@@ -29,8 +30,10 @@ class InputOrigin {
   // Valid as long as this lives.
   InputSource source() const { return {seed_, file_ ? &file_->tensors() : nullptr}; }
   const NpzFile* file() const { return file_ ? &*file_ : nullptr; }
+  // That f32 of the file was rounded to; empty where it was not.
+  std::string tensors_dtype() const;
   Json to_json() const;
-  // " --seed N", and " --tensors FILE" quoted as a shell needs it, for commands that reproduce a row.
+  // " --seed N", and " --tensors FILE --tensors-dtype DTYPE" quoted as a shell needs it, for commands that reproduce a row.
   std::string arguments() const;
 
  private:

@@ -127,19 +127,29 @@ std::string_view without_order(std::string_view descr) {
 
 std::optional<NpyHeader> parse_npy_header(std::string_view text) { return Parser(text).parse(); }
 
-bool is_f32(std::string_view descr) {
-  if (descr == "float32" || descr == "single") return true;
-  const bool one_order = descr.size() - without_order(descr).size() <= 1;
-  return one_order && order_of(descr) != '>' && (without_order(descr) == "f4" || without_order(descr) == "f");
+std::optional<attn_dtype> npy_dtype(std::string_view descr) {
+  if (descr == "float32" || descr == "single") return ATTN_F32;
+  if (descr == "float16" || descr == "half") return ATTN_F16;
+  if (descr == "<V2" || descr == "bfloat16") return ATTN_BF16;
+  const std::string_view kind = without_order(descr);
+  if (descr.size() - kind.size() > 1 || order_of(descr) == '>') return std::nullopt;
+  if (kind == "f4" || kind == "f") return ATTN_F32;
+  if (kind == "f2" || kind == "e") return ATTN_F16;
+  return std::nullopt;
+}
+
+bool is_nameless_pair_of_bytes(std::string_view descr) {
+  return without_order(descr) == "V2" && (order_of(descr) == '|' || order_of(descr) == '=');
 }
 
 std::string npy_type_name(const std::string& descr) {
   const std::string_view kind = without_order(descr);
-  const std::string name = kind == "f2" || kind == "e"   ? "float16"
-                           : kind == "f4" || kind == "f" ? "float32"
-                           : kind == "f8" || kind == "d" ? "float64"
-                           : kind == "V2"                ? "a type of 2 bytes, perhaps bfloat16,"
-                                                         : "";
+  const std::string name = kind == "f2" || kind == "e"        ? "float16"
+                           : kind == "f4" || kind == "f"      ? "float32"
+                           : kind == "f8" || kind == "d"      ? "float64"
+                           : is_nameless_pair_of_bytes(descr) ? "two bytes of no type, perhaps bfloat16,"
+                           : kind == "V2"                     ? "bfloat16"
+                                                              : "";
   if (name.empty()) return descr.find(' ') == std::string::npos ? fmt::format("'{}'", descr) : descr;
   return fmt::format("{}{} ('{}')", order_of(descr) == '>' ? "big-endian " : "", name, descr);
 }

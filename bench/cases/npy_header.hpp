@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "attn_plugin.h"
+
 namespace attn::bench {
 
 struct NpyHeader {
@@ -19,10 +21,15 @@ struct NpyHeader {
 // Nothing when the text is something else.
 std::optional<NpyHeader> parse_npy_header(std::string_view text);
 
-// Whether a descr is this machine's float, by any of the names that numpy.dtype has for it.
-bool is_f32(std::string_view descr);
+// The elements that a descr is, by any of the names that numpy.dtype has for float32 and float16 of this machine's byte
+// order. bf16 is '<V2', which numpy writes for ml_dtypes' bfloat16: a void of two bytes that has a byte order, as no void of
+// numpy's own has. '|V2' is one of those, and could be anything. Nothing for another type.
+std::optional<attn_dtype> npy_dtype(std::string_view descr);
 
 // "float64 ('<f8')"
 std::string npy_type_name(const std::string& descr);
+
+// Whether it is what numpy.load makes of a bfloat16 that it knows nothing of, and saves as '|V2'.
+bool is_nameless_pair_of_bytes(std::string_view descr);
 
 }  // namespace attn::bench

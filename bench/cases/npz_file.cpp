@@ -5,7 +5,9 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -16,6 +18,7 @@
 #include "base/errors.hpp"
 #include "base/file_kind.hpp"
 #include "base/printable.hpp"
+#include "base/quantities.hpp"
 #include "cases/npy_header.hpp"
 #include "inputs.hpp"
 #include "machine/caches.hpp"
@@ -148,28 +151,41 @@ std::string read_header_text(Entry& entry, std::uint64_t& header_bytes) {
   return text;
 }
 
+// How to write the file again. `array`: the expression that makes the array what it must be.
+std::string remedy(const std::string& name, const std::string& array) {
+  return fmt::format(
+      "valid: little-endian float32, float16 or ml_dtypes' bfloat16 in C order; convert with numpy.savez('new.npz', "
+      "{}={}, ...)",
+      name, array);
+}
+
 NpyHeader read_header(Entry& entry, const std::string& name, std::uint64_t& header_bytes) {
   const std::string text = read_header_text(entry, header_bytes);
   const std::optional<NpyHeader> header = parse_npy_header(text);
   if (!header)
     entry.fail(fmt::format("has a header that is not understood: {}",
                            text.substr(0, std::min<std::size_t>(text.size(), 160))));
-  const std::string remedy = fmt::format(
-      "valid: little-endian float32 in C order; convert with numpy.savez('new.npz', {}=numpy."
-      "ascontiguousarray({}, dtype='float32'), ...)",
-      name, name);
-  if (!is_f32(header->descr)) entry.fail(fmt::format("is {}; {}", npy_type_name(header->descr), remedy));
-  if (header->fortran_order) entry.fail(fmt::format("is in Fortran order; {}", remedy));
+  if (!npy_dtype(header->descr)) {
+    const std::string type = npy_type_name(header->descr);
+    if (is_nameless_pair_of_bytes(header->descr))
+      entry.fail(fmt::format("is {}; numpy.load forgets that type: {}", type,
+                             remedy(name, fmt::format("{}.view(ml_dtypes.bfloat16)", name))));
+    entry.fail(fmt::format("is {}; {}", type,
+                           remedy(name, fmt::format("numpy.ascontiguousarray({}, dtype='float32')", name))));
+  }
+  if (header->fortran_order)
+    entry.fail(fmt::format("is in Fortran order; {}", remedy(name, fmt::format("numpy.ascontiguousarray({})", name))));
   return *header;
 }
 
 // The shape with a batch, after what the archive says about the array's size has been found to be the same.
-std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header, std::uint64_t header_bytes) {
+std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header, const Element& element,
+                                          std::uint64_t header_bytes) {
   const std::string text = fmt::format("[{}]", fmt::join(header.shape, ", "));
   if (header.shape.size() != 3 && header.shape.size() != 4)
     entry.fail(fmt::format("has the shape {}; valid: [batch, heads, seqlen, dim] or [heads, seqlen, dim]", text));
   std::array<std::int64_t, 4> shape = {1, 1, 1, 1};
-  std::uint64_t bytes = sizeof(float);
+  auto bytes = static_cast<std::uint64_t>(element.bytes);
   bool fits = true;
   for (std::size_t i = 0; i < header.shape.size(); ++i) {
     const std::uint64_t size = header.shape[i];
@@ -179,30 +195,97 @@ std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header,
     fits = fits && !__builtin_mul_overflow(bytes, size, &bytes);
   }
   if (!fits || bytes != entry.bytes() - header_bytes)
-    entry.fail(fmt::format("has the shape {} in f32, but {} bytes of values", text, entry.bytes() - header_bytes));
+    entry.fail(fmt::format("has the shape {} in {}, but {} bytes of values", text, element.name,
+                           entry.bytes() - header_bytes));
   return shape;
 }
 
-// Values of one array, and their view in `view`.
-AlignedBuffer read_array(const Archive& archive, const std::string& name, TensorView& view) {
-  Entry entry(archive, name);
+// An array whose header has been read, and whose values come next.
+struct OpenArray {
+  const TensorRole* role;
+  Entry entry;
+  attn_dtype dtype;
+  std::vector<std::uint64_t> sizes;  // as the file has them
+  std::array<std::int64_t, 4> shape;
+};
+
+OpenArray open_array(const Archive& archive, const TensorRole& role) {
+  Entry entry(archive, role.name);
   std::uint64_t header_bytes = 0;
-  const NpyHeader header = read_header(entry, name, header_bytes);
-  const std::array<std::int64_t, 4> shape = checked_shape(entry, header, header_bytes);
-  const std::uint64_t bytes = entry.bytes() - header_bytes;
-  if (const std::int64_t available = available_bytes(); bytes > static_cast<std::uint64_t>(available))
-    entry.fail(fmt::format("needs {} of memory, {} is available", bytes_text(static_cast<std::int64_t>(bytes)),
-                           bytes_text(available)));
-  AlignedBuffer memory(bytes);
-  entry.read(memory.bytes());
-  entry.expect_end();
-  view = dense_view(memory.data(), shape, Layout::bhsd);
+  NpyHeader header = read_header(entry, role.name, header_bytes);
+  const attn_dtype dtype = npy_dtype(header.descr).value();
+  const auto shape = checked_shape(entry, header, element_of(dtype), header_bytes);
+  return {&role, std::move(entry), dtype, std::move(header.shape), shape};
+}
+
+// That all are of one type, which --tensors-dtype may ask for.
+void check_dtypes(const Archive& archive, const std::vector<OpenArray>& arrays, std::optional<attn_dtype> rounded_to) {
+  const attn_dtype first = arrays.front().dtype;
+  if (std::ranges::any_of(arrays, [&](const OpenArray& array) { return array.dtype != first; })) {
+    std::vector<std::string> found;
+    for (const OpenArray& array : arrays)
+      found.push_back(fmt::format("{} is {}", array.role->name, element_of(array.dtype).name));
+    archive.fail(fmt::format("the arrays are of different types: {}; valid: all three of one", fmt::join(found, ", ")));
+  }
+  if (rounded_to && first != ATTN_F32 && first != *rounded_to)
+    archive.fail(
+        fmt::format("its arrays are {}, and --tensors-dtype {} rounds none but f32; valid: --tensors-dtype "
+                    "{}, or none",
+                    element_of(first).name, element_of(*rounded_to).name, element_of(first).name));
+}
+
+// Of the element at this place of the array, counted through: "[0, 3, 17]".
+std::string place_text(const std::vector<std::uint64_t>& sizes, std::uint64_t at) {
+  std::vector<std::uint64_t> place(sizes.size());
+  for (std::size_t axis = sizes.size(); axis-- > 0; at /= sizes[axis]) place[axis] = at % sizes[axis];
+  return fmt::format("[{}]", fmt::join(place, ", "));
+}
+
+// The f32 values that come next, rounded into `to`, piece by piece: the whole is never there twice.
+template <class E>
+void read_rounded(OpenArray& array, std::span<E> to) {
+  constexpr std::size_t kPiece = 65536;
+  std::vector<float> piece(std::min(kPiece, to.size()));
+  for (std::size_t done = 0; done < to.size(); done += piece.size()) {
+    piece.resize(std::min(kPiece, to.size() - done));
+    array.entry.read(std::as_writable_bytes(std::span(piece)));
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      to[done + i] = round_to<E>(piece[i]);
+      if (std::isfinite(piece[i]) && !std::isfinite(to_float(to[done + i])))
+        array.entry.fail(
+            fmt::format("holds {} at {}, which --tensors-dtype {} would make infinite; valid: magnitudes "
+                        "up to {:.7g}",
+                        piece[i], place_text(array.sizes, done + i), element_of(kDtypeOf<E>).name,
+                        element_of(kDtypeOf<E>).largest));
+    }
+  }
+}
+
+// The values of an array as elements of `dtype`, and their view in `view`.
+AlignedBuffer read_values(OpenArray& array, attn_dtype dtype, TensorView& view) {
+  const std::int64_t bytes = elements(array.shape) * element_of(dtype).bytes;
+  if (const std::int64_t available = available_bytes(); bytes > available)
+    array.entry.fail(fmt::format("needs {} of memory, {} is available", bytes_text(bytes), bytes_text(available)));
+  AlignedBuffer memory(static_cast<std::size_t>(bytes));
+  if (dtype == array.dtype)
+    array.entry.read(memory.bytes());
+  else
+    with_element(dtype, [&]<class E>(E) { read_rounded(array, memory.as<E>()); });
+  array.entry.expect_end();
+  view = dense_view(memory.data(), array.shape, Layout::bhsd, dtype);
   return memory;
+}
+
+std::int64_t count_infinities(const TensorView& t) {
+  return with_element(t.dtype, [&]<class E>(E) -> std::int64_t {
+    return std::ranges::count_if(std::span(static_cast<const E*>(t.data), static_cast<std::size_t>(elements(t.shape))),
+                                 [](E x) { return std::isinf(to_float(x)); });
+  });
 }
 
 }  // namespace
 
-NpzFile::NpzFile(const std::string& path) {
+NpzFile::NpzFile(const std::string& path, std::optional<attn_dtype> rounded_to) : rounded_to_(rounded_to) {
   const Archive archive(path);
   const std::vector<std::string> files = archive.names();
   std::set<std::string> names;
@@ -218,8 +301,20 @@ NpzFile::NpzFile(const std::string& path) {
   for (const std::string& file : files)
     if (const std::string name = file.substr(0, file.rfind(".npy")); !names.contains(name)) ignored_.push_back(name);
   path_ = std::filesystem::absolute(path).lexically_normal().string();
+  std::vector<OpenArray> arrays;
   for (const TensorRole& role : kTensorRoles)
-    if (role.given) memory_.push_back(read_array(archive, role.name, tensors_.*role.view));
+    if (role.given) arrays.push_back(open_array(archive, role));
+  check_dtypes(archive, arrays, rounded_to);
+  for (OpenArray& array : arrays)
+    memory_.push_back(read_values(array, rounded_to.value_or(array.dtype), tensors_.*array.role->view));
+}
+
+std::string NpzFile::infinities() const {
+  std::vector<std::string> found;
+  for (const TensorRole& role : kTensorRoles)
+    if (const std::int64_t count = role.given ? count_infinities(tensors_.*role.view) : 0; count > 0)
+      found.push_back(fmt::format("{} in {}", count, role.name));
+  return fmt::format("{}", fmt::join(found, ", "));
 }
 
 Problem NpzFile::problem() const {
@@ -233,7 +328,7 @@ Problem NpzFile::problem() const {
             .value_dim = tensors_.v.shape[3],
             .window_left = -1,
             .window_right = -1,
-            .dtype = ATTN_F32,
+            .dtype = dtype(),
             .lse = 0};
   try {
     validate(p);

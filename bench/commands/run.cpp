@@ -123,6 +123,7 @@ std::map<std::string, std::string> identity(const InputOrigin& origin, const Ker
           {"plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; "))},
           {"seed", std::to_string(origin.source().seed)},
           {"tensors", origin.file() == nullptr ? "" : origin.file()->name()},
+          {"tensors_dtype", origin.tensors_dtype()},
           {"tensors_hash", origin.file() == nullptr ? "" : origin.file()->hash()}};
 }
 
@@ -145,6 +146,8 @@ void add_context(const BenchmarkFlags& flags, const InputOrigin& origin, const K
   benchmark::AddCustomContext("seed", std::to_string(origin.source().seed));
   if (origin.file() != nullptr) {
     benchmark::AddCustomContext("tensors", origin.file()->name());
+    if (const std::string dtype = origin.tensors_dtype(); !dtype.empty())
+      benchmark::AddCustomContext("tensors_dtype", dtype);
     benchmark::AddCustomContext("tensors_hash", origin.file()->hash());
   }
   benchmark::AddCustomContext("plugins", fmt::format("{}", fmt::join(kernels.plugins(), "; ")));

@@ -17,7 +17,7 @@ const std::set<std::string>& keys() {
     std::set<std::string> all = {
         // Of a run; whatever else one writes must stand here too, which tests/files_test.sh demands.
         "attnbench_*", "benchmarks", "command", "crashed_once", "plugin_arguments", "plugins", "seed", "skipped",
-        "slowdown", "sweep", "sweeps", "tensors", "tensors_hash",
+        "slowdown", "sweep", "sweeps", "tensors", "tensors_dtype", "tensors_hash",
         // machine/ceilings.hpp; as older files have them, which the report reads, too.
         "ceilings", "amx_bf16_peak_*", "exp2_rate_*", "fma_peak_*", "read_bandwidth_*",
         // Google Benchmark's, those of later versions too.

@@ -3,8 +3,9 @@
 //
 //   (start)                     {"hello": "attnbench worker", "protocol": 1, "facts": {...}, "variants": [...]}
 //                               or {"error": "..."}, exit 2, when a plugin cannot be loaded
-//   inputs {"seed": 1}          what inputs are made from; the default is seed 1. With "tensors": "FILE.npz" and their
-//                               "tensors_hash" also those of fill:file
+//   inputs {"seed": 1}          what inputs are made from; the default is seed 1. With "tensors": "FILE.npz", the
+//                               "tensors_dtype" that they are rounded to ("": none) and their "tensors_hash" also
+//                               those of fill:file
 //   plan CASE                   {"ok": true, "refused": "why", "workspace_bytes": N, "flops_per_second": X}
 //   prep CASE [CHECKSUM]        {"ok": true, "verdict": {...}, "checksum": N}; outputs of that checksum passed elsewhere
 //   run CASE CALLS              {"ok": true, "wall_seconds": ..., ...}: measurement.hpp, one untimed call before
