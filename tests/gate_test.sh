@@ -156,6 +156,22 @@ exits 5 'B / A +[0-9.]+, 3 rounds' compare naive blocked $small --json duel.json
 if python3 -c 'import json; d = json.load(open("duel.json")); assert d["faster"] == "unknown" and len(d["rounds"]) == 3 and "/naive/" in d["A"], d'; then pass; else fail 'compare --json'; fi
 isa=$(${emulator[@]+"${emulator[@]}"} "$attnbench" list --json | python3 -c 'import json, sys; print(next(r["isa"] for r in json.load(sys.stdin) if r["name"] == "naive" and r["runs_here"]))')
 exits 5 "A .* flash/.*threads:2" compare flash@2 "flash/$isa" $small
+# One variant in two dtypes: the same problem otherwise, each side with its dtype and its error.
+exits 5 'A .* error [0-9]e-0[23]  bf16 flash/[a-z0-9]+ h:1/q:64/d:32$' compare flash/dtype:bf16 flash $small --json duel.json
+says 'B .* error [0-9]e-0[678]  f32 flash/[a-z0-9]+ h:1/q:64/d:32$'
+says 'rounded to bf16 for A and to f32 for B; each error is of its own inputs'
+if python3 -c '
+import json; d = json.load(open("duel.json"))
+assert "/dtype:bf16/" in d["A"] and "/dtype:f32/" in d["B"] and (d["a_dtype"], d["b_dtype"]) == ("bf16", "f32"), d
+assert 1e-4 < d["a_scaled_error"] < 0.05 and 0 < d["b_scaled_error"] < 1e-5, d'; then pass; else fail 'compare in two dtypes --json'; fi
+exits 5 'A .* f16 flash/.*threads:2$' compare "flash/$isa/dtype:f16@2" naive/dtype:f32 $small
+exits 5 'B .* flash/[a-z0-9]+ h:1/q:64/d:32/dtype:bf16$' compare naive flash --problem h:1/q:64/d:32/dtype:bf16 --rounds 3
+if grep -q 'rounded to' both; then fail 'two sides of one dtype have the same inputs'; else pass; fi
+exits 2 "A 'flash/dtype:f8': there is no dtype 'f8'; valid: f32, bf16, f16" compare flash/dtype:f8 flash $small
+exits 2 "B 'flash/mask:causal': valid: VARIANT\[/ISA\]\[/dtype:DTYPE\]\[@THREADS\], such as .*--problem says for both" \
+  compare flash flash/mask:causal $small
+exits 2 "A 'vectorized/dtype:bf16' cannot be run:" compare vectorized/dtype:bf16 flash $small
+exits 2 "A and B are the same case" compare flash/dtype:f32 flash $small
 # duel CODE 'REGEX' 'FAULTS' OPTION...: of workers that have these faults.
 duel() {
   local launcher=${ATTN_LAUNCHER-}
@@ -179,7 +195,7 @@ exits 2 "A 'nonsense': .*matches no variant" compare nonsense naive $small
 exits 2 "B 'naive@0': .*is not a team size" compare flash naive@0 $small
 exits 2 "B 'naive@2' cannot be run:.*" compare flash naive@2 $small
 exits 2 "A 'flash/mmx': .*unknown ISA" compare flash/mmx naive $small
-exits 2 "valid: VARIANT, VARIANT/ISA" compare flash/avx2/3 naive $small
+exits 2 "valid: VARIANT\[/ISA\]" compare flash/avx2/3 naive $small
 exits 2 "A '.*' is [0-9]+ cases, such as .*name one" compare '.*' naive $small
 exits 2 "problem" compare flash naive
 exits 2 "key 'q' is missing" compare flash naive --problem h:1/d:4

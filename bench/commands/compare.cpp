@@ -1,7 +1,8 @@
 // attnbench compare: which of two variants is faster on a problem, and by how much? Or one variant on two instruction
-// sets, or with two teams.
+// sets, with two teams, or in two dtypes, on inputs that are then rounded for each.
 #include <fmt/color.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <re2/re2.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "base/timing.hpp"
 #include "base/window.hpp"
 #include "commands/commands.hpp"
+#include "element.hpp"
 #include "gate/comparison.hpp"
 #include "gate/contenders.hpp"
 #include "gate/text.hpp"
@@ -43,21 +45,40 @@ struct Options {
   WorkerOptions worker;
 };
 
-// VARIANT[/ISA][@THREADS] on the problem; what is left out comes from the options.
+constexpr const char* kSideForm = "VARIANT[/ISA][/dtype:DTYPE][@THREADS]";
+
+// The problem in another dtype.
+Workload in_dtype(Workload workload, const std::string& name) {
+  const auto* element = std::ranges::find(kElements, name, &Element::name);
+  if (element == kElements.end()) {
+    std::vector<const char*> names;
+    for (const Element& valid : kElements) names.push_back(valid.name);
+    throw UsageError(fmt::format("there is no dtype '{}'; valid: {}", name, fmt::join(names, ", ")));
+  }
+  workload.problem.dtype = element->dtype;
+  try {
+    return parse_workload(to_string(workload));  // which says where that dtype is not possible
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
+// kSideForm on the problem; what is left out comes from the options.
 Case contender(const char* which, const std::string& text, const Options& options, const Workload& workload,
                std::span<const Variant* const> table) {
-  static const RE2 kForm("([^/@]+)(?:/([^/@]+))?(?:@([^/@]+))?");
-  std::string variant, isa, threads;
-  if (!RE2::FullMatch(text, kForm, &variant, &isa, &threads))
-    throw UsageError(fmt::format(
-        "{} '{}': valid: VARIANT, VARIANT/ISA, VARIANT@THREADS or VARIANT/ISA@THREADS, such as flash/avx2@2", which,
-        text));
+  static const RE2 kForm("([^/@]+)(?:/([^/@:]+))?(?:/dtype:([^/@]+))?(?:@([^/@]+))?");
+  std::string variant, isa, dtype, threads;
+  if (!RE2::FullMatch(text, kForm, &variant, &isa, &dtype, &threads))
+    throw UsageError(
+        fmt::format("{} '{}': valid: {}, such as flash/avx2@2 or flash/dtype:bf16; what else the problem is, --problem "
+                    "says for both",
+                    which, text, kSideForm));
   const Selection selection{.variants = variant,
                             .isa = isa.empty() ? options.isa : isa,
                             .threads = threads.empty() ? options.threads : threads};
   Cases cases;
   try {
-    cases = select_cases(selection, {workload}, table);
+    cases = select_cases(selection, {dtype.empty() ? workload : in_dtype(workload, dtype)}, table);
   } catch (const UsageError& error) {
     throw UsageError(fmt::format("{} '{}': {}", which, text, error.what()));
   }
@@ -111,13 +132,39 @@ class Line {
   bool shown_ = false;
 };
 
-Json as_json(const Comparison& report, const Pairing& pairing, const std::string& failure) {
+// What a side is, for a person and for whoever reads the file.
+struct SideText {
+  std::string name;
+  const char* dtype;
+  double scaled_error;  // the largest against the fp64 oracle
+};
+
+// `tells_dtype`: before the name, in place of the problem's key, which an f32 one leaves out.
+SideText side_text(const std::string& name, double scaled_error, bool tells_dtype) {
+  CaseName parsed = parse_case_name(name);
+  const char* dtype = element_of(parsed.workload.problem.dtype).name;
+  if (!tells_dtype) return {short_name(parsed), dtype, scaled_error};
+  parsed.workload.problem.dtype = ATTN_F32;
+  return {fmt::format("{} {}", dtype, short_name(parsed)), dtype, scaled_error};
+}
+
+bool differ_in_dtype(const Pairing& pairing) {
+  return parse_case_name(pairing.base_case).workload.problem.dtype !=
+         parse_case_name(pairing.candidate_case).workload.problem.dtype;
+}
+
+Json as_json(const Comparison& report, const Pairing& pairing, const std::array<SideText, 2>& sides,
+             const std::string& failure) {
   constexpr std::array kWinners = {"A", "B", "neither", "unknown"};
   const auto ratio = [](double log_ratio) {
     return std::isfinite(log_ratio) ? Json(std::exp(log_ratio)) : Json(nullptr);
   };
   Json json = {{"A", pairing.base_case},
                {"B", pairing.candidate_case},
+               {"a_dtype", sides[0].dtype},
+               {"b_dtype", sides[1].dtype},
+               {"a_scaled_error", sides[0].scaled_error},
+               {"b_scaled_error", sides[1].scaled_error},
                {"a_ns", report.a_ns},
                {"b_ns", report.b_ns},
                {"faster", kWinners[static_cast<std::size_t>(report.winner)]},
@@ -160,7 +207,7 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
     const Worker::Prediction told = kernels.predict(c);
     throw_if_interrupted();
     if (told.failure) throw EnvironmentError(fmt::format("{} cannot be compared: {}", which, told.failure.text));
-    if (const Failure why = why_not_in_turns(told, workload, options.max_seconds / (kLeastRounds * kLeastCalls)))
+    if (const Failure why = why_not_in_turns(told, c.workload, options.max_seconds / (kLeastRounds * kLeastCalls)))
       throw UsageError(
           fmt::format("{} cannot be compared:{}", which, format_skipped({{case_name(c), why.reason, why.text}})));
     return std::make_unique<WorkerSide>(fmt::format("worker of {}", which),
@@ -172,15 +219,19 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
   return contenders;
 }
 
-void print(const Comparison& report, const Pairing& pairing, const Criteria& criteria) {
-  const std::string a = short_name(pairing.base_case), b = short_name(pairing.candidate_case);
+void print(const Comparison& report, const Pairing& pairing, const std::array<SideText, 2>& sides,
+           const Criteria& criteria) {
+  const auto& [a, b] = sides;
   const bool color = wants_color(STDOUT_FILENO);
-  const std::string verdict = verdict_text(report, a, b, criteria);
-  put("A      {:>9}  {}\nB      {:>9}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n{}\n", time_text(report.a_ns * 1e-9),
-      a, time_text(report.b_ns * 1e-9), b, ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "",
-      report.rounds.size(), report.seconds,
-      report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "",
-      color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
+  const std::string verdict = verdict_text(report, a.name, b.name, criteria);
+  put("A      {:>9}  error {:.0e}  {}\nB      {:>9}  error {:.0e}  {}\nB / A  {}{}, {} rounds in {:.1f} s{}\n",
+      time_text(report.a_ns * 1e-9), a.scaled_error, a.name, time_text(report.b_ns * 1e-9), b.scaled_error, b.name,
+      ratio_text(report), std::isfinite(report.interval.low) ? " with 90 %" : "", report.rounds.size(), report.seconds,
+      report.dropped > 0 ? fmt::format(", {} blocks dropped", report.dropped) : "");
+  if (differ_in_dtype(pairing))
+    put("The inputs are those of one seed, rounded to {} for A and to {} for B; each error is of its own inputs.\n",
+        a.dtype, b.dtype);
+  put("{}\n", color ? fmt::format(fmt::emphasis::bold, "{}", verdict) : verdict);
   std::fflush(stdout);
 }
 
@@ -201,6 +252,7 @@ int compare(const Options& options, const Context& context) {
   settings.criteria.limit = std::log1p(options.limit_percent / 100);
   Pairing pairing;
   Comparison report;
+  std::array<double, 2> scaled_errors{};
   std::string failure;
   try {
     const Contenders contenders = introduce(options, workload, context.table);
@@ -209,6 +261,8 @@ int compare(const Options& options, const Context& context) {
     Line line;
     report = compare_cases(arena, pairing, settings, [&](const Comparison& so_far) {
       report = so_far;  // kept when a worker ends
+      scaled_errors = {contenders.a->scaled_error(pairing.base_case),
+                       contenders.b->scaled_error(pairing.candidate_case)};
       line.show(so_far);
     });
   } catch (const WrongResult& error) {
@@ -220,8 +274,11 @@ int compare(const Options& options, const Context& context) {
   }
 
   if (!report.rounds.empty()) {
-    print(report, pairing, settings.criteria);
-    if (json) json->write(json_text(as_json(report, pairing, failure)));
+    const bool tells_dtype = differ_in_dtype(pairing);
+    const std::array sides = {side_text(pairing.base_case, scaled_errors[0], tells_dtype),
+                              side_text(pairing.candidate_case, scaled_errors[1], tells_dtype)};
+    print(report, pairing, sides, settings.criteria);
+    if (json) json->write(json_text(as_json(report, pairing, sides, failure)));
   }
   if (interrupted()) {
     say("attnbench: interrupted after {} rounds\n", report.rounds.size());
@@ -237,9 +294,14 @@ Command add_compare(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("compare", "which of two variants is faster on a problem: ratio with interval, in seconds");
   auto options = std::make_shared<Options>();
-  command->add_option("A", options->a, "VARIANT[/ISA][@THREADS], such as flash, flash/avx2, flash@2")->required();
+  command
+      ->add_option("A", options->a, std::string(kSideForm) + ", such as flash, flash/avx2, flash@2, flash/dtype:bf16")
+      ->required();
   command->add_option("B", options->b, "the same of the other")->required();
-  command->add_option("--problem", options->problem, "such as h:12/q:1024/d:64/mask:causal")->required();
+  command
+      ->add_option("--problem", options->problem,
+                   "such as h:12/q:1024/d:64/mask:causal; its dtype is that of sides that name none")
+      ->required();
   command->add_option("--isa", options->isa, "where A or B name none")->capture_default_str();
   command->add_option("--threads", options->threads, "team size, where A or B name none")->capture_default_str();
   command->add_option("--plugin", options->plugins,

@@ -56,10 +56,18 @@ Facts WorkerSide::launch(std::uint64_t seed) {
 
 void WorkerSide::prep(const std::string& name) {
   const auto passed = passed_.find(name);
-  const Worker::Prepared prepared = ask(
-      [&] { return worker_.prepare(name, 0, passed == passed_.end() ? std::nullopt : std::optional(passed->second)); });
+  const Worker::Prepared prepared = ask([&] {
+    return worker_.prepare(name, 0, passed == passed_.end() ? std::nullopt : std::optional(passed->second.checksum));
+  });
   if (!prepared.verdict.passed) throw WrongResult(fmt::format("{}: {}", name_, prepared.verdict.failure));
-  passed_[name] = prepared.checksum;
+  // Outputs that were seen before are not held against the oracle again, and have no error then.
+  const double error = std::max(scaled_error(name), prepared.verdict.max_scaled_err);
+  passed_[name] = {.checksum = prepared.checksum, .scaled_error = error};
+}
+
+double WorkerSide::scaled_error(const std::string& name) const {
+  const auto passed = passed_.find(name);
+  return passed == passed_.end() ? 0 : passed->second.scaled_error;
 }
 
 Chunk WorkerSide::run(const std::string& name, std::int64_t iterations) {

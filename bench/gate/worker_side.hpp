@@ -28,8 +28,15 @@ class WorkerSide : public Side {
   // After a launch: what this build has, plugins included.
   std::vector<const Variant*> table();
   Worker::Prediction predict(const Case& c);
+  // The largest error against the oracle, scaled, of what a case computed when it was made ready; 0 before.
+  double scaled_error(const std::string& name) const;
 
  private:
+  struct Passed {
+    std::uint64_t checksum = 0;  // of the outputs that the oracle has seen
+    double scaled_error = 0;
+  };
+
   [[noreturn]] void fail(const std::string& what) const;
   // What a request gives; that the worker is no more becomes a failure of this side.
   template <class Request>
@@ -37,7 +44,7 @@ class WorkerSide : public Side {
 
   std::string name_, program_;
   Worker worker_;
-  std::map<std::string, std::uint64_t> passed_;  // checksums of outputs that the oracle has seen, by case
+  std::map<std::string, Passed> passed_;  // by case
 };
 
 // The words of a command line as a shell reads them, without substituting commands; `worker` is appended unless it is
