@@ -21,7 +21,7 @@ struct IsaLevel {
   const char* needs;          // beyond the level that it implies
   Isa implies;                // runs wherever this one does; itself: the baseline of its architecture
   bool by_name_only;          // only kernels written for it are built for it, as NAME.<isa>.cpp
-  attn_dtype dot = ATTN_F32;  // elements that it multiplies by a unit of its own, faster than by f32 FMA
+  attn_dtype dot = ATTN_F32;  // elements that it multiplies by a unit of its own; how fast is measured
 };
 
 inline constexpr std::array kIsaLevels = {

@@ -46,7 +46,7 @@ isa = json.loads(process.stdout.readline())["plugins"][0]["variants"][0]["isa"]
 process.stdin.write(f"measure attention/{variant}/{isa}/{problem}/threads:2 100\n")
 process.stdin.flush()
 answer = json.loads(process.stdout.readline())
-assert answer["verdict"]["passed"] and answer["pct_peak"] > 0, answer
+assert answer["verdict"]["passed"] and answer["pct_fma_peak"] > 0, answer
 tasks = len(os.listdir(f"/proc/{process.pid}/task"))
 assert tasks == int(threads), f"{tasks} threads"
 process.stdin.close()

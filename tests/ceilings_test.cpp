@@ -188,6 +188,21 @@ TEST_CASE("the read probe of every ISA reads every byte of every span", "[ceilin
   }
 }
 
+TEST_CASE("only 16-bit elements of a level that multiplies them have a unit beside the f32 FMA", "[ceilings]") {
+  const auto name = [](Isa isa, attn_dtype dtype) {
+    const PeakUnit* own = own_unit(isa, dtype);
+    return own == nullptr ? std::string() : own->name;
+  };
+  CHECK(name(Isa::amx, ATTN_BF16) == "bf16 tiles");
+  CHECK(name(Isa::avx512bf16, ATTN_BF16) == "bf16 dot");
+  for (std::size_t i = 0; i < kIsaNames.size(); ++i)
+    for (const Element& element : kElements)
+      if (level_of(Isa(i)).dot != element.dtype || element.dtype == ATTN_F32)
+        CHECK(name(Isa(i), element.dtype).empty());
+  for (const PeakUnit& unit : kPeakUnits) CHECK(find_peak_unit(unit.name) == &unit);
+  CHECK(find_peak_unit("") == nullptr);
+}
+
 TEST_CASE("every ISA that runs here has every ceiling, finite and positive", "[ceilings]") {
   const Surroundings around{.caches = {{1, 16 * kKiB, 1}, {2, 128 * kKiB, 2}}, .available_bytes = kGiB};
   ReadGround ground;
@@ -206,11 +221,10 @@ TEST_CASE("every ISA that runs here has every ceiling, finite and positive", "[c
       const auto rate = [](const std::optional<Ceiling>& c) {
         return c ? std::optional(c->per_second / 1e9) : std::nullopt;
       };
-      CHECK(peak_in(written, isa, ATTN_F32, threads) == rate(ceilings.fma));
-      CHECK(peak_in(written, isa, ATTN_BF16, threads) == rate(isa == Isa::amx          ? ceilings.amx
-                                                              : isa == Isa::avx512bf16 ? ceilings.dot
-                                                                                       : ceilings.fma));
-      CHECK_FALSE(peak_in(written, isa, ATTN_F32, threads + 1).has_value());
+      CHECK(peak_in(written, isa, kFma, threads) == rate(ceilings.fma));
+      CHECK(peak_in(written, isa, *find_peak_unit("bf16 dot"), threads) == rate(ceilings.dot));
+      CHECK(peak_in(written, isa, *find_peak_unit("bf16 tiles"), threads) == rate(ceilings.amx));
+      CHECK_FALSE(peak_in(written, isa, kFma, threads + 1).has_value());
       if (!runs_here(isa)) continue;
       ++measured;
       for (const auto& ceiling : {ceilings.fma, ceilings.exp2}) {

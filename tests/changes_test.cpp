@@ -46,6 +46,18 @@ TEST_CASE("a share of the ceiling that is another is told, a rate on another hou
   CHECK(changes_text(run_of(60, 100), {}, 200).empty());
 }
 
+TEST_CASE("shares of different units are not compared", "[changes]") {
+  const auto of_unit = [](double percent, const char* unit) {
+    Json document = run_of(percent, 100);
+    for (Json& row : document["benchmarks"]) row["peak_unit"] = unit;
+    return document;
+  };
+  const EarlierRun before{"before.json", of_unit(60, "bf16 tiles")};
+  CHECK(changes_text(of_unit(600, "f32 FMA"), before, 200).empty());
+  CHECK(contains(changes_text(of_unit(55, "bf16 tiles"), before, 200), "-8.3 %"));
+  CHECK(contains(changes_text(of_unit(55, "f32 FMA"), {"before.json", run_of(60, 100)}, 200), "-8.3 %"));
+}
+
 TEST_CASE("the last run is the newest of this machine", "[changes]") {
   const Folder folder;
   const std::filesystem::path out = folder.path / "out.json";

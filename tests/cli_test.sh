@@ -155,6 +155,7 @@ grep -q '%b' out && note ok || { note failed 'the table should show the bandwidt
 python3 -c 'import json; rows = json.load(open("shares.json"))["benchmarks"]
 for row in rows:
     assert row["pct_peak"] >= 0 and row["threads_used"] >= 0, row
+    assert row["peak_unit"] == "f32 FMA" and row["pct_fma_peak"] == row["pct_peak"], row
     assert ("pct_bandwidth" in row) == ("bandwidth" in row) == ("/q:1/" in row["name"]), row
     assert ("/cache:cold/" in row["name"]) != ("/q:1/" in row["name"]), row
 assert len({row["name"] for row in rows}) >= 4, rows' && note ok || note failed 'rows should carry their shares'

@@ -89,7 +89,7 @@ TEST_CASE("a case has a share of peak, decode a share of bandwidth too", "[ruler
   Workbench bench(1);
   PreparedCase& prepared = bench.prepare(c);
   Ruler ruler(c, prepared);
-  CHECK(!ruler.pct_peak());
+  CHECK(!ruler.pct_fma_peak());
   ruler.begin_slice();
   for (int call = 0; call < 2000; ++call) {
     prepared.call();
@@ -98,11 +98,76 @@ TEST_CASE("a case has a share of peak, decode a share of bandwidth too", "[ruler
     ruler.begin_slice();
   }
   ruler.finish();
-  REQUIRE(ruler.pct_peak());
-  CHECK(std::isfinite(*ruler.pct_peak()));
-  CHECK(*ruler.pct_peak() > 0);
+  REQUIRE(ruler.pct_fma_peak());
+  CHECK(std::isfinite(*ruler.pct_fma_peak()));
+  CHECK(*ruler.pct_fma_peak() > 0);
   CHECK(ruler.pct_bandwidth().has_value() == decode);
   if (decode) CHECK(*ruler.pct_bandwidth() > 0);
+}
+
+TEST_CASE("a unit of its own is measured beside the f32 FMA, and the faster one is the row's", "[ruler]") {
+  const Case c = case_of("h:2/q:40/d:16");
+  Workbench bench(1);
+  PreparedCase& prepared = bench.prepare(c);
+  const Probe* fma = peak_probes(c).fma;
+  REQUIRE(fma != nullptr);
+  CHECK(peak_probes(c).own == nullptr);
+  // The FMA's own loop, said to do as many times the work: a unit that is so much faster.
+  Probe own = *fma;
+  const auto [times, share] = GENERATE(table<std::int64_t, double>({{16, 1 / 16.0}, {1, 1}}));
+  own.work_per_round *= times;
+  Ruler ruler(c, prepared, {.fma = fma, .own = &own});
+  const auto begin = std::chrono::steady_clock::now();
+  ruler.begin_slice();
+  while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(60)) {
+    prepared.call();
+    if (!ruler.slice_is_full()) continue;
+    if (ruler.end_slice()) ruler.measure_ceilings();
+    ruler.begin_slice();
+  }
+  ruler.finish();
+  REQUIRE(ruler.pct_fma_peak());
+  REQUIRE(ruler.pct_own_peak());
+  // Of two measurements of one loop, which a neighbour may slow down by any factor below that of the units.
+  const double ratio = *ruler.pct_own_peak() / *ruler.pct_fma_peak();
+  CHECK(ratio > share / 8);
+  CHECK(ratio < share * 8);
+}
+
+TEST_CASE("shares are of the unit that was faster in most turns, by more than noise", "[ruler]") {
+  Variant tiled = *case_of("h:2/q:40/d:16").variant;
+  tiled.isa = "amx";
+  const auto unit = [&](const char* dtype, const std::vector<std::pair<double, double>>& turns) {
+    std::vector<Measurement> measured(turns.size());
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+      measured[i].pct_fma_peak = turns[i].first;
+      measured[i].pct_own_peak = turns[i].second;
+    }
+    return std::string(
+        fastest_unit({&tiled, parse_workload(std::string("h:2/q:40/d:16/dtype:") + dtype), 1}, measured).name);
+  };
+  CHECK(unit("bf16", {{400, 50}}) == "bf16 tiles");
+  CHECK(unit("bf16", {{400, 50}, {40, 50}, {390, 50}}) == "bf16 tiles");
+  CHECK(unit("bf16", {{50, 50}, {55, 50}, {90, 30}}) == "f32 FMA");  // as fast, but for noise
+  CHECK(unit("bf16", {{20, 50}}) == "f32 FMA");
+  CHECK(unit("bf16", {}) == "f32 FMA");
+  CHECK(unit("f32", {{400, 50}}) == "f32 FMA");
+  CHECK(unit("f16", {{400, 50}}) == "f32 FMA");
+  tiled.isa = "avx512bf16";
+  CHECK(unit("bf16", {{100, 50}}) == "bf16 dot");
+  CHECK(unit("bf16", {{52, 50}}) == "f32 FMA");
+  tiled.isa = "avx512";
+  CHECK(unit("bf16", {{100, 50}}) == "f32 FMA");
+}
+
+TEST_CASE("shares travel from a worker as they were measured", "[ruler]") {
+  Measurement m;
+  m.verdict = Verdict{.passed = true};
+  m.pct_fma_peak = 400;
+  CHECK(measurement_from(to_json(m)).pct_fma_peak == 400);
+  CHECK_FALSE(measurement_from(to_json(m)).pct_own_peak.has_value());
+  m.pct_own_peak = 50;
+  CHECK(measurement_from(to_json(m)).pct_own_peak == 50);
 }
 
 TEST_CASE("one short call has its shares as well, and a row that reads no key none of bandwidth", "[ruler]") {
@@ -119,7 +184,7 @@ TEST_CASE("one short call has its shares as well, and a row that reads no key no
     ruler.begin_slice();
     ruler.finish();
     CAPTURE(workload);
-    CHECK(ruler.pct_peak().has_value());
+    CHECK(ruler.pct_fma_peak().has_value());
     CHECK(ruler.pct_bandwidth().has_value() == decode);
   }
 }
@@ -174,11 +239,16 @@ TEST_CASE("a rate that no unit of the machine reaches was not computed", "[ruler
   // What is said of a rate, and of a share of the ceilings beside it.
   const auto reason = [&](double flops_per_second, double percent) {
     m.wall_seconds = kCalls * static_cast<double>(flops(c.workload)) / flops_per_second;
-    m.pct_peak = percent;
+    m.pct_fma_peak = percent;
     return why_impossible(c, m, kCalls);
   };
   CHECK(why_impossible(c, m, kCalls) == "");
   CHECK(contains(reason(1e17, 1e6), "it did not compute: 1e+08 GFLOP/s"));
+  m.pct_own_peak = 150;  // of the unit that the kernel uses
+  CHECK(reason(1e17, 1e6) == "");
+  m.pct_own_peak = 1e6;
+  CHECK(contains(reason(1e17, 1e6), "it did not compute"));
+  m.pct_own_peak.reset();
   CHECK(reason(1e6, 1e6) == "");  // the ruler's fault; an emulated machine reaches some 1e8
   CHECK(reason(1e17, 150) == "");
 }

@@ -1,6 +1,8 @@
 // The table of a run: what it says of rows beside their figures.
 #include "results/table.hpp"
 
+#include <fmt/format.h>
+
 #include "base/slices.hpp"
 #include "base/split.hpp"
 #include "base/window.hpp"
@@ -69,6 +71,57 @@ TEST_CASE("a rate well under share x peak says that the machine was disturbed", 
   CHECK(contains(table_of({row("a", 12.4), row("b", 15.6)}, peak), "reached 62 to 78 % of share x peak in 2 of 2"));
   CHECK_FALSE(contains(table_of({row("a", 19)}, peak), "disturbed:"));
   CHECK_FALSE(contains(table_of({row("a", 1)}), "disturbed:"));
+}
+
+TEST_CASE("a share that is not of the f32 FMA says of what it is", "[table]") {
+  const auto of_isa = [](const char* isa, const char* dtype, const Json& more) {
+    Json made = row("a", 100, more);
+    made["name"] = made["run_name"] =
+        fmt::format("attention/a/{}/h:1/q:64/d:8/dtype:{}/threads:1/real_time", isa, dtype);
+    return made;
+  };
+  const Json tiles = {{"pct_fma_peak", 400.0}, {"peak_unit", "bf16 tiles"}},
+             dot = {{"pct_fma_peak", 100.0}, {"peak_unit", "bf16 dot"}},
+             fma = {{"pct_fma_peak", 50.0}, {"peak_unit", "f32 FMA"}};
+  const std::string tiled = table_of({of_isa("amx", "bf16", tiles)});
+  CHECK(contains(tiled, " 50.0%t"));
+  CHECK(contains(tiled, "%t       of what the bf16 tiles can do"));
+  CHECK(contains(tiled, "pct_fma_peak"));
+  CHECK_FALSE(contains(tiled, "%d  "));
+  const std::string dotted = table_of({of_isa("avx512bf16", "bf16", dot)});
+  CHECK(contains(dotted, " 50.0%d"));
+  CHECK(contains(dotted, "%d       of what the bf16 dot can do"));
+  for (const Json& plain : {of_isa("avx512bf16", "bf16", fma), of_isa("avx2", "f16", Json::object()), row("a", 9)}) {
+    const std::string text = table_of({plain});
+    CHECK(contains(text, " 50.0% "));
+    CHECK(contains(text, "of peak  of what the f32 FMA can do"));
+    CHECK_FALSE(contains(text, "pct_fma_peak"));
+  }
+  // Before rows named their unit they were of the tiles, however fast.
+  CHECK(contains(table_of({of_isa("amx", "bf16", Json::object())}), " 50.0%t"));
+  const Json document = {
+      {"context", Json::object()},
+      {"benchmarks", Json::array({of_isa("amx", "bf16", tiles), of_isa("avx2", "f16", Json::object())})}};
+  const std::vector<std::string> lines = split(as_csv(document), '\n');
+  CHECK(contains(lines.at(0), ",pct_peak,peak_unit,pct_fma_peak,pct_bandwidth,"));
+  CHECK(contains(lines.at(1), ",50,bf16 tiles,400,,"));
+  CHECK(contains(lines.at(2), ",50,f32 FMA,,,"));
+}
+
+TEST_CASE("a rate under share x peak is told by the peak of the row's own unit", "[table]") {
+  const Json peak = {{"ceilings",
+                      {{{"isa", "amx"},
+                        {"threads", 1},
+                        {"f32_fma", {{"flops_per_second", 40e9}}},
+                        {"bf16_amx", {{"flops_per_second", 400e9}}}}}}};
+  const auto of_unit = [](double gflops, const char* unit) {
+    Json made = row("a", gflops, {{"peak_unit", unit}});
+    made["name"] = made["run_name"] = "attention/a/amx/h:1/q:64/d:8/dtype:bf16/threads:1/real_time";
+    return made;
+  };
+  CHECK_FALSE(contains(table_of({of_unit(190, "bf16 tiles")}, peak), "disturbed:"));
+  CHECK(contains(table_of({of_unit(120, "bf16 tiles")}, peak), "reached 60 % of share x peak"));
+  CHECK_FALSE(contains(table_of({of_unit(19, "f32 FMA")}, peak), "disturbed:"));
 }
 
 TEST_CASE("a case of many turns is its median, with half the interval of it", "[table]") {

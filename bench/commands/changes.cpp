@@ -18,6 +18,7 @@
 #include "machine/machine.hpp"
 #include "measure/standing.hpp"
 #include "results/record.hpp"
+#include "results/rows.hpp"
 
 namespace attn::bench {
 namespace {
@@ -41,13 +42,16 @@ Json read_earlier(const fs::path& path) {
   return {};
 }
 
-// Of each case by turn: how many times as long as its ceiling would have taken, beside which another hour's noise is small.
-std::map<std::string, PassTimes> times_over_ceiling(const Json& document) {
-  std::map<std::string, PassTimes> times;
+// Of each case, with the unit of whose peak its shares are, by turn: how many times as long as its ceiling would have taken,
+// beside which another hour's noise is small.
+using TimesOverCeiling = std::map<std::pair<std::string, const PeakUnit*>, PassTimes>;
+TimesOverCeiling times_over_ceiling(const Json& document) {
+  TimesOverCeiling times;
   for (const Json& row : document.at("benchmarks")) {
     if (row.contains("aggregate_name") || row.value("error_occurred", false)) continue;
     const double share = row.value(row.contains("pct_bandwidth") ? "pct_bandwidth" : "pct_peak", 0.0);
-    if (share > 0) times[case_name(parse_case_name(row.at("name").get<std::string>()))].push_back(100 / share);
+    const CaseName name = parse_case_name(row.at("name").get<std::string>());
+    if (share > 0) times[{case_name(name), &unit_of_row(row, name)}].push_back(100 / share);
   }
   return times;
 }
@@ -78,11 +82,11 @@ EarlierRun last_run(const std::string& out, const std::string& sweep) {
 std::string changes_text(const Json& now, const EarlierRun& before, std::size_t columns) {
   constexpr std::size_t kShown = 5;
   if (before.document.is_null()) return {};
-  const std::map<std::string, PassTimes> ours = times_over_ceiling(now), theirs = times_over_ceiling(before.document);
+  const TimesOverCeiling ours = times_over_ceiling(now), theirs = times_over_ceiling(before.document);
   std::vector<Change> changes;
   std::size_t compared = 0;
-  for (const auto& [name, times] : ours) {
-    const auto found = theirs.find(name);
+  for (const auto& [measured, times] : ours) {
+    const auto found = theirs.find(measured);
     if (found == theirs.end()) continue;
     ++compared;
     // Turns of different runs belong to nobody's pair: as good a one as any.
@@ -90,7 +94,8 @@ std::string changes_text(const Json& now, const EarlierRun& before, std::size_t 
     const PassTimes mine(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(pairs));
     const PassTimes other(found->second.begin(), found->second.begin() + static_cast<std::ptrdiff_t>(pairs));
     if (is_slower(mine, other) || is_slower(other, mine))
-      changes.push_back({short_name(name), 100 * (quantile_of(found->second, 0.5) / quantile_of(times, 0.5) - 1)});
+      changes.push_back(
+          {short_name(measured.first), 100 * (quantile_of(found->second, 0.5) / quantile_of(times, 0.5) - 1)});
   }
   if (compared == 0) return {};
   std::ranges::sort(changes, {}, &Change::percent);  // the slower ones first

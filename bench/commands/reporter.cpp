@@ -16,6 +16,7 @@
 #include "base/slices.hpp"
 #include "base/timing.hpp"
 #include "base/window.hpp"
+#include "machine/peak_unit.hpp"
 #include "measure/passes.hpp"
 
 namespace attn::bench {
@@ -42,13 +43,15 @@ std::string failure_of(const Run& run) {
   }
 }
 
-std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const CaseName& name) {
+std::string outcome_of(const benchmark::BenchmarkReporter::Run& run, const CaseName& name, const Json& extras) {
   if (const std::string failure = failure_of(run); !failure.empty()) return "FAILED: " + failure;
   const auto counter = [&](const char* name) { return run.counters.count(name) ? run.counters.at(name).value : 0.0; };
   const bool by_bandwidth = run.counters.count("pct_bandwidth") > 0;
   const double share = counter(by_bandwidth ? "pct_bandwidth" : "pct_peak");
+  const PeakUnit* unit = find_peak_unit(extras.value("peak_unit", ""));
+  const std::string of = by_bandwidth ? "b" : unit == nullptr ? "" : unit->mark;
   const double calls_per_second = counter("flops") / std::max(static_cast<double>(flops(name.workload)), 1.0);
-  return fmt::format("{:8.3g} GFLOP/s {:5.1f}%{} {:>7}", counter("flops") / 1e9, share, by_bandwidth ? "b" : " ",
+  return fmt::format("{:8.3g} GFLOP/s {:5.1f}%{:1} {:>7}", counter("flops") / 1e9, share, of,
                      time_text(1 / calls_per_second));
 }
 
@@ -97,7 +100,7 @@ void take_shares_of_median(Run& median, std::vector<Run> turns) {
   const auto middle = turns.begin() + static_cast<std::ptrdiff_t>((turns.size() - 1) / 2);
   std::nth_element(turns.begin(), middle, turns.end(),
                    [](const Run& a, const Run& b) { return a.real_accumulated_time < b.real_accumulated_time; });
-  for (const char* share : {"pct_peak", "pct_bandwidth"})
+  for (const char* share : {"pct_peak", "pct_fma_peak", "pct_bandwidth"})
     if (const auto counter = middle->counters.find(share); counter != middle->counters.end())
       median.counters[share] = counter->second;
 }
@@ -196,7 +199,7 @@ void RunReporter::skip(Skipped skipped) {
 }
 
 void RunReporter::tell(const std::string& name, const Run& row, const Json& extras) {
-  progress_.finish(name, outcome_of(row, parse_case_name(name)), remarks_on(row, extras));
+  progress_.finish(name, outcome_of(row, parse_case_name(name), extras), remarks_on(row, extras));
 }
 
 void RunReporter::forward(const std::vector<Run>& runs, bool aggregates_only) {

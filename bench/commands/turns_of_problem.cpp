@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
@@ -73,14 +74,15 @@ struct Outcome {
   PlannedCase planned;
   std::int64_t calls = 1;
   std::vector<Measurement> turns;
-  std::string error;  // instead of turns
+  const PeakUnit* unit = &kFma;  // of whose peak its shares are
+  std::string error;             // instead of turns
 };
 
 void replay(benchmark::State& state, const Outcome& outcome, std::size_t turn) {
   if (!outcome.error.empty()) return state.SkipWithError(outcome.error.c_str());
   const Measurement& m = outcome.turns.at(turn);
   while (state.KeepRunningBatch(state.max_iterations)) state.SetIterationTime(m.wall_seconds);
-  add_counters(state, outcome.planned.c.workload, m);
+  add_counters(state, outcome.planned.c.workload, m, *outcome.unit);
   state.counters[kWorkerCpuSeconds] = m.cpu_seconds / static_cast<double>(state.max_iterations);
 }
 
@@ -124,7 +126,8 @@ Marks marks_of(const Series& series, int threads) {
 }
 
 // What Google Benchmark has no word for.
-Json extras_of(const Series& series, const Case& c, std::size_t kept, Standing standing, bool cut_short) {
+Json extras_of(const Series& series, const Case& c, std::span<const Measurement> kept, const PeakUnit& unit,
+               Standing standing, bool cut_short) {
   Json extras = Json::object();
   if (!c.model.empty()) extras["model"] = c.model;
   if (series.failed) {
@@ -135,13 +138,15 @@ Json extras_of(const Series& series, const Case& c, std::size_t kept, Standing s
   }
   if (standing != Standing::unknown) extras["standing"] = to_string(standing);
   if (const Marks marks = marks_of(series, c.threads); !marks.empty()) extras["marks"] = marks;
+  if (std::ranges::any_of(kept, [](const Measurement& m) { return m.pct_fma_peak.has_value(); }))
+    extras["peak_unit"] = unit.name;
   std::size_t taken = 0;
   for (const std::optional<Measurement>& turn : series.turns)
     if (turn) {
       ++taken;
       if (!turn->libraries.empty()) extras["libraries"] = turn->libraries;
     }
-  if (taken > kept) extras["passes_left_out"] = taken - kept;
+  if (taken > kept.size()) extras["passes_left_out"] = taken - kept.size();
   if (cut_short) extras["interrupted"] = true;
   return extras;
 }
@@ -182,9 +187,11 @@ void report(std::span<const PlannedCase> group, std::span<const Series> all, con
       session.reporter.skip({case_name(group[e].c), Reason::not_run, cut_short.empty() ? "it had no turn" : cut_short});
       continue;
     }
-    session.reporter.expect(case_name(group[e].c), {.fields = extras_of(all[e], group[e].c, outcome.turns.size(),
-                                                                        standings[e], !cut_short.empty()),
-                                                    .in_worker = session.kernels.worker_of(group[e].c) != nullptr});
+    outcome.unit = &fastest_unit(group[e].c, outcome.turns);
+    session.reporter.expect(
+        case_name(group[e].c),
+        {.fields = extras_of(all[e], group[e].c, outcome.turns, *outcome.unit, standings[e], !cut_short.empty()),
+         .in_worker = session.kernels.worker_of(group[e].c) != nullptr});
     outcomes.push_back(std::move(outcome));
   }
   if (!outcomes.empty()) replay(outcomes, session);  // Google Benchmark complains of nothing to do

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "base/slices.hpp"
 #include "base/timing.hpp"
 #include "machine/clock.hpp"
+#include "machine/peak_unit.hpp"
 #include "machine/run_team.hpp"
 
 namespace attn::bench {
@@ -159,9 +161,12 @@ double compute_slice(const Probe& probe, int threads) {
 
 double machine_peak(int threads) {
   double peak = 0;
-  for (std::size_t i = 0; i < kIsaNames.size(); ++i)
-    if (const Probe* probe = find_probe(peak_kind(Isa(i), level_of(Isa(i)).dot), Isa(i)))
-      peak = std::max(peak, compute_slice(*probe, threads));
+  for (const Probe* probe : probe_table()) {
+    const std::optional<Isa> isa = parse_isa(probe->isa);
+    const bool is_unit =
+        std::ranges::any_of(kPeakUnits, [&](const PeakUnit& unit) { return unit.kind == probe->kind; });
+    if (is_unit && isa && runs_here(*isa)) peak = std::max(peak, compute_slice(*probe, threads));
+  }
   return peak;
 }
 

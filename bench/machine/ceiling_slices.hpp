@@ -27,12 +27,6 @@ ReadSpan share_of(const ReadSpan& span, int member, int members);
 // own for is that of the levels that it implies.
 const Probe* find_probe(ProbeKind kind, Isa isa);
 
-// The arithmetic that a kernel of this ISA is measured against: the fastest unit that the level has for these elements.
-constexpr ProbeKind peak_kind(Isa isa, attn_dtype dtype) {
-  if (dtype == ATTN_F32 || level_of(isa).dot != dtype) return ProbeKind::f32_fma;
-  return isa == Isa::amx ? ProbeKind::bf16_amx : ProbeKind::bf16_dot;
-}
-
 // Work per second of the team: the fastest of three chunks of 50 us after one that wakes its threads and their vector
 // units. A chunk in which a thread lost its core is no ceiling.
 double compute_slice(const Probe& probe, int threads);

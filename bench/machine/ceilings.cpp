@@ -39,13 +39,11 @@ Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundin
   return ceilings;
 }
 
-std::optional<double> peak_in(const Json& all, Isa isa, attn_dtype dtype, int threads) {
-  const ProbeKind kind = peak_kind(isa, dtype);
-  const char* key = kind == ProbeKind::bf16_amx ? "bf16_amx" : kind == ProbeKind::bf16_dot ? "bf16_dot" : "f32_fma";
+std::optional<double> peak_in(const Json& all, Isa isa, const PeakUnit& unit, int threads) {
   for (const Json& row : all)
-    if (row.value("isa", "") == to_string(isa) && row.value("threads", 0) == threads && row.contains(key) &&
-        row[key].is_object())
-      if (const double rate = row[key].value("flops_per_second", 0.0); rate > 0) return rate / 1e9;
+    if (row.value("isa", "") == to_string(isa) && row.value("threads", 0) == threads && row.contains(unit.key) &&
+        row[unit.key].is_object())
+      if (const double rate = row[unit.key].value("flops_per_second", 0.0); rate > 0) return rate / 1e9;
   return std::nullopt;
 }
 

@@ -8,6 +8,7 @@
 #include "machine/caches.hpp"
 #include "machine/ceiling_slices.hpp"
 #include "machine/footprints.hpp"
+#include "machine/peak_unit.hpp"
 
 namespace attn::bench {
 
@@ -42,8 +43,7 @@ Ceilings measure_ceilings(Isa isa, int threads, double seconds, const Surroundin
 //    "read": [{"level": "L1", "footprint_bytes": 24576, "bytes_per_second": ...}, ...]}
 Json to_json(const Ceilings& ceilings);
 
-// GFLOP/s that rows of this ISA, dtype and team are shares of (peak_kind), from a list of such objects; empty where it has
-// none.
-std::optional<double> peak_in(const Json& all, Isa isa, attn_dtype dtype, int threads);
+// GFLOP/s of a unit of this ISA on such a team, from a list of such objects; empty where it has none.
+std::optional<double> peak_in(const Json& all, Isa isa, const PeakUnit& unit, int threads);
 
 }  // namespace attn::bench

@@ -13,6 +13,7 @@
 #include "base/timing.hpp"
 #include "machine/ceiling_slices.hpp"
 #include "machine/team.hpp"
+#include "registry.hpp"
 
 namespace attn::bench {
 namespace {
@@ -123,7 +124,8 @@ Json to_json(const Measurement& m) {
                {"over_parts", m.over_parts},
                {"marks", m.marks},
                {"libraries", m.libraries}};
-  if (m.pct_peak) json["pct_peak"] = *m.pct_peak;
+  if (m.pct_fma_peak) json["pct_fma_peak"] = *m.pct_fma_peak;
+  if (m.pct_own_peak) json["pct_own_peak"] = *m.pct_own_peak;
   if (m.pct_bandwidth) json["pct_bandwidth"] = *m.pct_bandwidth;
   return json;
 }
@@ -138,7 +140,8 @@ Measurement measurement_from(const Json& json) {
           .involuntary_switches = json.at("involuntary_switches"),
           .page_faults = json.at("page_faults"),
           .checksum = json.at("checksum"),
-          .pct_peak = percent("pct_peak"),
+          .pct_fma_peak = percent("pct_fma_peak"),
+          .pct_own_peak = percent("pct_own_peak"),
           .pct_bandwidth = percent("pct_bandwidth"),
           .slice_spread = json.value("slice_spread", 0.0),
           .workspace_bytes = json.at("workspace_bytes"),
@@ -156,7 +159,8 @@ Measurement measurement_from(const Json& json) {
 }
 
 std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls) {
-  if (m.pct_peak.value_or(0) < kImplausiblePercent || !(m.wall_seconds > 0)) return {};
+  const double fma = m.pct_fma_peak.value_or(0), share = std::min(fma, m.pct_own_peak.value_or(fma));
+  if (share < kImplausiblePercent || !(m.wall_seconds > 0)) return {};
   const double rate = static_cast<double>(flops(c.workload)) * static_cast<double>(calls) / m.wall_seconds;
   double peak = 0;
   for (int look = 0; look < kPeakLooks; ++look) peak = std::max(peak, machine_peak(c.threads));
@@ -186,7 +190,8 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
   ruler.finish();
   const double surplus_cpu = team.surplus(c.threads);
   Measurement m = conclude(prepared, stopwatch);
-  m.pct_peak = ruler.pct_peak();
+  m.pct_fma_peak = ruler.pct_fma_peak();
+  m.pct_own_peak = ruler.pct_own_peak();
   m.pct_bandwidth = ruler.pct_bandwidth();
   m.slice_spread = ruler.spread();
   m.over_parts = prepared.over_parts();
@@ -214,11 +219,22 @@ Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
   return conclude(prepared, stopwatch);
 }
 
-void add_counters(benchmark::State& state, const Workload& w, const Measurement& m) {
+const PeakUnit& fastest_unit(const Case& c, std::span<const Measurement> turns) {
+  constexpr double kFaster = 1.25;
+  const PeakUnit* own = own_unit(isa_of(*c.variant), dtype_of(c.workload.problem));
+  std::vector<double> ratios;
+  for (const Measurement& m : turns)
+    if (m.pct_fma_peak && m.pct_own_peak) ratios.push_back(*m.pct_fma_peak / *m.pct_own_peak);
+  return own != nullptr && !ratios.empty() && quantile_of(ratios, 0.5) > kFaster ? *own : kFma;
+}
+
+void add_counters(benchmark::State& state, const Workload& w, const Measurement& m, const PeakUnit& unit) {
   const Problem& p = w.problem;
   constexpr auto kPerIteration = benchmark::Counter::kIsIterationInvariantRate;
   state.counters["flops"] = benchmark::Counter(static_cast<double>(flops(w)), kPerIteration);
-  add_share(state, "pct_peak", m.pct_peak);
+  const std::optional<double> pct_peak = &unit == &kFma ? m.pct_fma_peak : m.pct_own_peak;
+  add_share(state, "pct_peak", pct_peak);
+  add_share(state, "pct_fma_peak", m.pct_fma_peak);
   if (is_decode(p) && !w.is_layer()) {
     state.counters["bandwidth"] = benchmark::Counter(static_cast<double>(needed_kv_bytes(p)), kPerIteration);
     add_share(state, "pct_bandwidth", m.pct_bandwidth);
@@ -242,7 +258,7 @@ void add_counters(benchmark::State& state, const Workload& w, const Measurement&
   state.counters["max_scaled_err"] = m.verdict.max_scaled_err;
   state.counters["tolerance"] = m.verdict.tolerance;
   state.counters["rows_checked"] = static_cast<double>(m.verdict.rows_checked);
-  const bool fault = is_fault(m.pct_peak) || is_fault(m.pct_bandwidth);
+  const bool fault = is_fault(pct_peak) || is_fault(m.pct_bandwidth);
   state.SetLabel(fmt::format("{}{}{}", m.what_ran, fault && !m.what_ran.empty() ? " " : "", fault ? kRulerFault : ""));
 }
 

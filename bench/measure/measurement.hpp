@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/json.hpp"
+#include "machine/peak_unit.hpp"
 #include "measure/case_verdict.hpp"
 #include "measure/ruler.hpp"
 #include "measure/workbench.hpp"
@@ -27,9 +29,11 @@ struct Measurement {
   CaseVerdict verdict;  // after the calls; where it failed, nothing else counts
   double wall_seconds = 0, cpu_seconds = 0;
   std::int64_t involuntary_switches = 0, page_faults = 0;
-  std::uint64_t checksum = 0;                     // of the outputs
-  std::optional<double> pct_peak, pct_bandwidth;  // empty without such a ceiling
-  double slice_spread = 0;                        // how far the slices behind that share differ
+  std::uint64_t checksum = 0;  // of the outputs
+  // Shares of ceilings, each empty without such a ceiling: of the f32 FMA, of the unit that the ISA has for these elements
+  // alone, of reading.
+  std::optional<double> pct_fma_peak, pct_own_peak, pct_bandwidth;
+  double slice_spread = 0;  // how far the slices behind that share differ
   std::int64_t workspace_bytes = 0;
   int threads_used = 0;                            // 0: not known
   double surplus_cpu = 0;                          // share of the CPU time that no thread of the team took
@@ -76,7 +80,11 @@ std::string why_impossible(const Case& c, const Measurement& m, std::int64_t cal
 // another loop leaves in the caches would be noise.
 Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls);
 
-// The counters and the label of a row.
-void add_counters(benchmark::State& state, const Workload& workload, const Measurement& m);
+// The unit of whose peak shares of a case are: the one that its ISA has for its elements alone where that was faster than the
+// f32 FMA, in the median of its turns, by a quarter at least: units are twice as fast or more, or as fast but for noise.
+const PeakUnit& fastest_unit(const Case& c, std::span<const Measurement> turns);
+
+// The counters and the label of a row. pct_peak is of this unit.
+void add_counters(benchmark::State& state, const Workload& workload, const Measurement& m, const PeakUnit& unit);
 
 }  // namespace attn::bench

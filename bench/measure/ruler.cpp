@@ -4,13 +4,14 @@
 #include <limits>
 
 #include "base/timing.hpp"
+#include "machine/peak_unit.hpp"
 #include "registry.hpp"
 
 namespace attn::bench {
 namespace {
 
-// Ceilings take 0.2 ms a slice: a tenth of the kernel's time. What a pause itself costs, about 1 us, is a two-thousandth.
-constexpr double kSliceSeconds = 2e-3, kLeastSliceSeconds = kSliceSeconds / 2;
+// A ceiling takes 0.2 ms a slice: a tenth of the kernel's time. What a pause itself costs, about 1 us, is a two-thousandth.
+constexpr double kSliceSeconds = 2e-3;
 constexpr double kReadSliceSeconds = 150e-6, kReadChunkSeconds = 50e-6;
 
 // The keys and values that some query sees.
@@ -27,13 +28,20 @@ Footprint kv_footprint(const Problem& p, const Tensors& t) {
 
 }  // namespace
 
-Ruler::Ruler(const Case& c, const PreparedCase& prepared)
+PeakProbes peak_probes(const Case& c) {
+  const Isa isa = isa_of(*c.variant);
+  const PeakUnit* own = own_unit(isa, dtype_of(c.workload.problem));
+  return {.fma = find_probe(kFma.kind, isa), .own = own == nullptr ? nullptr : find_probe(own->kind, isa)};
+}
+
+Ruler::Ruler(const Case& c, const PreparedCase& prepared, const PeakProbes& peaks)
     : prepared_(prepared),
       threads_(c.threads),
       flops_(static_cast<double>(flops(c.workload))),
       kv_bytes_(static_cast<double>(needed_kv_bytes(c.workload.problem))),
-      compute_(find_probe(peak_kind(isa_of(*c.variant), dtype_of(c.workload.problem)), isa_of(*c.variant))),
-      read_(find_probe(ProbeKind::read, isa_of(*c.variant))) {
+      peaks_(peaks),
+      read_(find_probe(ProbeKind::read, isa_of(*c.variant))),
+      slice_seconds_(peaks.own == nullptr ? kSliceSeconds : 2 * kSliceSeconds) {
   if (read_ != nullptr && is_decode(c.workload.problem) && !c.workload.is_layer() && kv_bytes_ > 0)
     for (std::size_t copy = 0; copy < prepared.copies(); ++copy)
       copies_.push_back(kv_footprint(c.workload.problem, prepared.inputs(copy).tensors()));
@@ -50,8 +58,8 @@ bool Ruler::end_slice() {
   const double seconds = seconds_since(begin_);
   const std::int64_t calls = calls_ - calls_left_;
   if (calls == 0) return false;
-  calls_ = calls_for(kSliceSeconds, calls, seconds);
-  if (seconds >= kLeastSliceSeconds) {
+  calls_ = calls_for(slice_seconds_, calls, seconds);
+  if (seconds >= slice_seconds_ / 2) {
     add_slice(calls, seconds);
     return between_slices_ = true;
   }
@@ -62,20 +70,27 @@ bool Ruler::end_slice() {
 
 void Ruler::finish() {
   if (between_slices_ || end_slice()) return measure_ceilings();
-  if (arithmetic_.size() > 0 || !(short_seconds_ > 0)) return;
+  if (fma_.size() > 0 || !(short_seconds_ > 0)) return;
   add_slice(short_calls_, short_seconds_);
   measure_ceilings();
 }
 
 void Ruler::add_slice(std::int64_t calls, double seconds) {
   const double calls_per_second = static_cast<double>(calls) / seconds;
-  arithmetic_.add_kernel(flops_ * calls_per_second);
+  fma_.add_kernel(flops_ * calls_per_second);
+  own_.add_kernel(flops_ * calls_per_second);
   reading_.add_kernel(kv_bytes_ * calls_per_second);
 }
 
 void Ruler::measure_ceilings() {
-  if (compute_ != nullptr) arithmetic_.add_ceiling(compute_slice(*compute_, threads_));
+  if (peaks_.fma != nullptr) fma_.add_ceiling(compute_slice(*peaks_.fma, threads_));
+  if (peaks_.own != nullptr) own_.add_ceiling(compute_slice(*peaks_.own, threads_));
   if (!copies_.empty()) reading_.add_ceiling(read_slice());
+}
+
+double Ruler::spread() const {
+  if (!copies_.empty()) return spread_of(reading_.percents());
+  return spread_of((pct_own_peak() && *pct_own_peak() < pct_fma_peak().value_or(0) ? own_ : fma_).percents());
 }
 
 // Bytes per second: the fastest of a few chunks, or a single pass where that takes longer. The two loops take turns, from

@@ -1,6 +1,7 @@
 // Ruler: holds ceilings beside a kernel while it is timed. The timed loop is cut into slices of about 2 ms (or one call,
 // where that is longer), between which the clock of the benchmark stands still and the whole team measures
-//   - its arithmetic, which touches no memory, and
+//   - its arithmetic, which touches no memory: the f32 FMA and, where the ISA has a unit of its own for the elements, that
+//     too, beside slices that are then twice as long, so that ceilings take no more of the time; and
 //   - for decode, how fast it reads the keys and values that the kernel reads: the same tensors, so that the caches are
 //     left as the kernel leaves them; of cold cases the next copy. Last, so that the kernel finds what it would find.
 #pragma once
@@ -16,10 +17,18 @@
 
 namespace attn::bench {
 
+// What a case's arithmetic is held against.
+struct PeakProbes {
+  const Probe* fma;  // null where nothing can be measured
+  const Probe* own;  // of own_unit(); null where the ISA has none for these elements
+};
+PeakProbes peak_probes(const Case& c);
+
 class Ruler {
  public:
   // Measures the first ceilings.
-  Ruler(const Case& c, const PreparedCase& prepared);
+  Ruler(const Case& c, const PreparedCase& prepared) : Ruler(c, prepared, peak_probes(c)) {}
+  Ruler(const Case& c, const PreparedCase& prepared, const PeakProbes& peaks);
 
   void begin_slice();
   // Asked after every call of the kernel; costs a decrement.
@@ -32,10 +41,11 @@ class Ruler {
   void finish();
 
   // Shares in percent; empty where there is no such ceiling.
-  std::optional<double> pct_peak() const { return arithmetic_.median_percent(); }
+  std::optional<double> pct_fma_peak() const { return fma_.median_percent(); }
+  std::optional<double> pct_own_peak() const { return own_.median_percent(); }
   std::optional<double> pct_bandwidth() const { return reading_.median_percent(); }
   // How far the slices of the ceiling that bounds the case differ (standing.hpp).
-  double spread() const { return spread_of((copies_.empty() ? arithmetic_ : reading_).percents()); }
+  double spread() const;
 
  private:
   double read_slice();
@@ -44,11 +54,13 @@ class Ruler {
   const PreparedCase& prepared_;
   int threads_;
   double flops_, kv_bytes_;  // of a call
-  const Probe *compute_, *read_;
+  PeakProbes peaks_;
+  const Probe* read_;
+  double slice_seconds_;
   std::vector<Footprint> copies_;  // the keys and values of every copy; empty unless decode
   std::int64_t read_passes_ = 1;
   bool read_ahead_ = false;
-  Slices arithmetic_, reading_;
+  Slices fma_, own_, reading_;
   std::int64_t calls_ = 1, calls_left_ = 1;  // of the current slice
   std::int64_t short_calls_ = 0;             // of slices that were too short to count
   double short_seconds_ = 0;

@@ -25,7 +25,9 @@ std::map<std::string, std::vector<double>> rates_of_turns(const Json& rows) {
 void read_figures(ResultRow& row, const Json& json) {
   row.gflops = json.value("flops", 0.0) / 1e9;
   if (row.gflops > 0) row.seconds = static_cast<double>(flops(row.name.workload)) / (row.gflops * 1e9);
+  row.unit = &unit_of_row(json, row.name);
   row.pct_peak = json.value("pct_peak", 0.0);
+  if (json.contains("pct_fma_peak")) row.pct_fma_peak = json["pct_fma_peak"].get<double>();
   row.of_bandwidth = json.contains("pct_bandwidth");
   row.percent = row.of_bandwidth ? json.value("pct_bandwidth", 0.0) : row.pct_peak;
   row.tokens_per_second = json.value("tokens_per_second", 0.0);
@@ -38,6 +40,13 @@ void read_figures(ResultRow& row, const Json& json) {
 }
 
 }  // namespace
+
+const PeakUnit& unit_of_row(const Json& row, const CaseName& name) {
+  if (const PeakUnit* unit = find_peak_unit(row.value("peak_unit", ""))) return *unit;
+  const std::optional<Isa> isa = parse_isa(name.isa);
+  const PeakUnit* own = isa ? own_unit(*isa, dtype_of(name.workload.problem)) : nullptr;
+  return own == nullptr ? kFma : *own;
+}
 
 std::vector<ResultRow> rows_of(const Json& document) {
   const Json& all = document.at("benchmarks");

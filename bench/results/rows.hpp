@@ -9,6 +9,7 @@
 #include "base/json.hpp"
 #include "base/reason.hpp"
 #include "cases/case.hpp"
+#include "machine/peak_unit.hpp"
 
 namespace attn::bench {
 
@@ -22,12 +23,14 @@ struct ResultRow {
   std::string failed_on;  // a problem other than its own
 
   double gflops = 0;
-  double low = 0, high = 0;  // 95 % interval of the median over turns, in GFLOP/s; 0 of a single one
-  double seconds = 0;        // of a call
+  double low = 0, high = 0;      // 95 % interval of the median over turns, in GFLOP/s; 0 of a single one
+  double seconds = 0;            // of a call
+  const PeakUnit* unit = &kFma;  // of whose peak pct_peak is
   double pct_peak = 0;
-  double percent = 0;            // of the ceiling that bounds the case
-  bool of_bandwidth = false;     // else of the peak of the unit
-  double tokens_per_second = 0;  // through this attention alone; 0 where that says nothing
+  std::optional<double> pct_fma_peak;  // empty where the file is of before there were two
+  double percent = 0;                  // of the ceiling that bounds the case
+  bool of_bandwidth = false;           // else of the peak of the unit
+  double tokens_per_second = 0;        // through this attention alone; 0 where that says nothing
   double scaled_error = 0;
   std::string standing;  // among those of its problem: "fastest", "level", "behind"
   std::map<std::string, std::string> marks;
@@ -37,6 +40,10 @@ struct ResultRow {
   bool failed() const { return !error.empty(); }
   double interval_percent() const { return low > 0 ? 50 * (high - low) / gflops : 0; }  // half of it
 };
+
+// Of whose peak the pct_peak of a row of a file is. Rows of before they said so: of the unit that the ISA has for the
+// elements alone, however fast.
+const PeakUnit& unit_of_row(const Json& row, const CaseName& name);
 
 // In the order of the file.
 std::vector<ResultRow> rows_of(const Json& document);

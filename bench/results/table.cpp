@@ -266,10 +266,10 @@ std::string notes_text(const std::vector<ResultRow>& rows, std::size_t columns) 
 }
 
 // In GFLOP/s, what shares of this row are of; empty where the file has no such ceiling.
-std::optional<double> peak_of(const Json& context, const CaseName& name) {
-  const std::optional<Isa> isa = parse_isa(name.isa);
+std::optional<double> peak_of(const Json& context, const ResultRow& row) {
+  const std::optional<Isa> isa = parse_isa(row.name.isa);
   if (!isa || !context.contains("ceilings")) return std::nullopt;
-  return peak_in(context["ceilings"], *isa, dtype_of(name.workload.problem), name.threads);
+  return peak_in(context["ceilings"], *isa, *row.unit, row.name.threads);
 }
 
 // What the columns mean that are there.
@@ -280,7 +280,14 @@ std::string legend(const Table& table, const std::set<std::string>& titles, std:
   const auto tell = [&](bool wanted, std::string_view what, std::string_view meaning) {
     if (wanted) text += wrapped(fmt::format("{:<{}}{}", what, kIndent, meaning), columns, kIndent) + "\n";
   };
-  tell(titles.contains("of peak"), "of peak", "of what the unit for the element type can do, measured beside the case");
+  tell(titles.contains("of peak"), "of peak", "of what the f32 FMA can do, measured beside the case");
+  for (const PeakUnit& unit : kPeakUnits)
+    tell(&unit != &kFma &&
+             some_row([&](const ResultRow& row) { return !row.failed() && !row.of_bandwidth && row.unit == &unit; }),
+         fmt::format("%{}", unit.mark),
+         fmt::format(
+             "of what the {} can do, measured beside the case; its share of the f32 FMA is pct_fma_peak in the file",
+             unit.name));
   tell(some_row([](const ResultRow& row) { return row.of_bandwidth; }), "%b",
        "of how fast the same threads only read the same keys and values");
   tell(titles.contains("naive x"), "naive x", "times the speed of naive on one thread");
@@ -333,7 +340,7 @@ const std::vector<TableColumn>& table_columns() {
       {"of peak",
        [](const ResultRow& row, double) {
          return row.failed() ? ""
-                             : fmt::format("{:.1f}%{}{}{}", row.percent, row.of_bandwidth ? "b" : "",
+                             : fmt::format("{:.1f}%{}{}{}", row.percent, row.of_bandwidth ? "b" : row.unit->mark,
                                            is_ruler_fault(row.percent) ? "!" : "", row.marks.empty() ? "" : "~");
        }},
       {"naive x",
@@ -372,7 +379,7 @@ std::string disturbance_text(const Json& document, std::size_t columns) {
   int known = 0;
   std::vector<double> percents;
   for (const ResultRow& row : rows_of(document)) {
-    const std::optional<double> peak = peak_of(document.at("context"), row.name);
+    const std::optional<double> peak = peak_of(document.at("context"), row);
     if (row.failed() || !peak || !(row.pct_peak > 0)) continue;
     ++known;
     const double ratio = row.gflops / (row.pct_peak / 100 * *peak);

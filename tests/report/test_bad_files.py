@@ -79,6 +79,8 @@ def test_another_schema_is_refused_with_both_numbers(report, tmp_path):
     ({"marks": {"unsteady": 14}}, "marks.unsteady is 14; it should be a valid string"),
     ({"standing": "third"}, "standing is 'third'; it should be 'fastest', 'level', 'behind' or ''"),
     ({"pct_peak": -1e300}, "pct_peak is -1e+300; it should be greater than or equal to 0"),
+    ({"peak_unit": "tiles"}, "peak_unit is 'tiles'; it should be 'f32 FMA', 'bf16 dot', 'bf16 tiles' or ''"),
+    ({"pct_fma_peak": "50"}, "pct_fma_peak is '50'; it should be a valid number"),
     ({"libraries": []}, "libraries is []; it should be a valid string"),
     ({"interrupted": "yes"}, "interrupted is 'yes'; it should be a valid boolean"),
     ({"name": "attention/flash/avx2/h:1/h:2/q:1/d:1/threads:1"}, "'h:2' is not one key:value"),
@@ -145,7 +147,7 @@ def test_ceilings_are_numbers(tmp_path):
                  "read": [{"level": "L1", "bytes_per_second": 516.7e9}, {"level": "L3", "reason": "it is shared"}]}]
     path = write(tmp_path, document([row("flash"), row("naive")], ceilings=ceilings))
     run, = load_all([path])
-    assert run.fma_peak("avx512", 1) == 285.8 and run.fma_peak("avx2", 1) is None and run.amx_peak("avx512", 1) is None
+    assert run.peak("avx512", 1) == 285.8 and run.peak("avx2", 1) is None and run.peak("avx512", 1, "bf16 tiles") is None
     assert run.read_bandwidths("avx512", 1) == {"L1": 516.7}
     page = texts_of(path)[0].decode()
     assert "285.8 GFLOP/s, nan FLOP/cycle per core at 4.51 GHz" in page and "L1 516.7 GB/s" in page

@@ -188,8 +188,49 @@ def test_a_lead_is_claimed_only_where_paired_passes_support_it(load, problems, t
 def test_a_share_says_what_unit_it_is_of(load):
     of_tiles = LONG.replace("dtype:f32", "dtype:bf16")
     loaded, frame = load(document([row("amx_overlap", of_tiles, isa="amx"), row("naive", of_tiles, isa="avx512", gflops=10)]))
-    assert verdict.verdicts(frame)[0].ceiling == "tile peak" and "tile peak" in top(loaded, frame)
+    assert verdict.verdicts(frame)[0].ceiling == "peak of bf16 tiles" and "peak of bf16 tiles" in top(loaded, frame)
     assert verdict.verdicts(load(document([row("flash")]))[1])[0].ceiling == "FMA peak"
+
+
+# An ISA whose bf16 has two units of its own, the first as fast as the FMA, and rows of it as the program writes them.
+HALF = LONG.replace("dtype:f32", "dtype:bf16")
+TWO_PEAKS = [{"isa": "amx", "threads": 1, "f32_fma": {"flops_per_second": 200e9}, "bf16_dot": {"flops_per_second": 210e9},
+              "bf16_amx": {"flops_per_second": 1600e9}, "read": [{"level": "L1", "bytes_per_second": 500e9}]}]
+
+
+def of_two_peaks():
+    tiles = {"pct_peak": 50.0, "pct_fma_peak": 400.0, "peak_unit": "bf16 tiles"}
+    return [row("amx_overlap", HALF, 800, "amx", **tiles), row("flash", HALF, 100, "amx", pct_peak=50.0, pct_fma_peak=50.0, peak_unit="f32 FMA"),
+            row("amx_serial", HALF, 400, "amx", **{**tiles, "pct_peak": 25.0, "pct_fma_peak": 200.0})]
+
+
+def test_a_row_carries_its_unit_and_the_share_of_the_fma_beside_it(load):
+    loaded, frame = load(document(of_two_peaks(), ceilings=TWO_PEAKS))
+    tiled, plain, _ = loaded[0].measured()
+    assert (tiled.peak_unit, tiled.pct_peak, tiled.pct_fma_peak) == ("bf16 tiles", 50, 400)
+    assert loaded[0].peak("amx", 1, tiled.peak_unit) == 1600 and loaded[0].peak("amx", 1) == 200
+    told, of_fma, _ = cases.rows_of(loaded, frame)
+    assert "ceiling: peak of bf16 tiles; 400 % of the FMA peak" in told["note"] and "50.0 % of the peak of bf16 tiles" in told["hover"]
+    assert "ceiling" not in of_fma["note"] and "50.0 % of the FMA peak" in of_fma["hover"]
+    assert results.name_of_peak(frame) == "peak of their units"
+    assert disturbed.ratios(loaded[0]) == pytest.approx([1, 1, 1])  # each by the peak of its own unit
+
+
+def test_a_row_from_before_units_were_named_is_of_the_tiles_on_amx_in_bf16_alone(load):
+    rows = [row("a", HALF, isa="amx"), row("b", HALF, isa="avx512"), row("c", LONG, isa="amx"),
+            row("d", HALF.replace("bf16", "f16"), isa="amx")]
+    assert [case.peak_unit for case in load(document(rows))[0][0].measured()] == ["bf16 tiles", "f32 FMA", "f32 FMA", "f32 FMA"]
+    rows[0]["peak_unit"] = "bf16 dot"
+    assert load(document(rows))[0][0].measured()[0].peak_unit == "bf16 dot"
+
+
+def test_the_roofline_has_a_roof_for_each_unit_that_is_faster_than_the_fma(load):
+    loaded, frame = load(document(of_two_peaks(), ceilings=TWO_PEAKS))
+    drawn = [figure for figure in roofline.figures(loaded, frame) if "Roofline: amx" in figure.title]
+    roofs = [item.text for item in drawn[0].panels[0].content if "peak" in getattr(item, "text", "")]
+    assert roofs == ["FMA peak 200 GFLOP/s", "peak of bf16 tiles 1600 GFLOP/s"]
+    best = next(figure for figure in roofline.figures(loaded, frame) if "best" in figure.title)
+    assert any("50 % of the peak of bf16 tiles" in text for bars in best.panels[0].content for text in getattr(bars, "texts", []))
 
 
 def test_two_copies_of_one_variant_are_given_no_lead_however_far_their_intervals(load):
@@ -293,7 +334,7 @@ def test_a_curve_has_one_shape_and_its_lengths(load):
     figure = first(seqlen, loaded, frame)
     assert items(figure)["flash"].x == [64, 256, 1024, 4096]
     title, factor = figure.panels[0].right
-    assert factor == pytest.approx(100 / loaded[0].fma_peak("avx512", 1))
+    assert factor == pytest.approx(100 / loaded[0].peak("avx512", 1))
     # K and V of one head: 64 + 64 floats a key. L1 holds those of 64 keys, L2 of 2048; L3's mark is off the plot.
     marks = {item.text: item.x[0] for item in figure.panels[0].content if getattr(item, "x", 0) and not hasattr(item, "ids")}
     assert marks == {"K, V = L1": 64, "K, V = L2": 2048}

@@ -6,7 +6,7 @@ from . import marks, units
 from .frame import threads_text
 from .plots.common import labels_of, short
 from .problem import number, parse_problem
-from .results import is_of_tiles
+from .results import FMA, peak_text
 from .standing import ALONE, LEVEL
 
 # (key, heading, is it a number): of each row, in this order.
@@ -82,6 +82,9 @@ def note_of(case, decode):
     parts = [case.reason, case.label, *reasons(case)]
     if decode:
         parts.append("ceiling: read bandwidth")
+    elif case.peak_unit != FMA:
+        of_fma = "" if math.isnan(case.pct_fma_peak) else f"; {units.digits(case.pct_fma_peak)} % of the FMA peak"
+        parts.append(f"ceiling: {peak_text(case.peak_unit)}{of_fma}")
     if case.conversion_s > 0:
         parts.append(f"conversion of {case.conversion_s:.2g} s, not timed")
     if case.part_s:
@@ -108,7 +111,7 @@ def hover_of(case, row, decode):
     if row["tokens"] is not None:
         lines.append(f"{row['shown']['tokens']} tokens/s, attention only")
     if row["share"] is not None:
-        lines.append(f"{row['shown']['share']} % of the {'read bandwidth' if decode else 'tile peak' if is_of_tiles(name.isa, name.problem) else 'FMA peak'}")
+        lines.append(f"{row['shown']['share']} % of the {'read bandwidth' if decode else peak_text(case.peak_unit)}")
     if row["error"] is not None:
         allowed = "" if math.isnan(case.tolerance) else f", allowed {case.tolerance:.1e}"
         lines.append(f"error {row['shown']['error']}{allowed}")

@@ -11,7 +11,7 @@ def ratios(run):
     """Rate over share x peak, of every row for which the file tells all three."""
     found = []
     for case in run.measured():
-        peak = run.peak(case.name)
+        peak = run.peak(case.name.isa, case.name.threads, case.peak_unit)
         if peak and case.pct_peak > 0:
             found.append(case.gflops / (case.pct_peak / 100 * peak))
     return found

@@ -16,7 +16,7 @@ BASELINES = ["naive", "naive_backward"]
 # Rows of which one is the fastest.
 CONTEST = ["run", "kind", "problem", "threads"]
 COLUMNS = ["id", "run", "kind", "variant", "isa", "problem", "threads", "family", "q", "k", "decode", "peer", "rung", "order",
-           "interval_kind", "standing", "rank", "mistrusted", "model", "front", *NUMBERS]
+           "interval_kind", "standing", "rank", "mistrusted", "model", "front", "peak_unit", *NUMBERS]
 
 
 def frame_of(runs, ladder=None):
@@ -53,7 +53,8 @@ def row_of(place, index, case, ladder):
         "order": (name.variant in PEERS, ladder.index(name.variant) if name.variant in ladder else len(ladder),
                   name.variant),
         "interval_kind": case.interval_kind, "standing": case.standing, "rank": standing.rank(case.standing),
-        "mistrusted": MISTRUSTED in case.marks, "model": case.model, **{key: getattr(case, key) for key in NUMBERS},
+        "mistrusted": MISTRUSTED in case.marks, "model": case.model, "peak_unit": case.peak_unit,
+        **{key: getattr(case, key) for key in NUMBERS},
     }
 
 

@@ -12,6 +12,10 @@ from .json_file import parse_json
 from .problem import RowName, parse_row_name
 
 SCHEMA = "1"
+# The unit that every ISA has, of whose peak shares are, and what the others are called in ceilings (kPeakUnits of
+# bench/machine/peak_unit.hpp).
+FMA = "f32 FMA"
+PEAKS = {FMA: "f32_fma", "bf16 dot": "bf16_dot", "bf16 tiles": "bf16_amx"}
 # Of the machine, the build and the data: files in which all of these agree can be one run.
 IDENTITY = ["cpu", "cpu_model", "stepping", "cores", "revision", "compiler", "flags", "seed"]
 
@@ -30,7 +34,9 @@ class Case:
     low: float = math.nan  # of its interval; NaN without repetitions
     high: float = math.nan
     time_us: float = math.nan
-    pct_peak: float = math.nan
+    pct_peak: float = math.nan  # of the peak of peak_unit
+    pct_fma_peak: float = math.nan  # of that of the f32 FMA; NaN where the file is of before there were two
+    peak_unit: str = FMA
     pct_bandwidth: float = math.nan
     bandwidth: float = math.nan  # bytes/s
     bytes: float = math.nan
@@ -84,15 +90,9 @@ class Run:
         return (f"{self.machine()}, revision {self.fact('revision')}, {self.build()}, seed {self.fact('seed')}, "
                 f"{cases} case{'' if cases == 1 else 's'}, {repetitions} repetition{plural}, {self.fact('date')[:10]}")
 
-    def fma_peak(self, isa, threads):
-        return ceilings.peak(self.context, "f32_fma", isa, threads)
-
-    def peak(self, name):
-        """That of the unit which a row's share is of (peak_kind of bench/machine/ceiling.hpp)."""
-        return (self.amx_peak if is_of_tiles(name.isa, name.problem) else self.fma_peak)(name.isa, name.threads)
-
-    def amx_peak(self, isa, threads):
-        return ceilings.peak(self.context, "bf16_amx", isa, threads)
+    def peak(self, isa, threads, unit=FMA):
+        """GFLOP/s of a unit, or None where the file has no such ceiling."""
+        return ceilings.peak(self.context, PEAKS[unit], isa, threads)
 
     def read_bandwidths(self, isa, threads):
         return ceilings.reads(self.context, isa, threads)
@@ -101,15 +101,20 @@ class Run:
         return ceilings.cache_bytes(self.fact("caches"))
 
 
-def is_of_tiles(isa, problem):
-    """Whether the unit for the elements of this problem is that of tiles."""
-    return isa == "amx" and "dtype:bf16" in problem.split("/")
+def unit_of_older(name):
+    """What the share of a row was of before rows said so."""
+    own = {"amx": "bf16 tiles", "avx512bf16": "bf16 dot"}
+    return own.get(name.isa, FMA) if "dtype:bf16" in name.problem.split("/") else FMA
+
+
+def peak_text(unit):
+    return "FMA peak" if unit == FMA else f"peak of {unit}"
 
 
 def name_of_peak(rows):
     """What shares of these rows (a frame) are of, decode apart."""
-    names = {"tile peak" if is_of_tiles(isa, problem) else "FMA peak" for isa, problem in zip(rows["isa"], rows["problem"])}
-    return names.pop() if len(names) == 1 else "peak of their units"
+    units = set(rows["peak_unit"])
+    return peak_text(units.pop()) if len(units) == 1 else "peak of their units"
 
 
 def load(path):
@@ -182,6 +187,7 @@ def refused(case, reason):
 def take_figures(case, row):
     """All of one repetition: a rate and the share of the peak measured beside it belong together."""
     case.gflops, case.time_us = row.flops / 1e9, row.time_us()
+    case.peak_unit, case.pct_fma_peak = row.peak_unit or unit_of_older(case.name), row.pct_fma_peak
     case.pct_peak, case.pct_bandwidth, case.bandwidth = row.pct_peak, row.pct_bandwidth, row.bandwidth
     case.bytes, case.tolerance = row.bytes, row.tolerance
     parts = {part: getattr(row, f"{part}_seconds") for part in ("projections", "core", "concat")}

@@ -22,6 +22,7 @@ Finite = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False), AfterVa
 Figure = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), AfterValidator(without_dust)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Standing = Literal["fastest", "level", "behind", ""]
+PeakUnit = Literal["f32 FMA", "bf16 dot", "bf16 tiles", ""]  # kPeakUnits of bench/machine/peak_unit.hpp; the last: an older file
 
 
 class Strict(BaseModel):
@@ -47,6 +48,8 @@ class Row(Strict):
     time_unit: Literal["ns", "us", "ms", "s"] = "ns"
     flops: Finite = math.nan  # a rate; that it is above 0 is asked of each case, since a row can have nothing to compute
     pct_peak: Figure = math.nan
+    pct_fma_peak: Figure = math.nan
+    peak_unit: PeakUnit = ""
     pct_bandwidth: Figure = math.nan
     bandwidth: Figure = math.nan
     bytes: Figure = math.nan

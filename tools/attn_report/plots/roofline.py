@@ -2,6 +2,7 @@
 
 from ..figure import Axis, Bars, Figure, Line, Panel
 from ..frame import fastest_rows, threads_text
+from ..results import FMA, PEAKS, peak_text
 from .common import choice_of, joined, log_ticks, pages_of, problem_label, series_by_variant, short
 
 KEY = "roofline"
@@ -40,7 +41,8 @@ def draw_best(runs, run, team, text, rows):
 
 def best_text(row):
     isa = f", {row.isa}" if row.isa != "-" else ""
-    roof = " of read bandwidth" if row.pct_bandwidth == row.pct_bandwidth else ""
+    roof = (" of read bandwidth" if row.pct_bandwidth == row.pct_bandwidth else
+            "" if row.peak_unit == FMA else f" of the {peak_text(row.peak_unit)}")
     return f"{row.variant}  {row.share:.0f} %{roof}, {row.gflops:.1f} GFLOP/s{isa}"
 
 
@@ -57,20 +59,22 @@ def rooflines(runs, frame):
 
 def draw(runs, run_index, isa, team, rows):
     run = runs[run_index]
-    peak, reads = run.fma_peak(isa, team), run.read_bandwidths(isa, team)
+    peak, reads = run.peak(isa, team), run.read_bandwidths(isa, team)
     if not peak:
         return None
     left, right = rows["intensity"].min() / 2, rows["intensity"].max() * 2
     # Down to the slowest case, and as wide as the roofs need to meet the FMA peak.
     if reads:
         left, right = min(left, peak / max(reads.values()) / 4), max(right, 2 * peak / min(reads.values()))
-    top = max(peak, rows["gflops"].max(), run.amx_peak(isa, team) or 0) * 1.8
+    # A unit of its own that is no faster than the FMA is no other roof.
+    units = {unit: speed for unit in PEAKS if unit != FMA and (speed := run.peak(isa, team, unit) or 0) > SAME_LINE * peak}
+    top = max(peak, rows["gflops"].max(), *units.values()) * 1.8
     bottom = min(rows["gflops"].min() / 1.8, peak / 30)  # so that the slopes are seen where every case is fast
     panel = Panel(Axis("arithmetic intensity, FLOP/byte", log=True, limits=(left, right), ticks=log_ticks(left, right)),
                   Axis("GFLOP/s", log=True, limits=(bottom, top), ticks=log_ticks(bottom, top)))
     panel.content.append(Line(f"FMA peak {peak:.0f} GFLOP/s", y=[peak], dash="solid"))
-    if amx := run.amx_peak(isa, team):
-        panel.content.append(Line(f"AMX bf16 peak {amx:.0f} GFLOP/s", y=[amx], dash="solid"))
+    for unit, speed in units.items():
+        panel.content.append(Line(f"{peak_text(unit)} {speed:.0f} GFLOP/s", y=[speed], dash="solid"))
     for level, rate in labelled(reads):
         start = max(left * 1.02, bottom / rate)
         if start < peak / rate:  # otherwise the roof is left of the picture

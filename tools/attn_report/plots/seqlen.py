@@ -42,7 +42,7 @@ def draw(runs, run_index, team, isa, rows):
     text = joined("" if kind == "attention" else kind, shape)
     x = Axis("keys per sequence (seqlen_k)" if "q:n" not in shape else "sequence length (queries = keys)", log=True,
              ticks=power_ticks(lengths), limits=(lengths[0] / 1.15, lengths[-1] * 1.15))
-    ceiling = run.fma_peak(highest_isa(rows), team)
+    ceiling = run.peak(highest_isa(rows), team)
     # The scale ends at the ceiling, so that the distance to it is seen; a little more for its label.
     top = rows["gflops"].max() if decode or not ceiling else max(rows["gflops"].max(), ceiling)
     panel = Panel(x, Axis("GFLOP/s", limits=(0, top * 1.08)), series_by_variant(rows, "k", "gflops", intervals=True))
