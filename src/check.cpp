@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -288,6 +289,46 @@ std::string check_unsampled_output(const Oracle& oracle, const Tensors& t, const
   return {};
 }
 
+// Whether a tensor of 16 bits was rounded towards 0. Each of its elements then is within tolerance, which is a unit in the
+// last place and more, but on average they lie half a unit below what rounding to nearest gives; other errors have either
+// sign. Rows are looked at as wholes, since what rounds the weights moves all of a row alike.
+std::string check_rounding(const Judged& t, const Element& element) {
+  constexpr std::size_t kLeastElements = 8, kLeastRows = 16;
+  constexpr double kLeastMean = 0.25, kLeastDeviations = 6;
+  if (element.dtype == ATTN_F32) return {};
+  const auto dim = static_cast<std::size_t>(t.actual.shape[3]);
+  std::vector<float> actual(dim);
+  std::vector<double> means;
+  std::set<double> distinct;  // rows that are alike say the same thing many times
+  for (std::size_t r = 0; r < t.rows.size(); ++r) {
+    read_row(t.actual, t.rows[r].batch, t.rows[r].head, t.rows[r].index, actual.data());
+    double sum = 0;
+    std::size_t count = 0;
+    for (std::size_t d = 0; d < dim; ++d) {
+      const double expected = t.expected[r * dim + d], size = std::fabs(expected);
+      if (!(size >= element.least_normal && size <= element.largest / 2)) continue;
+      // Where f32 itself may be off by as much, as of a sum that cancels, errors need not have either sign.
+      const double unit = 2 * half_ulp(element, size), noise = tolerance_of(0, t.size[r]) * t.denominator[r * dim + d];
+      if (!(noise < unit / 8)) continue;
+      double rounded = 0;
+      with_element(element.dtype, [&]<class E>(E) { rounded = to_float(round_to<E>(size)); });
+      const double units = (std::copysign(1.0, expected) * actual[d] - rounded) / unit;
+      sum += std::clamp(units, -1.0, 1.0);
+      if (++count == 1) distinct.insert(expected);
+    }
+    if (count >= kLeastElements) means.push_back(sum / static_cast<double>(count));
+  }
+  const auto rows = static_cast<double>(means.size());
+  if (means.size() < kLeastRows || 2 * distinct.size() < means.size()) return {};
+  const double mean = std::accumulate(means.begin(), means.end(), 0.0) / rows;
+  double squares = 0;
+  for (const double x : means) squares += (x - mean) * (x - mean);
+  if (mean > -kLeastMean || -mean < kLeastDeviations * std::sqrt(squares) / rows) return {};
+  return fmt::format(
+      "{} is rounded towards 0: on average {:.2g} of a unit in the last place of {} below the nearest number", t.name,
+      -mean, element.name);
+}
+
 }  // namespace
 
 std::int64_t oracle_flops(const Problem& p) {
@@ -358,6 +399,8 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
       }
     }
   }
+  for (const Judged& t : tensors)
+    if (verdict.failure.empty()) verdict.failure = check_rounding(t, element);
   for (std::size_t r = 0; r < oracle.rows.size() && p.lse; ++r) {
     const Row& row = oracle.rows[r];
     const double expected = oracle.expected.lse[r], size = lse_size(oracle, r);

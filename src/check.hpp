@@ -2,7 +2,8 @@
 //
 // err = max over elements of |o - o*| / sum_j p_j |v_j|, o* from reference<double>; a denominator of 0 demands o = 0.
 // A kernel passes when in every row err <= error_multiple * 3 * max(err(reference<float>), kRounding eps (1 + s)), s being
-// the row's score_size (reference.hpp) and eps that of f32; of a result in 16 bits half an ulp of it is added. lse, when asked
+// the row's score_size (reference.hpp) and eps that of f32; of a result in 16 bits half an ulp of it is added, and on average
+// it must not be rounded towards 0. lse, when asked
 // for: |lse - lse*| / (1 + s + |lse*|) is at most error_multiple * 3 * max(that of reference<float>, that of loops that fold
 // the scale into q, kLseRounding eps), -inf exactly. Gradients (backward) go by the formula of o, with sums of
 // absolute values as denominators, sizes of pairs as s (ReferenceGradients) and one yardstick for dq, dk and dv. Where the

@@ -30,6 +30,11 @@ struct Half {
   static float sum(float x) {
     return x;
   }
+  // A sum as o has it.
+  template <class E>
+  static E result(float x) {
+    return round_to<E>(x);
+  }
   // What lse takes the logarithm of: the sum of the weights before and after rounding.
   static float sum_for_lse(float exact, float) { return exact; }
 };
@@ -62,7 +67,7 @@ void attend_row(const Args& a, std::int64_t b, std::int64_t h, std::int64_t i, f
     float sum = 0;
     for (std::int64_t j = keys.begin; j < keys.end; ++j)
       sum = Choice::template sum<E>(sum + probs[j] * to_float(row_of<E>(a.v, b, kv_head, j)[d]));
-    o[d] = round_to<E>(sum);
+    o[d] = Choice::template result<E>(sum);
   }
   if (a.lse) a.lse[(b * p.heads + h) * p.seqlen_q + i] = row_max + std::log(Choice::sum_for_lse(exact, rounded));
 }
