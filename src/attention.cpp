@@ -37,7 +37,8 @@ Problem problem_of(const Tensors& t, const AttentionOptions& options, bool backw
           .lse = !backward && t.lse != nullptr,
           .dropout = options.dropout,
           .backward = backward,
-          .softcap = options.softcap};
+          .softcap = options.softcap,
+          .kv = t.k.dtype == kInt8Dtype ? ATTN_KV_INT8 : ATTN_KV_SAME};
 }
 
 void run_chosen(const Tensors& tensors, const AttentionOptions& options, bool backward) {
@@ -57,6 +58,12 @@ void run_chosen(const Tensors& tensors, const AttentionOptions& options, bool ba
 // Tensors have one type for what a pass reads and another writes; prepare() hands inputs on as const.
 TensorView as_input(const ConstTensorView& t) { return {const_cast<void*>(t.data), t.dtype, t.shape, t.stride}; }
 
+// Of the tokens of k; empty where there are none.
+TensorView scale_view(const float* scales, const ConstTensorView& k) {
+  if (scales == nullptr) return {};
+  return dense_view(const_cast<float*>(scales), {k.shape[0], k.shape[1], k.shape[2], 1});
+}
+
 Tensors with_options(const AttentionOptions& options) {
   return {.seed = options.seed, .first_head = options.first_head, .softmax_scale = options.softmax_scale};
 }
@@ -69,6 +76,7 @@ void attention(const ConstTensorView& q, const ConstTensorView& k, const ConstTe
   tensors.q = as_input(q), tensors.k = as_input(k), tensors.v = as_input(v);
   tensors.o = o;
   tensors.lse = options.lse;
+  tensors.k_scale = scale_view(options.k_scale, k), tensors.v_scale = scale_view(options.v_scale, k);
   run_chosen(tensors, options, false);
 }
 
@@ -78,6 +86,7 @@ void attention_backward(const BackwardTensors& t, const AttentionOptions& option
   tensors.o = as_input(t.o), tensors.do_ = as_input(t.do_);
   tensors.lse = const_cast<float*>(t.lse);
   tensors.dq = t.dq, tensors.dk = t.dk, tensors.dv = t.dv;
+  tensors.k_scale = scale_view(options.k_scale, t.k), tensors.v_scale = scale_view(options.v_scale, t.k);
   run_chosen(tensors, options, true);
 }
 

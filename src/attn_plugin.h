@@ -12,8 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of q, k, v, o and their gradients; lse is f32 whatever they are. */
+/* Of q, k, v, o and their gradients, but for what attn_kv says of k and v; lse is f32 whatever they are. */
 enum attn_dtype { ATTN_F32 = 0, ATTN_BF16 = 1, ATTN_F16 = 2 };
+
+/* What k and v consist of: elements of the problem's dtype, or int8_t from -127 to 127 that a scale of each token and kv
+ * head multiplies (src/quantisation.hpp). */
+enum attn_kv { ATTN_KV_SAME = 0, ATTN_KV_INT8 = 1 };
 
 /* What a kernel can do beyond full f32 attention with equal dims, one kv head per query head, on one thread. */
 enum attn_feature {
@@ -28,7 +32,8 @@ enum attn_feature {
   ATTN_TAKES_F32 = 1 << 8,  /* the dtypes that it computes; one that names none computes ATTN_F32 alone */
   ATTN_TAKES_BF16 = 1 << 9,
   ATTN_TAKES_F16 = 1 << 10,
-  ATTN_SOFTCAP = 1 << 11 /* scores are softcap tanh(softmax_scale q.k / softcap) */
+  ATTN_SOFTCAP = 1 << 11,      /* scores are softcap tanh(softmax_scale q.k / softcap) */
+  ATTN_TAKES_KV_INT8 = 1 << 12 /* k and v may be ATTN_KV_INT8 */
 };
 
 /* What is computed. Every field is set; defaults belong to the text form (src/problem_text.hpp). */
@@ -49,6 +54,7 @@ typedef struct attn_problem {
   double dropout;       /* probability with which a weight is dropped, in [0, 1); 0: none */
   int32_t backward;     /* 1: dq, dk and dv from q, k, v, o, lse and do_; 0: o from q, k and v */
   double softcap;       /* what the absolute value of a score stays below; 0: no limit */
+  int32_t kv;           /* attn_kv; ATTN_KV_INT8 neither in the backward pass nor with dropout */
 #if defined(__cplusplus) && __cplusplus >= 202002L
   friend bool operator==(const attn_problem&, const attn_problem&) = default;
 #endif
@@ -83,6 +89,10 @@ typedef struct attn_args {
   attn_output dq; /* shaped as q; aliases no input, as the next two */
   attn_output dk; /* shaped as k: summed over the query heads that read a kv head */
   attn_output dv; /* shaped as v */
+  /* [batch, kv_heads, seqlen_k] contiguous, positive and finite: what multiplies the elements of a row of k, and of v; null
+   * unless problem->kv is ATTN_KV_INT8. */
+  const float* k_scale;
+  const float* v_scale;
 } attn_args;
 
 typedef struct attn_variant {

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "aligned_buffer.hpp"
+#include "quantisation.hpp"
 #include "scores.hpp"
 
 namespace attn {
@@ -121,6 +122,16 @@ double worst_error(const Element& element, const std::vector<float>& actual, con
   return worst;
 }
 
+// Of o, all rows of the oracle, against the numbers before they were quantised.
+template <class T>
+double largest_error(const Oracle& oracle, const std::vector<T>& o) {
+  double worst = 0;
+  for (std::size_t e = 0; e < oracle.unquantised_o.size(); ++e)
+    worst = std::max(worst, scaled_error(element_of(oracle.problem.dtype), o[e], oracle.unquantised_o[e],
+                                         oracle.unquantised_abs_value[e]));
+  return std::min(worst, kHuge);
+}
+
 // lse of a row as a right kernel has it that folds scale and log2(e) into q before it multiplies: products that are exact
 // without, as those of 16-bit elements and of integers, are rounded then, and where all of a row are alike these roundings
 // add up. Plain loops alone would be no yardstick of that.
@@ -132,7 +143,7 @@ float folded_lse(const Problem& p, const Tensors& t, const Row& row) {
   const KeyRange keys = visible_keys(p, row.index);
   std::vector<float> scores;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    read_row(t.k, row.batch, kv_head_of(p, row.head), j, k.data());
+    read_scaled_row(t.k, t.k_scale, row.batch, kv_head_of(p, row.head), j, k.data());
     float dot = 0;
     for (std::int64_t d = 0; d < p.head_dim; ++d) dot += q[d] * k[d];
     scores.push_back(score_of(p, dot * std::numbers::ln2_v<float>));
@@ -159,11 +170,17 @@ double folded_lse_error(const Oracle& oracle, const Tensors& inputs) {
 void add_forward(Oracle& oracle, const Tensors& inputs) {
   const Problem& p = oracle.problem;
   oracle.expected = reference<double>(p, inputs, oracle.rows);
-  const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows);
-  oracle.yardstick_error = worst_error(element_of(p.dtype), yardstick.o, oracle.expected.o, oracle.expected.abs_value);
-  for (std::size_t r = 0; r < oracle.rows.size(); ++r)
-    oracle.yardstick_lse_error = std::max(
-        oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]) / (1 + lse_size(oracle, r)));
+  // Both orders of the products of int8 are right, and where those of a row are all alike either may round luckily.
+  for (const Scales scales : {Scales::in_elements, Scales::folded}) {
+    if (scales == Scales::folded && !has_int8_kv(p)) continue;
+    const ReferenceRows<float> yardstick = reference<float>(p, inputs, oracle.rows, scales);
+    oracle.yardstick_error =
+        std::max(oracle.yardstick_error,
+                 worst_error(element_of(p.dtype), yardstick.o, oracle.expected.o, oracle.expected.abs_value));
+    for (std::size_t r = 0; r < oracle.rows.size(); ++r)
+      oracle.yardstick_lse_error = std::max(
+          oracle.yardstick_lse_error, lse_error(yardstick.lse[r], oracle.expected.lse[r]) / (1 + lse_size(oracle, r)));
+  }
   if (p.lse) oracle.yardstick_lse_error = std::max(oracle.yardstick_lse_error, folded_lse_error(oracle, inputs));
 }
 
@@ -179,13 +196,13 @@ void add_backward(Oracle& oracle, const Tensors& inputs) {
       {worst(yardstick.dq, g.dq, g.abs_dq), worst(yardstick.dk, g.dk, g.abs_dk), worst(yardstick.dv, g.dv, g.abs_dv)});
 }
 
-std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
+std::vector<float> max_abs_values(const Problem& p, const Tensors& t) {
   std::vector<float> result, row(static_cast<std::size_t>(p.value_dim));
   for (std::int64_t b = 0; b < p.batch; ++b)
     for (std::int64_t h = 0; h < p.kv_heads; ++h) {
       float largest = 0;
       for (std::int64_t j = 0; j < p.seqlen_k; ++j) {
-        read_row(v, b, h, j, row.data());
+        read_scaled_row(t.v, t.v_scale, b, h, j, row.data());
         for (std::int64_t d = 0; d < p.value_dim; ++d)
           if (std::isfinite(row[d])) largest = std::max(largest, std::fabs(row[d]));
       }
@@ -195,7 +212,7 @@ std::vector<float> max_abs_values(const Problem& p, const TensorView& v) {
 }
 
 bool is_finite(const TensorView& t, const Row& row) {
-  return with_element(t.dtype, [&]<class E>(E) {
+  return with_view_element(t.dtype, [&]<class E>(E) {
     const E* x = row_of<E>(t, row.batch, row.head, row.index);
     return std::all_of(x, x + t.shape[3], [](E value) { return std::isfinite(to_float(value)); });
   });
@@ -353,11 +370,17 @@ Oracle make_oracle(const Problem& p, const Tensors& inputs, std::uint64_t seed, 
   if (p.backward) oracle.keys = oracle.sampled ? sample_rows(p.batch, p.kv_heads, p.seqlen_k, seed) : all_keys(p);
   p.backward ? add_backward(oracle, inputs) : add_forward(oracle, inputs);
   if (oracle.sampled) {
-    oracle.max_abs_value = max_abs_values(p, inputs.v);
+    oracle.max_abs_value = max_abs_values(p, inputs);
     oracle.unbounded = unbounded_rows(p, inputs);
   }
   oracle.mistrusted = why_mistrusted(oracle);
   return oracle;
+}
+
+void add_unquantised(Oracle& oracle, const Tensors& unquantised) {
+  ReferenceRows<double> exact = reference<double>(attn::unquantised(oracle.problem), unquantised, oracle.rows);
+  oracle.unquantised_o = std::move(exact.o), oracle.unquantised_abs_value = std::move(exact.abs_value);
+  oracle.quantisation_err = largest_error(oracle, oracle.expected.o);
 }
 
 bool is_poison(const Element& element, float value) {
@@ -421,6 +444,13 @@ Verdict check(const Oracle& oracle, const Tensors& outputs, double error_multipl
         });
   if (oracle.sampled && !p.backward && verdict.failure.empty())
     verdict.failure = check_unsampled_output(oracle, outputs, tensors[0]);
+  if (!oracle.unquantised_o.empty()) {
+    std::vector<float> o(oracle.unquantised_o.size());
+    for (std::size_t r = 0; r < oracle.rows.size(); ++r)
+      read_row(outputs.o, oracle.rows[r].batch, oracle.rows[r].head, oracle.rows[r].index, &o[r * p.value_dim]);
+    verdict.quantisation_err = largest_error(oracle, o);
+    verdict.format_err = oracle.quantisation_err;
+  }
   verdict.passed = verdict.failure.empty();
   if (verdict.passed) verdict.mistrusted = oracle.mistrusted;
   return verdict;

@@ -9,7 +9,9 @@
 // absolute values as denominators, sizes of pairs as s (ReferenceGradients) and one yardstick for dq, dk and dv. Where the
 // oracle is NaN, the kernel must be NaN too, where it is infinite infinite alike. Comparisons are written so that NaN
 // fails. Where f32 itself breaks down (the yardstick of what was asked for is off by more than kMaxYardstickError, or
-// overflows), nothing passes: a tolerance made from it would accept anything.
+// overflows), nothing passes: a tolerance made from it would accept anything. Of keys and values of int8 all of this is
+// about the numbers that they stand for, the yardstick being the worse of loops that multiply the scales into elements, and
+// into scores and weights; what quantising them has changed is told beside it, and judged by nobody.
 #pragma once
 
 #include <cstdint>
@@ -58,11 +60,18 @@ struct Oracle {
   std::vector<float> max_abs_value;      // [batch, kv_heads]: max |v|, which bounds |o| of the rows not covered
   std::vector<char> unbounded;  // [batch, heads, seqlen_q]: sees NaN or infinity, has no such bound; empty: none
   std::string mistrusted;       // why passing means little here; mostly empty
+  // Of int8: o* and its scale from the numbers before they were quantised, where these are known; else empty.
+  std::vector<double> unquantised_o, unquantised_abs_value;
+  double quantisation_err = 0;  // err of `expected` against these: what the format costs where arithmetic is exact
 };
 
 // `full_flops`: problems up to this size are covered whole. Work goes over all cores.
 Oracle make_oracle(const Problem& problem, const Tensors& inputs, std::uint64_t seed,
                    std::int64_t full_flops = kFullOracleFlops);
+
+// For an oracle of int8 that covers a forward pass: adds what is known of its result from the tensors of the same problem
+// with kv:same, in any layout.
+void add_unquantised(Oracle& oracle, const Tensors& unquantised);
 
 // FLOPs that make_oracle spends, and for a backward pass its inputs' o and lse, for planning.
 std::int64_t oracle_flops(const Problem& problem);
@@ -78,6 +87,9 @@ struct Verdict {
   double max_scaled_err = 0;
   double tolerance = 0;  // of that row
   std::int64_t rows_checked = 0;
+  // Of int8, against the numbers before they were quantised, scaled as above: of these outputs, and of exact arithmetic. 0:
+  // not known. They judge nothing.
+  double quantisation_err = 0, format_err = 0;
   std::string mistrusted;  // why passing means little here: inputs that leave nothing to check; mostly empty
   std::string failure;     // empty when passed: the worst element, where it is, and what was expected
 };

@@ -1,4 +1,5 @@
-// Element types: what q, k, v, o and their gradients may consist of; one row per dtype. lse is f32 whatever they are.
+// Element types: what q, k, v, o and their gradients may consist of; one row per dtype. lse is f32 whatever they are. k and
+// v may also be of int8, which is no dtype of problems: its numbers mean nothing without their scale (quantisation.hpp).
 // A 16-bit type holds its bits; arithmetic is done in float or double, to which every value converts exactly. Conversions
 // to 16 bits round to nearest, ties to even, overflow to infinity and keep NaN; they do no more than rounding to nearest
 // asks of the floating-point control, and nothing of its flushing bits where the result is normal.
@@ -26,9 +27,13 @@ struct F16 {
   std::uint16_t bits;
 };
 
+struct Int8 {
+  std::int8_t value;
+};
+
 struct Element {
-  attn_dtype dtype;
-  const char* name;  // in text
+  std::int32_t dtype;  // attn_dtype, or kInt8Dtype
+  const char* name;    // in text
   std::int64_t bytes;
   double eps;             // distance from 1 to the next number
   double largest;         // finite number
@@ -44,15 +49,26 @@ inline constexpr std::array kElements = {
     Element{ATTN_F16, "f16", 2, 0x1p-10, 65504, 0x1p-14, 0x7fd5, ATTN_TAKES_F16},
 };
 
-// Of a valid problem's dtype.
-constexpr const Element& element_of(std::int32_t dtype) { return kElements[static_cast<std::size_t>(dtype)]; }
+// The dtype of a view of int8, beyond those of problems.
+inline constexpr std::int32_t kInt8Dtype = 1 << 8;
+inline constexpr Element kInt8Element = {kInt8Dtype, "int8", 1, 1, 127, 1, 0xd5, ATTN_TAKES_KV_INT8};
+
+// Of a valid problem's dtype, or of a view's.
+constexpr const Element& element_of(std::int32_t dtype) {
+  return dtype == kInt8Dtype ? kInt8Element : kElements[static_cast<std::size_t>(dtype)];
+}
+
+constexpr bool is_dtype(std::int32_t dtype) {
+  return dtype == kInt8Dtype || (dtype >= 0 && dtype < static_cast<std::int32_t>(kElements.size()));
+}
 
 template <class E>
-inline constexpr attn_dtype kDtypeOf = std::is_same_v<std::remove_const_t<E>, Bf16>  ? ATTN_BF16
-                                       : std::is_same_v<std::remove_const_t<E>, F16> ? ATTN_F16
-                                                                                     : ATTN_F32;
+inline constexpr std::int32_t kDtypeOf = std::is_same_v<std::remove_const_t<E>, Bf16>   ? std::int32_t{ATTN_BF16}
+                                         : std::is_same_v<std::remove_const_t<E>, F16>  ? std::int32_t{ATTN_F16}
+                                         : std::is_same_v<std::remove_const_t<E>, Int8> ? kInt8Dtype
+                                                                                        : std::int32_t{ATTN_F32};
 
-// f(E{}) for the E of a valid dtype.
+// f(E{}) for the E of a problem's valid dtype.
 template <class F>
 constexpr decltype(auto) with_element(std::int32_t dtype, F&& f) {
   switch (dtype) {
@@ -65,7 +81,16 @@ constexpr decltype(auto) with_element(std::int32_t dtype, F&& f) {
   }
 }
 
+// The same for the dtype of a view.
+template <class F>
+constexpr decltype(auto) with_view_element(std::int32_t dtype, F&& f) {
+  if (dtype == kInt8Dtype) return f(Int8{});
+  return with_element(dtype, f);
+}
+
 constexpr float to_float(float x) { return x; }
+
+constexpr float to_float(Int8 x) { return x.value; }
 
 constexpr float to_float(Bf16 x) { return std::bit_cast<float>(std::uint32_t{x.bits} << 16); }
 
@@ -106,6 +131,14 @@ constexpr F16 round_to<F16>(float x) {
   return with_sign((magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13);
 }
 
+// To the nearest whole number, ties to even, and at most 127 from 0, so that every number has its negative. Not of NaN.
+template <>
+constexpr Int8 round_to<Int8>(float x) {
+  constexpr float kMost = 127, kWhole = 0x1.8p23f;  // whose last bit is worth 1
+  const float rounded = (x < -kMost ? -kMost : x > kMost ? kMost : x) + kWhole - kWhole;
+  return {static_cast<std::int8_t>(rounded)};
+}
+
 // Rounds once: first to a float whose last bit tells of what was cut off ("to odd"), which has bits to spare.
 template <class E>
 constexpr E round_to(double x) {
@@ -135,14 +168,14 @@ constexpr float round_bits_to(float x) {
 // n elements of this type, widened or rounded.
 template <class T>
 void read_elements(std::int32_t dtype, const void* from, std::int64_t n, T* to) {
-  with_element(dtype, [&]<class E>(E) {
+  with_view_element(dtype, [&]<class E>(E) {
     for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to_float(static_cast<const E*>(from)[i]));
   });
 }
 
 template <class T>
 void write_elements(std::int32_t dtype, const T* from, std::int64_t n, void* to) {
-  with_element(dtype, [&]<class E>(E) {
+  with_view_element(dtype, [&]<class E>(E) {
     for (std::int64_t i = 0; i < n; ++i) static_cast<E*>(to)[i] = round_to<E>(from[i]);
   });
 }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "problem_text.hpp"
+#include "quantisation.hpp"
 #include "reference.hpp"
 #include "roles.hpp"
 #include "with_team.hpp"
@@ -90,7 +91,18 @@ float element(Fill kind, Role role, std::uint64_t bits) {
   }
 }
 
-void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint64_t seed) {
+// A row as numbers of the problem's dtype, which are then quantised.
+void write_quantised(const Problem& p, const TensorView& t, const TensorView& scales, std::int64_t b, std::int64_t h,
+                     std::int64_t i, float* row) {
+  const std::int64_t dim = t.shape[3];
+  with_element(p.dtype, [&]<class E>(E) {
+    for (std::int64_t d = 0; d < dim; ++d) row[d] = to_float(round_to<E>(row[d]));
+  });
+  *row_of<float>(scales, b, h, i) = quantise(row, dim, row_of<Int8>(t, b, h, i));
+}
+
+// `scales`: of int8, else empty.
+void fill(const TensorView& t, const TensorView& scales, const Problem& p, Fill kind, Role role, std::uint64_t seed) {
   // No structured binding: clang 14 refuses them inside an OpenMP region.
   const std::int64_t batch = t.shape[0], heads = t.shape[1], rows = t.shape[2], dim = t.shape[3];
   const std::uint64_t stream = mix(seed * 4 + static_cast<std::uint64_t>(role));
@@ -126,7 +138,10 @@ void fill(const TensorView& t, const Problem& p, Fill kind, Role role, std::uint
           const double score = kind == Fill::steep ? kSteepScore * (i + 1.0) : kRampScore * along;
           row[0] = role == Role::q ? ramp_query : static_cast<float>(score);
         }
-        write_row(t, b, h, i, row);
+        if (scales.data != nullptr)
+          write_quantised(p, t, scales, b, h, i, row);
+        else
+          write_row(t, b, h, i, row);
       }
 }
 
@@ -171,19 +186,28 @@ void validate(const Setup& setup, const Problem& p) {
     throw std::invalid_argument(fmt::format(
         "layout:packed needs k equal to q and dv equal to d, got q:{} k:{} d:{} dv:{}; valid: layout:bhsd, layout:bshd",
         p.seqlen_q, p.seqlen_k, p.head_dim, p.value_dim));
+  if (setup.layout == Layout::packed && has_int8_kv(p))
+    throw std::invalid_argument(fmt::format(
+        "layout:packed has q, k and v in one buffer of one type, got kv:int8 and dtype:{}; valid: layout:bhsd, "
+        "layout:bshd",
+        element_of(p.dtype).name));
 }
 
 void validate_given(const Tensors& given, const Problem& p) {
-  const auto demand = [&](const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape) {
-    if (t.dtype != p.dtype)
+  for (const TensorRole& role : kTensorRoles) {
+    const TensorView& t = given.*role.view;
+    if (!role.given || (role.use(p) == Use::absent && t.data == nullptr)) continue;
+    if (role.use(p) == Use::absent)
       throw std::invalid_argument(
-          fmt::format("{} is {}, the problem is of {}", name, element_of(t.dtype).name, element_of(p.dtype).name));
-    if (t.shape != shape)
-      throw std::invalid_argument(fmt::format("{} is [{}], {} needs [{}]", name, fmt::join(t.shape, ", "),
+          fmt::format("{} is given, and {} has none", role.name, to_short_string(Workload{.problem = p})));
+    if (const std::int32_t dtype = role.dtype(p); t.dtype != dtype)
+      throw std::invalid_argument(fmt::format("{} is {}, the problem is of {}", role.name, element_of(t.dtype).name,
+                                              dtype == kInt8Dtype ? "kv:int8" : element_of(dtype).name));
+    if (const std::array<std::int64_t, 4> shape = role.shape(p); t.shape != shape)
+      throw std::invalid_argument(fmt::format("{} is [{}], {} needs [{}]", role.name, fmt::join(t.shape, ", "),
                                               to_short_string(Workload{.problem = p}), fmt::join(shape, ", ")));
-  };
-  for (const TensorRole& role : kTensorRoles)
-    if (role.given) demand(role.name, given.*role.view, role.shape(p));
+  }
+  validate_scales(given);
 }
 
 std::uint64_t hash_values(const Tensors& t) {
@@ -204,6 +228,11 @@ void compute_forward(const Problem& p, const Tensors& t) {
     t.lse[r] = static_cast<float>(expected.lse[r]);
     write_row(t.o, rows[r].batch, rows[r].head, rows[r].index, &expected.o[r * p.value_dim]);
   }
+}
+
+// Those that a tensor's rows are multiplied by.
+TensorView scales_of_role(const Tensors& t, Role role) {
+  return role == Role::k ? t.k_scale : role == Role::v ? t.v_scale : TensorView{};
 }
 
 // Views of a packed buffer, whose rows hold a token's heads of q, then its kv_heads of k, then of v.
@@ -231,8 +260,11 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : prob
     owner.push_back({name, AlignedBuffer(static_cast<std::size_t>(bytes), placement)});
     return owner.back().memory.data();
   };
-  const auto dense = [&](std::vector<Buffer>& owner, const char* name, const std::array<std::int64_t, 4>& shape) {
-    return dense_view(allocate(owner, name, elements(shape) * element_bytes(p)), shape, unpacked, dtype_of(p));
+  const auto dense = [&](std::vector<Buffer>& owner, const TensorRole& role) {
+    const std::array<std::int64_t, 4> shape = role.shape(p);
+    const std::int32_t dtype = role.dtype(p);
+    return dense_view(allocate(owner, role.name, elements(shape) * element_of(dtype).bytes), shape,
+                      role.dense ? Layout::bhsd : unpacked, dtype);
   };
   if (packed) {
     const std::int64_t bytes = (elements(shape_q(p)) + elements(shape_k(p)) + elements(shape_v(p))) * element_bytes(p);
@@ -242,7 +274,7 @@ Inputs::Inputs(const Problem& p, const Setup& setup, Placement placement) : prob
   for (const TensorRole& role : kTensorRoles) {
     TensorView& view = tensors_.*role.view;
     if (const Use use = role.use(p); use != Use::absent && view.data == nullptr)
-      view = dense(use == Use::read ? inputs_ : outputs_, role.name, role.shape(p));
+      view = dense(use == Use::read ? inputs_ : outputs_, role);
   }
   if (p.lse || p.backward)
     tensors_.lse = reinterpret_cast<float*>(
@@ -257,7 +289,9 @@ Inputs::Inputs(const Problem& p, const Setup& setup, const InputSource& source, 
   // What is nobody's file, as the gradient of o, is made from the seed.
   for (const TensorRole& role : kTensorRoles)
     if (role.filled && role.use(p) == Use::read && !(role.given && setup.fill == Fill::file))
-      with_team(default_team(), [&] { fill(tensors_.*role.view, p, setup.fill, role.role, source.seed); });
+      with_team(default_team(), [&] {
+        fill(tensors_.*role.view, scales_of_role(tensors_, role.role), p, setup.fill, role.role, source.seed);
+      });
   if (p.backward) update_forward();
 }
 
@@ -270,7 +304,7 @@ void Inputs::copy_given(const InputSource& source) const {
   validate_given(*source.given, problem_);
   with_team(default_team(), [&] {
     for (const TensorRole& role : kTensorRoles)
-      if (role.given) copy_rows(source.given->*role.view, tensors_.*role.view);
+      if (role.given && role.use(problem_) != Use::absent) copy_rows(source.given->*role.view, tensors_.*role.view);
   });
 }
 

@@ -30,6 +30,7 @@ namespace attn {
 //   bf16       normal, rounded to bf16: what 16-bit weights leave in an f32 cache
 //   f16        normal, rounded to f16
 //   file       a user's own tensors; the one fill that is not seeded
+// Where k and v are of int8, what a fill says, rounded to the dtype, is quantised (quantisation.hpp).
 enum class Fill : std::int32_t {
   normal,
   uniform,
@@ -66,7 +67,7 @@ struct Setup {
   bool operator==(const Setup&) const = default;
 };
 
-// Throws std::invalid_argument when the setup does not fit the problem (packed needs k == q and dv == d).
+// Throws std::invalid_argument when the setup does not fit the problem (packed needs k == q, dv == d and one dtype).
 void validate(const Setup& setup, const Problem& problem);
 
 // What the values of q, k and v are made from: a seed or, for Fill::file, tensors of any strides, which are copied. Their
@@ -77,10 +78,11 @@ struct InputSource {
   InputSource(std::uint64_t seed, const Tensors* given = nullptr) : seed(seed), given(given) {}
 };
 
-// Throws std::invalid_argument naming the first of q, k and v whose shape or type the problem does not have.
+// Throws std::invalid_argument naming the first of q, k, v and their scales whose shape or type the problem does not have,
+// or a scale that is not positive and finite.
 void validate_given(const Tensors& given, const Problem& problem);
 
-// Of every byte of q, k and v in logical order, whatever their layout.
+// Of every byte of q, k, v and their scales in logical order, whatever their layout.
 std::uint64_t hash_values(const Tensors& tensors);
 
 // The tensors of one problem with the memory behind them; outputs start poisoned. The seed is that of the dropout mask
@@ -125,7 +127,7 @@ class Inputs {
     const char* name;
     AlignedBuffer memory;
   };
-  std::vector<Buffer> inputs_;  // q, k, v, or one packed buffer; backward o, lse and do too
+  std::vector<Buffer> inputs_;  // q, k, v and their scales, or one packed buffer; backward o, lse and do too
   std::vector<Buffer> outputs_;
   Problem problem_;
   Tensors tensors_;

@@ -47,14 +47,15 @@ Wide wide_flops(const Problem& p) {
 }
 
 Wide wide_bytes(const Problem& p) {
-  Wide tensor_elements = 0;
+  Wide tensor_bytes = 0;
   for (const TensorRole& role : kTensorRoles) {
     const std::array<std::int64_t, 4> shape = role.shape(p);
-    if (role.use(p) != Use::absent) tensor_elements += saturating_product({shape[0], shape[1], shape[2], shape[3]});
+    if (role.use(p) != Use::absent)
+      tensor_bytes += saturating_product({shape[0], shape[1], shape[2], shape[3], element_of(role.dtype(p)).bytes});
   }
   const bool has_lse = p.lse || p.backward;
   const Wide lse_bytes = has_lse ? saturating_product({p.batch, p.heads, p.seqlen_q, kLseBytes}) : 0;
-  return tensor_elements * element_bytes(p) + lse_bytes;
+  return tensor_bytes + lse_bytes;
 }
 
 [[noreturn]] void reject(const std::string& message) { throw std::invalid_argument(message); }
@@ -68,6 +69,11 @@ void validate(const Problem& p) {
     if (key.validate != nullptr) key.validate(p, key);
   if (p.heads % p.kv_heads != 0) reject(fmt::format("hkv={} does not divide h={}", p.kv_heads, p.heads));
   if (p.backward && p.lse) reject("lse=1 asks for an output, in the backward pass lse is an input; valid: lse=0");
+  if (has_int8_kv(p) && p.backward)
+    reject("kv:int8 is a cache that is read, and has no backward pass; valid: pass:fwd, or kv:same");
+  if (has_int8_kv(p) && p.dropout > 0)
+    reject(fmt::format(
+        "kv:int8 is a cache that is read, and drops no weights: dropout={}; valid: dropout:0, or kv:same", p.dropout));
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
   if (wide_flops(p) > kMax || wide_bytes(p) > kMax)
     reject(fmt::format("b={} h={} q={} k={} d={} dv={}: FLOPs or bytes exceed 64 bits", p.batch, p.heads, p.seqlen_q,
@@ -82,7 +88,9 @@ std::int64_t minimal_bytes(const Problem& p) { return static_cast<std::int64_t>(
 
 std::int64_t needed_kv_bytes(const Problem& p) {
   const KeyRange keys = needed_keys(p);
-  return p.batch * p.kv_heads * (keys.end - keys.begin) * (p.head_dim + p.value_dim) * element_bytes(p);
+  const std::int64_t token = has_int8_kv(p) ? p.head_dim + p.value_dim + 2 * std::int64_t{sizeof(float)}
+                                            : (p.head_dim + p.value_dim) * element_bytes(p);
+  return p.batch * p.kv_heads * (keys.end - keys.begin) * token;
 }
 
 std::uint64_t required_features(const Problem& p) {

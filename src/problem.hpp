@@ -48,6 +48,23 @@ constexpr attn_dtype dtype_of(const Problem& p) { return static_cast<attn_dtype>
 
 constexpr std::int64_t element_bytes(const Problem& p) { return element_of(p.dtype).bytes; }
 
+constexpr bool has_int8_kv(const Problem& p) { return p.kv == ATTN_KV_INT8; }
+
+// The problem whose keys and values one of int8 has quantised.
+constexpr Problem unquantised(Problem problem) {
+  problem.kv = ATTN_KV_SAME;
+  return problem;
+}
+
+// f(E{}, KV{}): what q and o consist of, and what k and v do.
+template <class F>
+constexpr decltype(auto) with_elements(const Problem& p, F&& f) {
+  return with_element(p.dtype, [&]<class E>(E element) {
+    if (has_int8_kv(p)) return f(element, Int8{});
+    return f(element, element);
+  });
+}
+
 // Of lse, whatever the dtype.
 inline constexpr std::int64_t kLseBytes = sizeof(float);
 
@@ -64,10 +81,10 @@ constexpr Problem forward_of(Problem problem) {
   return problem;
 }
 
-// Bytes of q, k, v, o and lse, and backward of do, dq, dk and dv, each moved once.
+// Bytes of q, k, v and their scales, o and lse, and backward of do, dq, dk and dv, each moved once.
 std::int64_t minimal_bytes(const Problem& problem);
 
-// The part of that which are keys and values that some query sees.
+// The part of that which are keys and values that some query sees, with their scales.
 std::int64_t needed_kv_bytes(const Problem& problem);
 
 // The attn_feature bits that a kernel must declare to be given this problem.

@@ -21,6 +21,7 @@ constexpr auto kDtypeNames = [] {
 constexpr std::array kMaskNames = {"none", "causal"};
 constexpr std::array kFlagNames = {"0", "1"};
 constexpr std::array kPassNames = {"fwd", "bwd", "both"};
+constexpr std::array kKvNames = {"same", "int8"};
 
 std::int64_t parse_integer(const ProblemKey& key, std::string_view whole, std::string_view value) {
   std::int64_t number = 0;
@@ -117,6 +118,11 @@ void validate_window(const Problem& p, const ProblemKey&) {
 void validate_dtype(const Problem& p, const ProblemKey&) {
   if (p.dtype < 0 || p.dtype >= std::ssize(kElements))
     reject(fmt::format("dtype={} is not known; valid: 0 to {}", p.dtype, kElements.size() - 1));
+}
+
+void validate_kv(const Problem& p, const ProblemKey&) {
+  if (p.kv < 0 || p.kv >= std::ssize(kKvNames))
+    reject(fmt::format("kv={} is not known; valid: 0 to {}", p.kv, kKvNames.size() - 1));
 }
 
 void validate_dropout(const Problem& p, const ProblemKey&) {
@@ -252,6 +258,19 @@ constexpr std::array kKeys = {
         .print = [](const Workload& w) { return std::string(kPassNames[w.layer.both ? 2 : w.problem.backward]); },
         .feature = {ATTN_BACKWARD, "backward", [](const Problem& p) { return p.backward != 0; }},
         .validate = validate_flag<&Problem::backward>},
+    ProblemKey{.name = "kv",
+               .values = nullptr,
+               .names = kKvNames,
+               .default_text = "same",
+               .help = "int8: k and v are int8 times an f32 scale of each token and kv head; same: of dtype",
+               .always_printed = false,
+               .of_layers = false,
+               .set_default = [](Workload& w) { w.problem.kv = ATTN_KV_SAME; },
+               .parse = [](Workload& w, const ProblemKey& key,
+                           std::string_view value) { w.problem.kv = parse_name(key, value); },
+               .print = [](const Workload& w) { return std::string(kKvNames[w.problem.kv]); },
+               .feature = {ATTN_TAKES_KV_INT8, "kv_int8", has_int8_kv},
+               .validate = validate_kv},
     ProblemKey{.name = "fill",
                .values = nullptr,
                .names = kFillNames,

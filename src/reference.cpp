@@ -6,6 +6,7 @@
 
 #include "dropout.hpp"
 #include "float_control.hpp"
+#include "quantisation.hpp"
 #include "scores.hpp"
 #include "with_team.hpp"
 
@@ -49,28 +50,53 @@ T floored(T sum) {
   return sum > 0 ? sum + static_cast<T>(kLeastNormal) : sum;
 }
 
+// What multiplies each element of a row of k or v, and the score or the weight that it has a part in.
+template <class T>
+struct RowScale {
+  T element = 1, folded = 1;
+};
+
+template <class T, class KV>
+RowScale<T> scale_of_row(const TensorView& scales, Scales where, std::int64_t b, std::int64_t kv_head, std::int64_t j) {
+  if constexpr (std::is_same_v<KV, Int8>) {
+    const T scale = scale_of(scales, b, kv_head, j);
+    return where == Scales::folded ? RowScale<T>{.folded = scale} : RowScale<T>{.element = scale};
+  }
+  return {};
+}
+
 // The score of a pair, and softmax_scale sum_d |q_d k_d|.
 template <class T>
 struct Score {
   T value = 0, size = 0;
 };
 
-template <class T, class E>
-Score<T> reference_score(const Problem& p, const E* q, const E* k, T scale) {
+template <class T, class E, class KV>
+Score<T> reference_score(const Problem& p, const E* q, const KV* k, RowScale<T> k_scale, T scale) {
   Score<T> score;
   for (std::int64_t d = 0; d < p.head_dim; ++d) {
-    const T product = static_cast<T>(to_float(q[d])) * static_cast<T>(to_float(k[d]));
+    const T product = static_cast<T>(to_float(q[d])) * (k_scale.element * static_cast<T>(to_float(k[d])));
     score.value += product;
     score.size += std::fabs(product);
   }
-  return {score_of(p, score.value * scale), score.size * scale};
+  return {score_of(p, score.value * k_scale.folded * scale), score.size * k_scale.folded * scale};
+}
+
+// The same of a weight that was multiplied by the scale of a value before it met this element.
+template <class T, class KV>
+T underflow_of_scale(KV value) {
+  if constexpr (std::is_same_v<KV, Int8>)
+    return static_cast<T>(kLeastNormal) * std::fabs(static_cast<T>(to_float(value)));
+  else
+    return 0;
 }
 
 template <class T>
 constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
-template <class T, class E>
-void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T* abs_value, T* lse, T* score_size) {
+template <class T, class E, class KV>
+void reference_row(const Problem& p, const Tensors& in, const Row& row, Scales scales, T* o, T* abs_value, T* lse,
+                   T* score_size) {
   const std::int64_t kv_head = kv_head_of(p, row.head);
   const KeyRange keys = visible_keys(p, row.index);
   const E* q = row_of<E>(in.q, row.batch, row.head, row.index);
@@ -79,7 +105,8 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   std::vector<T> probs(static_cast<std::size_t>(keys.end - keys.begin)), sizes(probs.size());
   T row_max = kMinusInfinity<T>;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const Score<T> score = reference_score<T>(p, q, row_of<E>(in.k, row.batch, kv_head, j), scale);
+    const RowScale<T> k_scale = scale_of_row<T, KV>(in.k_scale, scales, row.batch, kv_head, j);
+    const Score<T> score = reference_score<T>(p, q, row_of<KV>(in.k, row.batch, kv_head, j), k_scale, scale);
     probs[j - keys.begin] = score.value;
     sizes[j - keys.begin] = score.size;
     row_max = std::max(row_max, score.value);
@@ -99,14 +126,15 @@ void reference_row(const Problem& p, const Tensors& in, const Row& row, T* o, T*
   std::fill(abs_value, abs_value + p.value_dim, T{0});
   const T divisor = row_sum == 0 ? 1 : row_sum;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    const E* v = row_of<E>(in.v, row.batch, kv_head, j);
+    const KV* v = row_of<KV>(in.v, row.batch, kv_head, j);
+    const RowScale<T> v_scale = scale_of_row<T, KV>(in.v_scale, scales, row.batch, kv_head, j);
     const T factor = dropout<T>(p, in, row.batch, row.head, row.index, j);
-    const T prob = as_kept<E>(probs[j - keys.begin] / divisor * factor);
-    const T abs_prob = raised(probs[j - keys.begin]) / divisor * factor;
+    const T prob = as_kept<E>(probs[j - keys.begin] / divisor * factor) * v_scale.folded;
+    const T abs_prob = raised(probs[j - keys.begin]) / divisor * factor * v_scale.folded;
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
-      const T value = to_float(v[d]);
+      const T value = v_scale.element * static_cast<T>(to_float(v[d]));
       o[d] += prob * value;
-      abs_value[d] += abs_prob * std::fabs(value);
+      abs_value[d] += abs_prob * std::fabs(value) + underflow_of_scale<T>(v[d]);
     }
   }
   for (std::int64_t d = 0; d < p.value_dim; ++d) abs_value[d] = floored(abs_value[d]);
@@ -129,7 +157,7 @@ std::optional<Pair<T>> reference_pair(const Problem& p, const Tensors& in, const
   const E* d_o = row_of<E>(in.do_, query.batch, query.head, query.index);
   const Score<T> score =
       reference_score<T>(p, row_of<E>(in.q, query.batch, query.head, query.index),
-                         row_of<E>(in.k, query.batch, kv_head, j), static_cast<T>(softmax_scale(p, in)));
+                         row_of<E>(in.k, query.batch, kv_head, j), RowScale<T>(), static_cast<T>(softmax_scale(p, in)));
   if (score.value == kMinusInfinity<T>) return {};
   T dp = 0, abs_dp = 0;
   for (std::int64_t d = 0; d < p.value_dim; ++d) {
@@ -233,7 +261,7 @@ std::vector<Row> all_rows(const Problem& p) { return rows_of_heads(p.batch, p.he
 std::vector<Row> all_keys(const Problem& p) { return rows_of_heads(p.batch, p.kv_heads, p.seqlen_k); }
 
 template <class T>
-ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::vector<Row>& rows) {
+ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::vector<Row>& rows, Scales scales) {
   ReferenceRows<T> result{.value_dim = p.value_dim};
   result.o.resize(rows.size() * p.value_dim);
   result.abs_value.resize(rows.size() * p.value_dim);
@@ -243,9 +271,9 @@ ReferenceRows<T> reference(const Problem& p, const Tensors& inputs, const std::v
 #pragma omp parallel for schedule(dynamic, 8)
     for (std::size_t r = 0; r < rows.size(); ++r) {
       const DefaultFloatControl control;
-      with_element(p.dtype, [&]<class E>(E) {
-        reference_row<T, E>(p, inputs, rows[r], &result.o[r * p.value_dim], &result.abs_value[r * p.value_dim],
-                            &result.lse[r], &result.score_size[r]);
+      with_elements(p, [&]<class E, class KV>(E, KV) {
+        reference_row<T, E, KV>(p, inputs, rows[r], scales, &result.o[r * p.value_dim],
+                                &result.abs_value[r * p.value_dim], &result.lse[r], &result.score_size[r]);
       });
     }
   });
@@ -282,8 +310,8 @@ ReferenceGradients<T> reference_gradients(const Problem& p, const Tensors& input
   return result;
 }
 
-template ReferenceRows<float> reference(const Problem&, const Tensors&, const std::vector<Row>&);
-template ReferenceRows<double> reference(const Problem&, const Tensors&, const std::vector<Row>&);
+template ReferenceRows<float> reference(const Problem&, const Tensors&, const std::vector<Row>&, Scales);
+template ReferenceRows<double> reference(const Problem&, const Tensors&, const std::vector<Row>&, Scales);
 template ReferenceGradients<float> reference_gradients(const Problem&, const Tensors&, const std::vector<Row>&,
                                                        const std::vector<Row>&);
 template ReferenceGradients<double> reference_gradients(const Problem&, const Tensors&, const std::vector<Row>&,

@@ -16,6 +16,7 @@
 //    is -inf, since their weight is 0 and the infinite factor of the score must not make NaN of it: a row all of whose
 //    visible scores are -inf has dq = 0 and adds nothing to dk and dv, whatever its do.
 //  - A dropped weight (src/dropout.hpp) is 0, and is multiplied like any other.
+//  - Keys and values of int8 are the numbers that they stand for (src/quantisation.hpp).
 //
 // Backward: with P the weights, C = 0 or 1 / (1 - p) where dropped or kept, delta_i = do_i . o_i:
 //   dv_j = sum_i P_ij C_ij do_i,  dS_ij = P_ij (C_ij do_i . v_j - delta_i),
@@ -57,11 +58,15 @@ double softmax_scale(const Problem& problem, const Tensors& tensors);
 std::vector<Row> all_rows(const Problem& problem);
 std::vector<Row> all_keys(const Problem& problem);
 
+// Where scales of int8 are multiplied: into the elements of k and v, or into scores and weights, as kernels do.
+enum class Scales { in_elements, folded };
+
 // Computes the given rows in T arithmetic, over all cores. Defined for float and double. Inputs of 16 bits are widened, which
 // is exact; plain loops in float then keep as many bits of the weights that they multiply as the type has. Rounding the
 // result is left to whoever writes it.
 template <class T>
-ReferenceRows<T> reference(const Problem& problem, const Tensors& inputs, const std::vector<Row>& rows);
+ReferenceRows<T> reference(const Problem& problem, const Tensors& inputs, const std::vector<Row>& rows,
+                           Scales scales = Scales::in_elements);
 
 // Gradients of some queries and some keys, in the order asked for. The scale of a gradient's rounding error is the same
 // sum with every product replaced by its absolute value, and every weight raised by what f32 loses to underflow.

@@ -10,6 +10,7 @@
 
 #include "overlap.hpp"
 #include "problem_text.hpp"
+#include "quantisation.hpp"
 #include "reference.hpp"
 #include "registry.hpp"
 #include "roles.hpp"
@@ -18,12 +19,15 @@
 namespace attn {
 namespace {
 
-std::string dtype_name(int dtype) {
-  return dtype >= 0 && dtype < std::ssize(kElements) ? element_of(dtype).name : std::to_string(dtype);
-}
+std::string dtype_name(int dtype) { return is_dtype(dtype) ? element_of(dtype).name : std::to_string(dtype); }
 
-void check_tensor(const char* name, const TensorView& t, const std::array<std::int64_t, 4>& shape,
-                  const Element& element) {
+void check_tensor(const TensorRole& role, const TensorView& t, const Problem& p) {
+  const char* name = role.name;
+  const std::array<std::int64_t, 4> shape = role.shape(p);
+  const Element& element = element_of(role.dtype(p));
+  if (role.dense && t.data == nullptr)
+    throw std::invalid_argument(fmt::format("{} is missing: int8 needs a scale of every token and kv head, [{}] in f32",
+                                            name, fmt::join(std::span(shape).first(3), ", ")));
   if (t.shape != shape)
     throw std::invalid_argument(fmt::format("{} has shape [{}], the problem needs [{}]", name, fmt::join(t.shape, ", "),
                                             fmt::join(shape, ", ")));
@@ -32,6 +36,11 @@ void check_tensor(const char* name, const TensorView& t, const std::array<std::i
   if (t.data == nullptr) throw std::invalid_argument(fmt::format("{} has no data", name));
   if (t.shape[3] > 1 && t.stride[3] != 1)
     throw std::invalid_argument(fmt::format("{} has last stride {}; valid: 1", name, t.stride[3]));
+  const std::array<std::int64_t, 4> dense = dense_view(t.data, shape).stride;
+  for (std::size_t d = 0; d < shape.size() && role.dense; ++d)
+    if (shape[d] > 1 && t.stride[d] != dense[d])
+      throw std::invalid_argument(
+          fmt::format("{} has strides [{}]; valid: [{}]", name, fmt::join(t.stride, ", "), fmt::join(dense, ", ")));
   if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(element.bytes) != 0)
     throw std::invalid_argument(fmt::format("{} is not aligned to its {}-byte elements", name, element.bytes));
 }
@@ -65,10 +74,12 @@ void check_tensors(const Problem& p, const Tensors& t) {
   for (const TensorRole& role : kTensorRoles) {
     const TensorView& view = t.*role.view;
     if (role.use(p) != Use::absent)
-      check_tensor(role.name, view, role.shape(p), element_of(p.dtype));
+      check_tensor(role, view, p);
     else if (view.data != nullptr)
-      throw std::invalid_argument(
-          fmt::format("{} is given, which the {} pass does not have", role.name, p.backward ? "backward" : "forward"));
+      throw std::invalid_argument(role.dense ? fmt::format("{} is given, which keys and values of {} do not have",
+                                                           role.name, element_of(p.dtype).name)
+                                             : fmt::format("{} is given, which the {} pass does not have", role.name,
+                                                           p.backward ? "backward" : "forward"));
   }
 }
 
@@ -121,6 +132,7 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
     throw std::invalid_argument(
         fmt::format("{}/{} cannot compute this problem: {}", variant.name, variant.isa, reason));
   check_tensors(p, t);
+  validate_scales(t);
   check_lse(p, t.lse);
   check_scale(softmax_scale(p, t));
   check_first_head(p, t.first_head);
@@ -146,7 +158,9 @@ Args prepare(const Variant& variant, const Problem& p, const Tensors& t, int thr
               .do_ = input(t.do_),
               .dq = output(t.dq),
               .dk = output(t.dk),
-              .dv = output(t.dv)};
+              .dv = output(t.dv),
+              .k_scale = static_cast<const float*>(t.k_scale.data),
+              .v_scale = static_cast<const float*>(t.v_scale.data)};
 }
 
 PreparedArgs::PreparedArgs(const Variant& variant, const Args& args) : variant_(&variant), args_(args) {

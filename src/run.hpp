@@ -20,10 +20,11 @@ void validate_threads(int threads);
 std::size_t workspace_bytes(const Variant& variant, const Problem& problem, int threads);
 
 // Arguments of a kernel, ready to be called again and again; points into `problem`, which must outlive it.
-// Throws std::invalid_argument when the problem is invalid, the tensors' shapes, types or strides do not fit it, lse
-// or a gradient is missing or superfluous, an output or the workspace shares memory with itself or another tensor, the
-// softmax scale is not finite, first_head is beyond the numbers of dropout, the team size is out of range, the workspace is
-// too small or misaligned, or the kernel refuses (why_not).
+// Throws std::invalid_argument when the problem is invalid, the tensors' shapes, types or strides do not fit it, lse, a
+// gradient or a scale of int8 is missing or superfluous, a scale is not positive and finite (which names head and token), an
+// output or the workspace shares memory with itself or another tensor, the softmax scale is not finite, first_head is beyond
+// the numbers of dropout, the team size is out of range, the workspace is too small or misaligned, or the kernel refuses
+// (why_not).
 Args prepare(const Variant& variant, const Problem& problem, const Tensors& tensors, int threads,
              std::span<std::byte> workspace);
 

@@ -36,6 +36,7 @@ struct Tensors {
   std::int64_t first_head = 0;  // number that the mask gives to query head 0
   TensorView do_ = {}, dq = {}, dk = {}, dv = {};
   std::optional<double> softmax_scale = {};  // 1 / sqrt(head_dim) unless given
+  TensorView k_scale = {}, v_scale = {};     // f32, [batch, kv_heads, seqlen_k, 1] contiguous; empty unless kv is int8
 };
 
 // bhsd: each head's rows together. bshd: each token's heads together. packed: q, k and v of a token side by side in
@@ -65,6 +66,11 @@ inline const T* row_of(const attn_input& t, std::int64_t b, std::int64_t h, std:
 template <class T>
 inline T* row_of(const attn_output& t, std::int64_t b, std::int64_t h, std::int64_t i) {
   return static_cast<T*>(t.data) + b * t.batch_stride + h * t.head_stride + i * t.row_stride;
+}
+
+// Of a kernel's k_scale or v_scale: those of the keys of a kv head.
+inline const float* scales_of(const float* scales, const Problem& p, std::int64_t b, std::int64_t kv_head) {
+  return scales + (b * p.kv_heads + kv_head) * p.seqlen_k;
 }
 
 // Of a view, whatever its elements are.
@@ -117,6 +123,8 @@ constexpr std::array<std::int64_t, 4> shape_k(const Problem& p) {
 constexpr std::array<std::int64_t, 4> shape_v(const Problem& p) {
   return {p.batch, p.kv_heads, p.seqlen_k, p.value_dim};
 }
+// Of the scales of int8: one of every token and kv head, for all of its features.
+constexpr std::array<std::int64_t, 4> shape_scale(const Problem& p) { return {p.batch, p.kv_heads, p.seqlen_k, 1}; }
 constexpr std::array<std::int64_t, 4> shape_o(const Problem& p) { return {p.batch, p.heads, p.seqlen_q, p.value_dim}; }
 
 constexpr std::int64_t elements(const std::array<std::int64_t, 4>& shape) {

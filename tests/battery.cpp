@@ -64,19 +64,24 @@ std::string run_and_judge(const Variant& v, const Fixture& f, int threads = 1) {
   return judge(v, f, threads, f.inputs.tensors());
 }
 
-// The workload in the pass that the kernel computes, and in the dtype that is being checked: a backward kernel meets the
-// tables as backward problems.
+// The workload in the pass that the kernel computes, and of the elements that are being checked: a backward kernel meets the
+// tables as backward problems. With int8 there is no dropout, nor a buffer that q shares.
 Workload adapted(const Variant& v, const Fixtures& fixtures, Workload w) {
   if (v.features & ATTN_BACKWARD) w.problem.backward = 1, w.problem.lse = 0;
   w.problem.dtype = fixtures.dtype();
+  w.problem.kv = fixtures.kv();
+  if (has_int8_kv(w.problem)) {
+    w.problem.dropout = 0;
+    if (w.setup.layout == Layout::packed) w.setup.layout = Layout::bshd;
+  }
   return w;
 }
 
-// Tensors that a kernel reads, or writes.
+// Tensors that a kernel reads, or writes, in any strides.
 std::vector<TensorView Tensors::*> tensors_of(const Problem& p, Use use) {
   std::vector<TensorView Tensors::*> tensors;
   for (const TensorRole& role : kTensorRoles)
-    if (role.use(p) == use) tensors.push_back(role.view);
+    if (role.use(p) == use && !role.dense) tensors.push_back(role.view);
   return tensors;
 }
 
@@ -317,7 +322,7 @@ std::string check_long_contexts(const Variant& v, Fixtures& fixtures) {
 
 // The mask of dropped weights is the oracle's for every team, whatever the order of tiles, in both passes; lse knows none.
 std::string check_dropout(const Variant& v, Fixtures& fixtures) {
-  if (!(v.features & ATTN_DROPOUT)) return {};
+  if (!(v.features & ATTN_DROPOUT) || fixtures.kv() == ATTN_KV_INT8) return {};
   for (const Workload& w :
        parse_all(v, fixtures,
                  {"b:2/h:4/hkv:2/q:70/k:131/d:20/dropout:0.1/lse:1", "h:3/q:150/d:16/mask:causal/dropout:0.5/lse:1",
@@ -383,7 +388,8 @@ std::string check_nan_contract(const Variant& v, Fixtures& fixtures) {
                   "h:2/q:40/k:33/d:20/dv:17/window:4,0/lse:1", "h:2/q:35/k:66/d:20",
                   "h:4/hkv:2/q:20/k:131/d:16/window:17,-1/lse:1", "h:2/q:3/k:1025/d:16/window:600,0/lse:1"})) {
     if (!why_not(v, w.problem, 1).empty()) continue;
-    for (const Plant& plant : planted)
+    for (const Plant& plant : planted) {
+      if (plant.tensor != &Tensors::q && fixtures.kv() == ATTN_KV_INT8) continue;  // which has no NaN
       for (const int place : {0, 1, 2}) {
         Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
         const TensorView& t = f.inputs.tensors().*plant.tensor;
@@ -394,12 +400,14 @@ std::string check_nan_contract(const Variant& v, Fixtures& fixtures) {
         if (std::string failure = run_and_judge(v, f); !failure.empty())
           return fmt::format("{} (NaN in row {} of {})", failure, rows[place], plant.where);
       }
+    }
   }
   return {};
 }
 
 // Keys that nobody sees hold NaN and infinity, in k and v both: no output may show it.
 std::string check_hidden_keys(const Variant& v, Fixtures& fixtures) {
+  if (fixtures.kv() == ATTN_KV_INT8) return {};
   for (const Workload& w : parse_all(v, fixtures,
                                      {"h:2/q:5/k:70/d:20/window:3,0/lse:1", "h:2/q:20/k:150/d:9/window:10,2/lse:1",
                                       "h:4/hkv:2/q:1/k:40/d:20/window:1,0/lse:1"})) {
@@ -463,6 +471,7 @@ constexpr std::array kMinusInfinities = {
 };
 
 std::string check_minus_infinity(const Variant& v, Fixtures& fixtures) {
+  if (fixtures.kv() == ATTN_KV_INT8) return {};  // no key is infinite
   for (const Workload& w :
        parse_all(v, fixtures,
                  {"h:2/q:20/k:20/d:1/lse:1", "h:2/q:96/d:12/mask:causal/lse:1", "h:2/q:70/k:150/d:20/dv:9/lse:1",
@@ -505,9 +514,12 @@ std::string check_overflow(const Variant& v, Fixtures& fixtures) {
       for (std::int64_t d = 0; d < 17; ++d) columns.push_back(d);
     for (const std::int64_t column : columns) {
       Fixture f{w, 1, Inputs(w.problem, w.setup, 1), {}};
+      constexpr float kHuge = 2e38f;
+      const float largest = has_int8_kv(w.problem) ? 127 : kHuge;
       for_each_element(f.inputs.tensors().v, [&](float& x, auto, auto, auto, std::int64_t d) {
-        if (column < 0 || d == column) x = column == kSigns && x < 0 ? -2e38f : 2e38f;
+        if (column < 0 || d == column) x = column == kSigns && x < 0 ? -largest : largest;
       });
+      if (has_int8_kv(w.problem)) set_all(f.inputs.tensors().v_scale, kHuge / largest);
       f.oracle = make_oracle(w.problem, f.inputs.tensors(), f.seed);
       for (const int threads : {1, 3}) {
         if (!can_run(v, f, threads)) continue;
@@ -657,8 +669,8 @@ const Fixture& Fixtures::get(const Workload& w, std::uint64_t seed, Placement pl
 
 std::span<const Check> battery() { return kBattery; }
 
-std::vector<attn_dtype> dtypes_of(const Variant& v) {
-  std::vector<attn_dtype> dtypes;
+std::vector<std::int32_t> dtypes_of(const Variant& v) {
+  std::vector<std::int32_t> dtypes;
   for (const Element& element : kElements)
     if (declared_features(v) & element.feature) dtypes.push_back(element.dtype);
   return dtypes;
@@ -666,11 +678,13 @@ std::vector<attn_dtype> dtypes_of(const Variant& v) {
 
 std::string run_in_each_dtype(const Check& check, const Variant& v, Fixtures& fixtures) {
   std::string failure;
-  for (const attn_dtype dtype : dtypes_of(v)) {
-    fixtures.set_dtype(dtype);
-    if (failure = check.run(v, fixtures); !failure.empty()) break;
-  }
-  fixtures.set_dtype(ATTN_F32);
+  for (const std::int32_t dtype : dtypes_of(v))
+    for (const std::int32_t kv : {ATTN_KV_SAME, ATTN_KV_INT8}) {
+      if (!failure.empty() || (kv == ATTN_KV_INT8 && !(v.features & ATTN_TAKES_KV_INT8))) continue;
+      fixtures.set_elements(dtype, kv);
+      failure = check.run(v, fixtures);
+    }
+  fixtures.set_elements(ATTN_F32, ATTN_KV_SAME);
   return failure;
 }
 

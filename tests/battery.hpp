@@ -30,14 +30,15 @@ class Fixtures {
  public:
   explicit Fixtures(Grid grid) : grid_(grid) {}
   Grid grid() const { return grid_; }
-  // The dtype of the problems that the checks are about to make.
-  attn_dtype dtype() const { return dtype_; }
-  void set_dtype(attn_dtype dtype) { dtype_ = dtype; }
+  // The dtype of the problems that the checks are about to make, and what their keys and values are.
+  std::int32_t dtype() const { return dtype_; }
+  std::int32_t kv() const { return kv_; }
+  void set_elements(std::int32_t dtype, std::int32_t kv) { dtype_ = dtype, kv_ = kv; }
   const Fixture& get(const Workload& workload, std::uint64_t seed = 1, Placement placement = Placement::aligned);
 
  private:
   Grid grid_;
-  attn_dtype dtype_ = ATTN_F32;
+  std::int32_t dtype_ = ATTN_F32, kv_ = ATTN_KV_SAME;
   std::map<std::string, std::unique_ptr<Fixture>> made_;
 };
 
@@ -52,9 +53,9 @@ struct Check {
 std::span<const Check> battery();
 
 // The dtypes that a kernel computes.
-std::vector<attn_dtype> dtypes_of(const Variant& variant);
+std::vector<std::int32_t> dtypes_of(const Variant& variant);
 
-// A check in all of them.
+// A check in all of them, and again with keys and values of int8 where the kernel takes these.
 std::string run_in_each_dtype(const Check& check, const Variant& variant, Fixtures& fixtures);
 
 }  // namespace attn::test

@@ -198,7 +198,7 @@ TEST_CASE("only 16-bit elements of a level that multiplies them have a unit besi
   for (std::size_t i = 0; i < kIsaNames.size(); ++i)
     for (const Element& element : kElements)
       if (level_of(Isa(i)).dot != element.dtype || element.dtype == ATTN_F32)
-        CHECK(name(Isa(i), element.dtype).empty());
+        CHECK(name(Isa(i), static_cast<attn_dtype>(element.dtype)).empty());
   for (const PeakUnit& unit : kPeakUnits) CHECK(find_peak_unit(unit.name) == &unit);
   CHECK(find_peak_unit("") == nullptr);
 }

@@ -1,5 +1,6 @@
 #include "element.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -108,6 +109,22 @@ TEST_CASE("what is too large becomes infinite, NaN stays NaN", "[element]") {
     // All of whose payload is in the bits that are cut off.
     CHECK(std::isnan(to_float(round_to<E>(std::bit_cast<float>(0x7f800001u)))));
   });
+}
+
+TEST_CASE("int8 rounds to the nearest whole number, ties to even, and has every number's negative", "[element]") {
+  for (int value = -127; value <= 127; ++value) {
+    const auto whole = static_cast<float>(value);
+    CHECK(to_float(Int8{static_cast<std::int8_t>(value)}) == whole);
+    for (const float beside : {-0.5f, -0.49f, 0.0f, 0.49f, 0.5f})
+      CHECK(to_float(round_to<Int8>(whole + beside)) == std::clamp(std::nearbyint(whole + beside), -127.0f, 127.0f));
+    CHECK(to_float(round_to<Int8>(-to_float(round_to<Int8>(whole)))) == -whole);
+  }
+  for (const float x : {127.5f, 128.0f, 1e30f, HUGE_VALF}) {
+    CHECK(round_to<Int8>(x).value == 127);
+    CHECK(round_to<Int8>(-x).value == -127);
+  }
+  CHECK(round_to<Int8>(0x1.fffffep-2f).value == 0);
+  CHECK(element_of(kInt8Dtype).bytes == sizeof(Int8));
 }
 
 TEST_CASE("the row of an element says what its numbers do", "[element]") {

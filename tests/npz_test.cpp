@@ -125,6 +125,67 @@ TEST_CASE("arrays are read as they are, stored and compressed, and are the probl
   CHECK(file.path() == folder.file("x.npz"));
 }
 
+TEST_CASE("keys and values of int8 are read with their scales", "[npz]") {
+  const std::string keys = npy(header_of("(2, 2, 5, 6)", "|i1"), std::string(120, '\xff')),
+                    values = npy(header_of("(2, 2, 5, 7)", "|i1"), std::string(140, '\x7f'));
+  const std::string ones = npy(header_of("(2, 2, 5)"), floats(21, 1).substr(4));
+  const auto with = [&](const std::string& k_scale, const std::string& v_scale) {
+    return std::vector<Member>{
+        kQ, {"k.npy", keys}, {"v.npy", values}, {"k_scale.npy", k_scale}, {"v_scale.npy", v_scale}};
+  };
+  const Folder folder;
+  write_archive(folder.file("x.npz"), with(ones, ones));
+  const NpzFile file(folder.file("x.npz"));
+  CHECK(file.problem() == parse_problem(std::string(kWorkload) + "/kv:int8"));
+  for_each_element(file.tensors().k, [](float& x, auto...) { CHECK(x == -1); });
+  for_each_element(file.tensors().v, [](float& x, auto...) { CHECK(x == 127); });
+  float next = 0;
+  for_each_element(file.tensors().v_scale, [&](float& x, auto...) { CHECK(x == ++next); });
+  const Workload w = parse_workload(std::string(kWorkload) + "/kv:int8/fill:file/layout:bshd");
+  CHECK(Inputs(w.problem, w.setup, {1, &file.tensors()}).hash() == hash_values(file.tensors()));
+
+  // q in 16 bits, by --tensors-dtype.
+  const NpzFile rounded(folder.file("x.npz"), ATTN_BF16);
+  CHECK(rounded.problem() == parse_problem(std::string(kWorkload) + "/dtype:bf16/kv:int8"));
+  CHECK(rounded.tensors().k.dtype == kInt8Dtype);
+  CHECK(rounded.tensors().k_scale.dtype == ATTN_F32);
+
+  // Without a batch.
+  const auto of_heads = [](const char* shape, char value) {
+    return npy(header_of(shape, "|i1"), std::string(12, value));
+  };
+  const std::string scales = npy(header_of("(2, 3)"), floats(7, 1).substr(4));
+  CHECK(refusal({{"q.npy", npy(header_of("(2, 1, 2)"), floats(4, 1))},
+                 {"k.npy", of_heads("(2, 3, 2)", 1)},
+                 {"v.npy", of_heads("(2, 3, 2)", 2)},
+                 {"k_scale.npy", scales},
+                 {"v_scale.npy", scales}})
+            .empty());
+
+  CHECK(contains(
+      refusal({kQ, {"k.npy", keys}, {"v.npy", values}, {"k_scale.npy", ones}}),
+      "has no array 'v_scale'; int8 of k and v needs k_scale and v_scale: float32 of [batch, kv_heads, seqlen]"));
+  CHECK(contains(refusal({kQ, {"k.npy", keys}, {"v.npy", values}}), "has no array 'k_scale'"));
+  std::string zero = ones;
+  std::fill_n(zero.end() - 4, 4, '\0');
+  CHECK(contains(refusal(with(ones, zero)), "v_scale of batch 1, kv head 1, token 4 is 0; valid: positive finite"));
+  CHECK(contains(refusal(with(npy(header_of("(2, 2, 5, 1)"), floats(20, 1)), ones)),
+                 "array 'k_scale' has the shape [2, 2, 5, 1]; valid: [batch, kv_heads, seqlen] or [kv_heads, seqlen]"));
+  CHECK(contains(refusal(with(npy(header_of("(2, 5, 2)"), floats(21, 1).substr(4)), ones)), "k_scale is [2, 5, 2, 1]"));
+  CHECK(contains(refusal(with(npy(header_of("(2, 2, 5)", "|i1"), std::string(20, 1)), ones)),
+                 "array 'k_scale' is int8 ('|i1'); valid: little-endian float32 in C order; convert"));
+  CHECK(contains(refusal({kQ, kK, kV, {"k_scale.npy", ones}}), "k_scale is given, and "));
+  CHECK(contains(refusal({kQ, {"k.npy", keys}, kV, {"k_scale.npy", ones}, {"v_scale.npy", ones}}), "v is f32, "));
+  std::string lowest = keys;
+  lowest.back() = '\x80';
+  std::vector<Member> with_lowest = with(ones, ones);
+  with_lowest[1].bytes = lowest;
+  CHECK(contains(refusal(with_lowest), "array 'k' holds -128; valid: int8 from -127 to 127"));
+  CHECK(contains(refusal_of_q(npy(header_of("(2, 4, 3, 6)", "|i1"), std::string(144, 1))), "array 'q' is int8"));
+  CHECK(contains(refusal({kQ, {"k.npy", npy(header_of("(2, 2, 5, 6)", "|u1"), std::string(120, 1))}, kV}),
+                 "or int8 with k_scale"));
+}
+
 TEST_CASE("three dimensions are those without a batch", "[npz]") {
   const Folder folder;
   const std::string array = npy(header_of("(4, 3, 6)"), floats(72, 1));
@@ -284,7 +345,7 @@ TEST_CASE("a file that is no array of these shapes is refused with what it is", 
   const std::string values = floats(144, 1);
   const auto [bytes, said] = GENERATE_COPY(table<std::string, const char*>({
       {npy(header_of("(2, 4, 3, 6)", "<f4", "True"), values), "is in Fortran order"},
-      {npy(header_of("(2, 4, 18)"), values), "the shapes do not go together"},
+      {npy(header_of("(2, 4, 18)"), values), "the arrays do not go together"},
       {npy(header_of("(8, 18)"), values), "has the shape [8, 18]; valid: [batch, heads, seqlen, dim] or"},
       {npy(header_of("()"), values), "has the shape []"},
       {npy(header_of("(2, 4, 3, 2, 3)"), values), "has the shape [2, 4, 3, 2, 3]"},

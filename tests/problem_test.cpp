@@ -44,6 +44,7 @@ Workload random_workload(std::mt19937_64& random) {
   p.backward = p.lse ? 0 : static_cast<std::int32_t>(pick(0, 1));
   p.softcap = pick(0, 3) == 0 ? static_cast<double>(pick(1, 999)) / 10 : 0;
   p.dropout = pick(0, 1) == 0 ? 0 : static_cast<double>(pick(0, 999)) / 1000;
+  if (p.backward == 0 && p.dropout == 0) p.kv = static_cast<std::int32_t>(pick(0, 1));
   w.setup.fill = static_cast<Fill>(pick(0, kFillNames.size() - 1));
   w.setup.layout = static_cast<Layout>(pick(0, 1));
   w.setup.cache = static_cast<CacheState>(pick(0, 1));
@@ -77,6 +78,8 @@ TEST_CASE("a problem prints canonically whatever the order of its keys", "[probl
       {"h:2/q:3/d:4/dmodel:8/layer:per_head", "b:1/h:2/hkv:2/q:3/k:3/d:4/dv:4/dtype:f32/mask:none/layer:per_head"},
       {"h:1/q:1/d:1/dtype:bf16", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:bf16/mask:none"},
       {"h:1/q:1/d:1/dtype:f16", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f16/mask:none"},
+      {"kv:int8/h:1/q:1/d:1/softcap:2", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none/softcap:2/kv:int8"},
+      {"h:1/q:1/d:1/kv:same", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
       {"h:1/q:1/d:1/pass:fwd/dropout:0", "b:1/h:1/hkv:1/q:1/k:1/d:1/dv:1/dtype:f32/mask:none"},
   }));
   CHECK(canonical(text) == expected);
@@ -130,6 +133,11 @@ TEST_CASE("a bad text is refused with what is wrong and what would be right", "[
       {"h:1/q:1/d:1/softcap:fifty", "softcap:fifty is not a number", "such as 50"},
       {"h:2/q:1/d:4/softcap:50/layer:fused", "softcap:50", "valid: softcap:0"},
       {"h:1/q:1/k:4294967297/d:1/dropout:0.1", "dropout=0.1", "at most 4294967296"},
+      {"h:1/q:1/d:1/kv:int4", "kv:int4", "valid: same, int8"},
+      {"h:1/q:1/d:1/kv:int8/pass:bwd", "kv:int8", "no backward pass; valid: pass:fwd, or kv:same"},
+      {"h:1/q:1/d:1/kv:int8/dropout:0.1", "kv:int8", "dropout=0.1; valid: dropout:0, or kv:same"},
+      {"h:1/q:1/d:1/kv:int8/layout:packed", "kv:int8", "one type, got kv:int8 and dtype:f32; valid: layout:bhsd"},
+      {"h:2/q:1/d:4/kv:int8/layer:fused", "kv:int8", "valid: kv:same"},
       {"h:1/q:1/d:1/pass:back", "pass:back", "valid: fwd, bwd, both"},
       {"h:1/q:1/d:1/pass:bwd/lse:1", "lse=1", "valid: lse=0"},
       {"h:1/q:1/d:1/pass:both", "pass:both", "add layer:fused"},
@@ -211,7 +219,8 @@ TEST_CASE("the keys that are needed are those that some query sees", "[problem]"
       REQUIRE(visible == (keys.begin <= j && j < keys.end));
       seen += visible;
     }
-    REQUIRE(needed_kv_bytes(p) == p.batch * p.kv_heads * seen * (p.head_dim + p.value_dim) * 4);
+    const std::int64_t token = p.kv == ATTN_KV_INT8 ? p.head_dim + p.value_dim + 2 * 4 : (p.head_dim + p.value_dim) * 4;
+    REQUIRE(needed_kv_bytes(p) == p.batch * p.kv_heads * seen * token);
   }
 }
 
@@ -243,6 +252,9 @@ TEST_CASE("the causal mask is aligned bottom-right", "[problem]") {
 TEST_CASE("minimal bytes move q, k, v, o and lse once", "[problem]") {
   CHECK(minimal_bytes(parse_problem("b:2/h:4/hkv:2/q:3/k:5/d:7/dv:11")) ==
         4 * 2 * (4 * 3 * (7 + 11) + 2 * 5 * (7 + 11)));
+  // A byte for an element of k and v, four for a scale of each token.
+  CHECK(minimal_bytes(parse_problem("b:2/h:4/hkv:2/q:3/k:5/d:7/dv:11/dtype:bf16/kv:int8")) ==
+        2 * 2 * (4 * 3 * (7 + 11)) + 2 * 2 * 5 * (7 + 11 + 2 * 4));
   CHECK(minimal_bytes(parse_problem("h:4/q:3/d:1/lse:1")) - minimal_bytes(parse_problem("h:4/q:3/d:1")) == 4 * 4 * 3);
 }
 
@@ -256,6 +268,7 @@ TEST_CASE("a problem needs exactly the features that its fields ask for", "[prob
       {"h:2/hkv:1/q:3/d:4", ATTN_GQA},
       {"h:2/q:3/d:4/dv:5", ATTN_DV_DIFFERS},
       {"h:2/q:3/d:4/lse:1", ATTN_LSE},
+      {"h:2/q:3/d:4/kv:int8", ATTN_TAKES_KV_INT8},
       {"h:2/hkv:1/q:3/d:4/dv:5/lse:1/mask:causal", ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_CAUSAL},
   }));
   CAPTURE(text);
@@ -295,6 +308,8 @@ TEST_CASE("validate refuses fields that no text can express", "[problem]") {
     return rejection([&] { validate(p); });
   };
   CHECK(contains(with([](Problem& p) { p.dtype = 7; }), "dtype=7"));
+  CHECK(contains(with([](Problem& p) { p.kv = 2; }), "kv=2 is not known; valid: 0 to 1"));
+  CHECK(contains(with([](Problem& p) { p.dtype = kInt8Dtype; }), "dtype=256 is not known"));
   CHECK(contains(with([](Problem& p) { p.struct_size -= 8; }), "struct_size="));
   CHECK(contains(with([](Problem& p) { p.lse = -1; }), "lse=-1"));
   CHECK(contains(with([](Problem& p) { p.heads = std::numeric_limits<std::int64_t>::min(); }), "h=-"));

@@ -39,10 +39,10 @@ std::string rejection(F&& f) {
 
 inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-// Calls f(float& element, b, h, i, d) for every element; in 16 bits with a float that is rounded back where f changed it.
+// Calls f(float& element, b, h, i, d) for every element; in 16 bits and int8 with a float that is rounded back where f changed it.
 template <class F>
 void for_each_element(const TensorView& t, F&& f) {
-  with_element(t.dtype, [&]<class E>(E) {
+  with_view_element(t.dtype, [&]<class E>(E) {
     for (std::int64_t b = 0; b < t.shape[0]; ++b)
       for (std::int64_t h = 0; h < t.shape[1]; ++h)
         for (std::int64_t i = 0; i < t.shape[2]; ++i)
@@ -62,11 +62,11 @@ void for_each_element(const TensorView& t, F&& f) {
 
 // The same without a way to change it.
 inline float element_at(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d) {
-  return with_element(t.dtype, [&]<class E>(E) { return to_float(row_of<E>(t, b, h, i)[d]); });
+  return with_view_element(t.dtype, [&]<class E>(E) { return to_float(row_of<E>(t, b, h, i)[d]); });
 }
 
 inline void set_element(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t d, float x) {
-  with_element(t.dtype, [&]<class E>(E) { row_of<E>(t, b, h, i)[d] = round_to<E>(x); });
+  with_view_element(t.dtype, [&]<class E>(E) { row_of<E>(t, b, h, i)[d] = round_to<E>(x); });
 }
 
 inline void set_all(const TensorView& t, float value) {

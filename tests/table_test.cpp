@@ -52,6 +52,14 @@ TEST_CASE("a result that is wrong is told from a case that could not be measured
   CHECK(contains(with("crashed"), "CRASHED"));
 }
 
+TEST_CASE("what int8 changed has a column where a row has it", "[table]") {
+  const std::string text = table_of({row("a", 10, {{"quantisation_err", 3e-3}})});
+  CHECK(contains(text, "of int8"));
+  CHECK(contains(text, "3e-03"));
+  CHECK(contains(text, "before they were quantised"));
+  CHECK_FALSE(contains(table_of({row("a", 10)}), "int8"));
+}
+
 TEST_CASE("marks are told below the table with the rows that have them", "[table]") {
   const std::string text =
       table_of({row("a", 10, {{"marks", {{"unsteady", "its passes differ by 31 %"}}}}),

@@ -54,10 +54,10 @@ VariantSelection selected_variants(const std::string& list, std::span<const Vari
   return selection;
 }
 
-// A kernel of the other pass, or of other elements, is no candidate. Where nobody named it, that is no news, unless there is
-// no candidate at all.
+// A kernel of the other pass, or of other elements, int8 among them, is no candidate. Where nobody named it, that is no
+// news, unless there is no candidate at all.
 bool is_of_the_kind(const Variant& variant, const Problem& p) {
-  const std::uint64_t element = element_of(p.dtype).feature;
+  const std::uint64_t element = element_of(p.dtype).feature | (has_int8_kv(p) ? kInt8Element.feature : 0);
   const bool is_backward = (variant.features & ATTN_BACKWARD) != 0;
   return is_backward == (p.backward != 0) && (declared_features(variant) & element) == element;
 }

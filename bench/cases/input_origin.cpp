@@ -20,7 +20,7 @@ std::string arguments_of(const std::string& seed, const std::string& path, const
 // A 16-bit dtype by its name; nothing of another text.
 std::optional<attn_dtype> half_dtype(const std::string& name) {
   for (const Element& element : kElements)
-    if (element.dtype != ATTN_F32 && name == element.name) return element.dtype;
+    if (element.dtype != ATTN_F32 && name == element.name) return static_cast<attn_dtype>(element.dtype);
   return std::nullopt;
 }
 

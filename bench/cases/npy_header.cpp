@@ -142,11 +142,19 @@ bool is_nameless_pair_of_bytes(std::string_view descr) {
   return without_order(descr) == "V2" && (order_of(descr) == '|' || order_of(descr) == '=');
 }
 
+// A byte has no order, and numpy takes any for it.
+bool is_int8(std::string_view descr) {
+  if (descr == "int8" || descr == "byte") return true;
+  const bool one_order = descr.size() - without_order(descr).size() <= 1;
+  return one_order && (without_order(descr) == "i1" || without_order(descr) == "b");
+}
+
 std::string npy_type_name(const std::string& descr) {
   const std::string_view kind = without_order(descr);
   const std::string name = kind == "f2" || kind == "e"        ? "float16"
                            : kind == "f4" || kind == "f"      ? "float32"
                            : kind == "f8" || kind == "d"      ? "float64"
+                           : kind == "i1" || kind == "b"      ? "int8"
                            : is_nameless_pair_of_bytes(descr) ? "two bytes of no type, perhaps bfloat16,"
                            : kind == "V2"                     ? "bfloat16"
                                                               : "";

@@ -26,6 +26,9 @@ std::optional<NpyHeader> parse_npy_header(std::string_view text);
 // numpy's own has. '|V2' is one of those, and could be anything. Nothing for another type.
 std::optional<attn_dtype> npy_dtype(std::string_view descr);
 
+// Whether it is one of int8.
+bool is_int8(std::string_view descr);
+
 // "float64 ('<f8')"
 std::string npy_type_name(const std::string& descr);
 

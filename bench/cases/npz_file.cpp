@@ -151,39 +151,52 @@ std::string read_header_text(Entry& entry, std::uint64_t& header_bytes) {
   return text;
 }
 
-// How to write the file again. `array`: the expression that makes the array what it must be.
-std::string remedy(const std::string& name, const std::string& array) {
-  return fmt::format(
-      "valid: little-endian float32, float16 or ml_dtypes' bfloat16 in C order; convert with numpy.savez('new.npz', "
-      "{}={}, ...)",
-      name, array);
+bool may_be_int8(const TensorRole& role) { return role.role == Role::k || role.role == Role::v; }
+
+// Of a type that an array of this role may have.
+std::optional<std::int32_t> dtype_of(const TensorRole& role, std::string_view descr) {
+  if (may_be_int8(role) && is_int8(descr)) return kInt8Dtype;
+  const std::optional<attn_dtype> dtype = npy_dtype(descr);
+  if (!dtype || (role.dense && dtype != ATTN_F32)) return std::nullopt;
+  return *dtype;
 }
 
-NpyHeader read_header(Entry& entry, const std::string& name, std::uint64_t& header_bytes) {
+// How to write the file again. `array`: the expression that makes the array what it must be.
+std::string remedy(const TensorRole& role, const std::string& array) {
+  return fmt::format("valid: little-endian float32{} in C order{}; convert with numpy.savez('new.npz', {}={}, ...)",
+                     role.dense ? "" : ", float16 or ml_dtypes' bfloat16",
+                     may_be_int8(role) ? fmt::format(", or int8 with {}_scale", role.name) : "", role.name, array);
+}
+
+NpyHeader read_header(Entry& entry, const TensorRole& role, std::uint64_t& header_bytes) {
+  const char* name = role.name;
   const std::string text = read_header_text(entry, header_bytes);
   const std::optional<NpyHeader> header = parse_npy_header(text);
   if (!header)
     entry.fail(fmt::format("has a header that is not understood: {}",
                            text.substr(0, std::min<std::size_t>(text.size(), 160))));
-  if (!npy_dtype(header->descr)) {
+  if (!dtype_of(role, header->descr)) {
     const std::string type = npy_type_name(header->descr);
-    if (is_nameless_pair_of_bytes(header->descr))
+    if (!role.dense && is_nameless_pair_of_bytes(header->descr))
       entry.fail(fmt::format("is {}; numpy.load forgets that type: {}", type,
-                             remedy(name, fmt::format("{}.view(ml_dtypes.bfloat16)", name))));
+                             remedy(role, fmt::format("{}.view(ml_dtypes.bfloat16)", name))));
     entry.fail(fmt::format("is {}; {}", type,
-                           remedy(name, fmt::format("numpy.ascontiguousarray({}, dtype='float32')", name))));
+                           remedy(role, fmt::format("numpy.ascontiguousarray({}, dtype='float32')", name))));
   }
   if (header->fortran_order)
-    entry.fail(fmt::format("is in Fortran order; {}", remedy(name, fmt::format("numpy.ascontiguousarray({})", name))));
+    entry.fail(fmt::format("is in Fortran order; {}", remedy(role, fmt::format("numpy.ascontiguousarray({})", name))));
   return *header;
 }
 
 // The shape with a batch, after what the archive says about the array's size has been found to be the same.
-std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header, const Element& element,
-                                          std::uint64_t header_bytes) {
+std::array<std::int64_t, 4> checked_shape(Entry& entry, const TensorRole& role, const NpyHeader& header,
+                                          const Element& element, std::uint64_t header_bytes) {
   const std::string text = fmt::format("[{}]", fmt::join(header.shape, ", "));
-  if (header.shape.size() != 3 && header.shape.size() != 4)
-    entry.fail(fmt::format("has the shape {}; valid: [batch, heads, seqlen, dim] or [heads, seqlen, dim]", text));
+  const std::size_t most = role.dense ? 3 : 4;  // scales have no dim
+  if (header.shape.size() != most && header.shape.size() + 1 != most)
+    entry.fail(fmt::format("has the shape {}; valid: {}", text,
+                           role.dense ? "[batch, kv_heads, seqlen] or [kv_heads, seqlen]"
+                                      : "[batch, heads, seqlen, dim] or [heads, seqlen, dim]"));
   std::array<std::int64_t, 4> shape = {1, 1, 1, 1};
   auto bytes = static_cast<std::uint64_t>(element.bytes);
   bool fits = true;
@@ -191,7 +204,7 @@ std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header,
     const std::uint64_t size = header.shape[i];
     if (size < 1 || size > static_cast<std::uint64_t>(kMaxDimension))
       entry.fail(fmt::format("has the shape {}; each size is between 1 and {}", text, kMaxDimension));
-    shape[4 - header.shape.size() + i] = static_cast<std::int64_t>(size);
+    shape[most - header.shape.size() + i] = static_cast<std::int64_t>(size);
     fits = fits && !__builtin_mul_overflow(bytes, size, &bytes);
   }
   if (!fits || bytes != entry.bytes() - header_bytes)
@@ -204,7 +217,7 @@ std::array<std::int64_t, 4> checked_shape(Entry& entry, const NpyHeader& header,
 struct OpenArray {
   const TensorRole* role;
   Entry entry;
-  attn_dtype dtype;
+  std::int32_t dtype;                // attn_dtype, or kInt8Dtype
   std::vector<std::uint64_t> sizes;  // as the file has them
   std::array<std::int64_t, 4> shape;
 };
@@ -212,16 +225,19 @@ struct OpenArray {
 OpenArray open_array(const Archive& archive, const TensorRole& role) {
   Entry entry(archive, role.name);
   std::uint64_t header_bytes = 0;
-  NpyHeader header = read_header(entry, role.name, header_bytes);
-  const attn_dtype dtype = npy_dtype(header.descr).value();
-  const auto shape = checked_shape(entry, header, element_of(dtype), header_bytes);
+  NpyHeader header = read_header(entry, role, header_bytes);
+  const std::int32_t dtype = dtype_of(role, header.descr).value();
+  const auto shape = checked_shape(entry, role, header, element_of(dtype), header_bytes);
   return {&role, std::move(entry), dtype, std::move(header.shape), shape};
 }
 
-// That all are of one type, which --tensors-dtype may ask for.
+// Scales are f32, and int8 is what it is.
+bool is_of_problems_dtype(const OpenArray& array) { return !array.role->dense && array.dtype != kInt8Dtype; }
+
+// That all others are of one type, which --tensors-dtype may ask for. The first is q.
 void check_dtypes(const Archive& archive, const std::vector<OpenArray>& arrays, std::optional<attn_dtype> rounded_to) {
-  const attn_dtype first = arrays.front().dtype;
-  if (std::ranges::any_of(arrays, [&](const OpenArray& array) { return array.dtype != first; })) {
+  const std::int32_t first = arrays.front().dtype;
+  if (std::ranges::any_of(arrays, [&](const OpenArray& a) { return is_of_problems_dtype(a) && a.dtype != first; })) {
     std::vector<std::string> found;
     for (const OpenArray& array : arrays)
       found.push_back(fmt::format("{} is {}", array.role->name, element_of(array.dtype).name));
@@ -262,7 +278,7 @@ void read_rounded(OpenArray& array, std::span<E> to) {
 }
 
 // The values of an array as elements of `dtype`, and their view in `view`.
-AlignedBuffer read_values(OpenArray& array, attn_dtype dtype, TensorView& view) {
+AlignedBuffer read_values(OpenArray& array, std::int32_t dtype, TensorView& view) {
   const std::int64_t bytes = elements(array.shape) * element_of(dtype).bytes;
   if (const std::int64_t available = available_bytes(); bytes > available)
     array.entry.fail(fmt::format("needs {} of memory, {} is available", bytes_text(bytes), bytes_text(available)));
@@ -272,12 +288,15 @@ AlignedBuffer read_values(OpenArray& array, attn_dtype dtype, TensorView& view) 
   else
     with_element(dtype, [&]<class E>(E) { read_rounded(array, memory.as<E>()); });
   array.entry.expect_end();
+  constexpr std::byte kNoNegative{0x80};  // -128
+  if (const auto values = memory.bytes(); dtype == kInt8Dtype && std::ranges::find(values, kNoNegative) != values.end())
+    array.entry.fail("holds -128; valid: int8 from -127 to 127");
   view = dense_view(memory.data(), array.shape, Layout::bhsd, dtype);
   return memory;
 }
 
 std::int64_t count_infinities(const TensorView& t) {
-  return with_element(t.dtype, [&]<class E>(E) -> std::int64_t {
+  return with_view_element(t.dtype, [&]<class E>(E) -> std::int64_t {
     return std::ranges::count_if(std::span(static_cast<const E*>(t.data), static_cast<std::size_t>(elements(t.shape))),
                                  [](E x) { return std::isinf(to_float(x)); });
   });
@@ -293,7 +312,7 @@ NpzFile::NpzFile(const std::string& path, std::optional<attn_dtype> rounded_to) 
     if (!role.given) continue;
     names.insert(role.name);
     const auto count = std::count(files.begin(), files.end(), fmt::format("{}.npy", role.name));
-    if (count == 0)
+    if (count == 0 && !role.dense)
       archive.fail(fmt::format("has no array '{}'; needed are q, k and v, there are: {}", role.name,
                                files.empty() ? "none" : fmt::format("{}", fmt::join(files, ", "))));
     if (count > 1) archive.fail(fmt::format("has {} arrays '{}'", count, role.name));
@@ -301,12 +320,24 @@ NpzFile::NpzFile(const std::string& path, std::optional<attn_dtype> rounded_to) 
   for (const std::string& file : files)
     if (const std::string name = file.substr(0, file.rfind(".npy")); !names.contains(name)) ignored_.push_back(name);
   path_ = std::filesystem::absolute(path).lexically_normal().string();
+  const auto has = [&](const TensorRole& role) {
+    return std::ranges::find(files, fmt::format("{}.npy", role.name)) != files.end();
+  };
   std::vector<OpenArray> arrays;
   for (const TensorRole& role : kTensorRoles)
-    if (role.given) arrays.push_back(open_array(archive, role));
+    if (role.given && has(role)) arrays.push_back(open_array(archive, role));
+  const bool some_int8 = std::ranges::any_of(arrays, [](const OpenArray& array) { return array.dtype == kInt8Dtype; });
+  for (const TensorRole& role : kTensorRoles)
+    if (role.given && !has(role) && some_int8)
+      archive.fail(
+          fmt::format("has no array '{}'; int8 of k and v needs k_scale and v_scale: float32 of [batch, kv_heads, "
+                      "seqlen], there are: {}",
+                      role.name, fmt::join(files, ", ")));
   check_dtypes(archive, arrays, rounded_to);
-  for (OpenArray& array : arrays)
-    memory_.push_back(read_values(array, rounded_to.value_or(array.dtype), tensors_.*array.role->view));
+  for (OpenArray& array : arrays) {
+    const std::int32_t dtype = is_of_problems_dtype(array) && rounded_to ? *rounded_to : array.dtype;
+    memory_.push_back(read_values(array, dtype, tensors_.*array.role->view));
+  }
 }
 
 std::string NpzFile::infinities() const {
@@ -329,15 +360,18 @@ Problem NpzFile::problem() const {
             .window_left = -1,
             .window_right = -1,
             .dtype = dtype(),
-            .lse = 0};
+            .lse = 0,
+            .kv = is_int8_cache() ? ATTN_KV_INT8 : ATTN_KV_SAME};
   try {
     validate(p);
     validate_given(tensors_, p);
   } catch (const std::invalid_argument& error) {
-    reject(path_, fmt::format("the shapes do not go together: {}", error.what()));
+    reject(path_, fmt::format("the arrays do not go together: {}", error.what()));
   }
   return p;
 }
+
+bool NpzFile::is_int8_cache() const { return tensors_.k.dtype == kInt8Dtype || tensors_.v.dtype == kInt8Dtype; }
 
 std::string NpzFile::name() const { return printable(path_); }
 

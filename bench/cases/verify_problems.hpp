@@ -1,6 +1,7 @@
 // The small problems that `verify` checks when none is named, and that `run` checks before it times a kernel for the first
 // time (first_contact.hpp): every mask, both directions of seqlen_q != seqlen_k, grouped heads, batches, odd sizes, long
-// contexts, every fill and layout, dropout, the backward pass, layers; those of attention alone in every dtype.
+// contexts, every fill and layout, dropout, the backward pass, layers; those of attention alone in every dtype,
+// and with keys and values of int8.
 #pragma once
 
 #include <array>
@@ -41,13 +42,21 @@ inline constexpr std::array kVerifyProblems = {
     "h:1/q:60/d:24/dmodel:72/pass:bwd/layer:single",
 };
 
-// The same texts, and again for each dtype that they do not name.
-inline std::vector<std::string> verify_problems_of_all_dtypes() {
+// Whether it can have keys and values of int8, too.
+inline bool may_have_int8_kv(const Workload& w) {
+  return !w.is_layer() && !w.problem.backward && w.problem.dropout == 0 && w.setup.layout != Layout::packed;
+}
+
+// The same texts, and again for each dtype that they do not name, and in each with int8.
+inline std::vector<std::string> verify_problems_of_all_elements() {
   std::vector<std::string> texts(kVerifyProblems.begin(), kVerifyProblems.end());
   for (const Element& element : kElements)
     for (const char* text : kVerifyProblems)
       if (element.dtype != ATTN_F32 && !parse_workload(text).is_layer())
         texts.push_back(std::string(text) + "/dtype:" + element.name);
+  for (const Element& element : kElements)
+    for (const char* text : kVerifyProblems)
+      if (may_have_int8_kv(parse_workload(text))) texts.push_back(std::string(text) + "/kv:int8/dtype:" + element.name);
   return texts;
 }
 

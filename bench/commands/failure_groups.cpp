@@ -26,6 +26,7 @@ std::vector<Feature> features() {
   std::vector<Feature> all = {
       of_problem("dropout", [](const Problem& p) { return p.dropout > 0; }),
       of_problem("softcap", [](const Problem& p) { return p.softcap > 0; }),
+      of_problem("kv:int8", [](const Problem& p) { return has_int8_kv(p); }),
       of_problem("causal", [](const Problem& p) { return is_causal(p); }),
       of_problem("masked", [](const Problem& p) { return p.window_left >= 0 || p.window_right >= 0; }),
       of_problem("windowed", [](const Problem& p) { return p.window_left >= 0 || p.window_right > 0; }),

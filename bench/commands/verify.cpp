@@ -59,6 +59,8 @@ class Findings {
     Tally& tally = tallies_[fmt::format("{:<18}{}", c.variant->name, c.variant->isa)];
     ++(verdict.passed ? tally.passed : tally.failed);
     tally.worst = std::max(tally.worst, verdict.max_scaled_err / verdict.tolerance);
+    if (verdict.passed && verdict.quantisation_err > most_quantised_.second.quantisation_err)
+      most_quantised_ = {case_name(c), verdict};
     Json row = {{"name", case_name(c)}};
     row.update(to_json(verdict));
     rows_.push_back(std::move(row));
@@ -87,6 +89,10 @@ class Findings {
     for (const auto& [reason, names] : mistrusted_)
       put("mistrusted: {} ({} case{}, such as {})\n", reason, names.size(), names.size() == 1 ? "" : "s",
           names.front());
+    if (const auto& [name, verdict] = most_quantised_; !name.empty())
+      put("int8: errors of up to {:.2g} against keys and values before they were quantised, {:.2g} by exact "
+          "arithmetic: {}\n",
+          verdict.quantisation_err, verdict.format_err, name);
     put("{}", format_skipped(skipped, window_columns(STDOUT_FILENO)));
     if (json_) json_->write(json_text(rows_));
     return failed == 0 ? kExitGood : kExitWrong;
@@ -109,6 +115,7 @@ class Findings {
   std::vector<CheckedCase> checked_;
   std::map<std::string, Tally> tallies_;
   std::map<std::string, std::vector<std::string>> mistrusted_;  // cases that passed where little can fail, by reason
+  std::pair<std::string, CaseVerdict> most_quantised_;          // the case of int8 that quantising changed most
   Json rows_ = Json::array();
 };
 
@@ -172,7 +179,7 @@ int verify(const Options& options, const Context& context) {
   CaseOptions chosen = options.cases;
   const InputOrigin origin(options.inputs);
   if (chosen.sweeps.empty() && !chosen.names_problems() && origin.file() == nullptr)
-    chosen.problems = verify_problems_of_all_dtypes();
+    chosen.problems = verify_problems_of_all_elements();
   KernelOptions wanted = options.kernels;
   wanted.peers = wanted.peers || wants_peers(chosen.sweeps);
   wanted.isolate = true;  // a kernel that crashes or hangs costs its case

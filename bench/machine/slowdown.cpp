@@ -58,7 +58,7 @@ void read_scattered(const Args& args, double seconds) {
   constexpr std::size_t kStride = 4096 + 64, kReadsPerLook = 64;
   thread_local std::size_t at = 0;
   const auto keys = static_cast<std::size_t>(args.problem->seqlen_k);
-  const auto element = static_cast<std::size_t>(element_bytes(*args.problem));
+  const auto element = static_cast<std::size_t>(has_int8_kv(*args.problem) ? 1 : element_bytes(*args.problem));
   const auto begin = Clock::now();
   do {
     for (const auto* tensor : {&args.k, &args.v}) {

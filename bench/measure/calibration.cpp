@@ -28,6 +28,7 @@ double measure(const Case& c, bool decode) {
   const Problem asked = core_problem(c.workload);
   p.backward = asked.backward;
   p.dtype = asked.dtype;
+  p.kv = asked.kv;
   if (!why_not(*c.variant, p, c.threads).empty()) p = asked;
   const Case calibrated{c.variant, {.problem = p}, c.threads};
   set_current_activity(case_name(calibrated));
@@ -52,14 +53,17 @@ double oracle_seconds(const Workload& w) {
   const double cores = std::max(1u, std::thread::hardware_concurrency());
   // Layers are compared with plain loops over all of their products, on one core.
   if (w.is_layer()) return static_cast<double>(flops(w)) / kSlowFlops;
-  return 2 * static_cast<double>(oracle_flops(p)) / (kSlowFlops * cores) +
+  // Oracle and yardstick; of int8 two of these, and the oracle of what was quantised.
+  const double passes = has_int8_kv(p) ? 4 : 2;
+  return passes * static_cast<double>(oracle_flops(p)) / (kSlowFlops * cores) +
          3 * static_cast<double>(minimal_bytes(p)) / kFillBytes;
 }
 
 double Calibration::flops_per_second(const Case& c) {
   const Problem asked = core_problem(c.workload);
   const bool decode = is_decode(asked);
-  const auto [entry, inserted] = speeds_.try_emplace(std::tuple{c.variant, c.threads, decode, asked.dtype}, 0.0);
+  const auto [entry, inserted] =
+      speeds_.try_emplace(std::tuple{c.variant, c.threads, decode, asked.dtype, asked.kv}, 0.0);
   if (!inserted) return entry->second;
   entry->second = kSlowFlops;
   if (interrupted()) return kSlowFlops;

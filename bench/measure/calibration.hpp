@@ -18,12 +18,12 @@ double oracle_seconds(const Workload& workload);
 class Calibration {
  public:
   // Of this process; measured when first asked for. Prefill has queries to share work over, decode has not: one
-  // speed each, and of each dtype.
+  // speed each, and of each dtype and kind of cache.
   // A low one is assumed of a kernel that cannot prepare itself, whose row will say so, and after an interruption.
   double flops_per_second(const Case& c);
 
  private:
-  std::map<std::tuple<const Variant*, int, bool, std::int32_t>, double> speeds_;
+  std::map<std::tuple<const Variant*, int, bool, std::int32_t, std::int32_t>, double> speeds_;
 };
 
 }  // namespace attn::bench

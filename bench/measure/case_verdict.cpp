@@ -3,10 +3,16 @@
 namespace attn::bench {
 
 Json to_json(const CaseVerdict& v) {
-  return {{"passed", v.passed},         {"max_scaled_err", v.max_scaled_err},
-          {"tolerance", v.tolerance},   {"rows_checked", v.rows_checked},
-          {"mistrusted", v.mistrusted}, {"reason", to_string(v.reason)},
-          {"failure", v.failure},       {"diagnosis", v.diagnosis}};
+  return {{"passed", v.passed},
+          {"max_scaled_err", v.max_scaled_err},
+          {"tolerance", v.tolerance},
+          {"rows_checked", v.rows_checked},
+          {"mistrusted", v.mistrusted},
+          {"reason", to_string(v.reason)},
+          {"failure", v.failure},
+          {"diagnosis", v.diagnosis},
+          {"quantisation_err", v.quantisation_err},
+          {"format_err", v.format_err}};
 }
 
 // What came later is left out by the workers of older builds, which the gate compares with.
@@ -15,6 +21,8 @@ CaseVerdict verdict_from(const Json& json) {
                               .max_scaled_err = json.at("max_scaled_err"),
                               .tolerance = json.at("tolerance"),
                               .rows_checked = json.at("rows_checked"),
+                              .quantisation_err = json.value("quantisation_err", 0.0),
+                              .format_err = json.value("format_err", 0.0),
                               .mistrusted = json.value("mistrusted", ""),
                               .failure = json.at("failure")});
   verdict.reason = parse_reason(json.value("reason", ""), verdict.reason);

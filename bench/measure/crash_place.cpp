@@ -38,7 +38,7 @@ const char* verb(Access access, bool towards) {
 CrashPlace::CrashPlace(const Case& c, const Problem& p, const Tensors& t, std::span<const std::byte> workspace)
     : command_(verify_command(c)) {
   for (const TensorRole& role : kTensorRoles)
-    if (role.use(p) != Use::absent) add(role.name, t.*role.view, element_of(p.dtype).bytes);
+    if (role.use(p) != Use::absent) add(role.name, t.*role.view, element_of(role.dtype(p)).bytes);
   const std::int64_t rows = p.batch * p.heads * p.seqlen_q;
   if (t.lse != nullptr) add("lse", dense_view(t.lse, {p.batch, p.heads, p.seqlen_q, 1}), sizeof(float));
   const auto begin = reinterpret_cast<std::uintptr_t>(workspace.data());

@@ -12,6 +12,7 @@
 #include "base/crash.hpp"
 #include "cases/case.hpp"
 #include "problem.hpp"
+#include "roles.hpp"
 #include "tensor.hpp"
 
 namespace attn::bench {
@@ -37,7 +38,7 @@ class CrashPlace : public KnownCall {
   static void tell_row(const Range& range, bool last, SignalText& text);
   const Range& owner(std::uintptr_t address) const;
 
-  std::array<Range, 10> ranges_{};
+  std::array<Range, kTensorRoles.size() + 2> ranges_{};  // and lse, and the workspace
   std::size_t count_ = 0;
   std::string command_;
   const char* null_;           // which tensors of the call are null, and why

@@ -16,6 +16,7 @@
 
 #include "aligned_buffer.hpp"
 #include "dropout.hpp"
+#include "quantisation.hpp"
 #include "scores.hpp"
 
 namespace attn::bench {
@@ -31,6 +32,8 @@ constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 enum class KvHead { of_group, in_turn, first };
 enum class Cap { bent, clamped, not_multiplied };
 enum class Drop { right, not_scaled, before_sum, as_batch_0 };
+// What int8 is multiplied by.
+enum class Scale { own, none, of_key_before, of_key_after, of_head_0 };
 
 // How a kernel would have computed a row. With nothing changed, rightly.
 struct Suspicion {
@@ -54,6 +57,9 @@ struct Suspicion {
   KvHead kv_head = KvHead::of_group;
   Cap cap = Cap::bent;
   Drop drop = Drop::right;
+  Scale k_scale = Scale::own, v_scale = Scale::own;
+  bool v_scale_in_sum = false;
+  bool is_unsigned = false;  // int8 is read as if it were
   bool normalised = true;
 };
 
@@ -93,6 +99,21 @@ double factor(const Suspicion& s, const Row& row, std::int64_t key) {
   return s.drop == Drop::not_scaled && right > 0 ? 1 : right;
 }
 
+// Row j of k or v.
+void read_kv(const Suspicion& s, const TensorView& t, const TensorView& scales, Scale scale, const Row& row,
+             std::int64_t kv_head, std::int64_t j, std::vector<float>& to) {
+  read_row(t, row.batch, kv_head, j, to.data());
+  if (!has_int8_kv(s.problem)) return;
+  if (s.is_unsigned)
+    for (float& x : to) x += x < 0 ? 256 : 0;
+  if (scale == Scale::none) return;
+  const std::int64_t of_key = scale == Scale::of_key_before  ? std::max<std::int64_t>(j - 1, 0)
+                              : scale == Scale::of_key_after ? std::min(j + 1, s.problem.seqlen_k - 1)
+                                                             : j;
+  const float factor = scale_of(scales, row.batch, scale == Scale::of_head_0 ? 0 : kv_head, of_key);
+  for (float& x : to) x *= factor;
+}
+
 SuspectedRow compute(const Suspicion& s, const Row& row) {
   const Problem& p = s.problem;
   const std::int64_t kv_head = kv_head_of(s, row.head);
@@ -103,7 +124,7 @@ SuspectedRow compute(const Suspicion& s, const Row& row) {
   std::vector<double> scores;
   read_row(s.tensors.q, row.batch, row.head, row.index, q.data());
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-    read_row(s.tensors.k, row.batch, kv_head, j, k.data());
+    read_kv(s, s.tensors.k, s.tensors.k_scale, s.k_scale, row, kv_head, j, k);
     double dot = 0, size = 0;
     for (std::int64_t d = 0; d < s.dot_length; ++d) {
       dot += double{q[d]} * k[d];
@@ -118,8 +139,10 @@ SuspectedRow compute(const Suspicion& s, const Row& row) {
   for (std::int64_t j = keys.begin; j < keys.end; ++j) {
     const double weight = std::exp(scores[j - keys.begin] - shift), dropped = weight * factor(s, row, j);
     result.row_sum += weight;
-    divisor += s.drop == Drop::before_sum ? dropped : weight;
-    read_row(s.tensors.v, row.batch, kv_head, j, v.data());
+    divisor += s.v_scale_in_sum             ? weight * scale_of(s.tensors.v_scale, row.batch, kv_head, j)
+               : s.drop == Drop::before_sum ? dropped
+                                            : weight;
+    read_kv(s, s.tensors.v, s.tensors.v_scale, s.v_scale, row, kv_head, j, v);
     for (std::int64_t d = 0; d < p.value_dim; ++d) {
       result.o[d] += dropped * v[d];
       result.abs_value[d] += dropped * std::fabs(v[d]);
@@ -182,6 +205,19 @@ std::vector<Suspicion> suspicions(const Problem& p, const Tensors& t) {
     add("kept weights look not multiplied by 1 / (1 - p)", [](Suspicion& s) { s.drop = Drop::not_scaled; });
     add("weights look dropped before they are summed", [](Suspicion& s) { s.drop = Drop::before_sum; });
     add("all batches look to drop the weights of batch 0", [](Suspicion& s) { s.drop = Drop::as_batch_0; });
+  }
+  if (has_int8_kv(p)) {
+    for (const auto& [scale, what] : {std::pair{Scale::none, "look ignored"},
+                                      {Scale::of_key_before, "look taken from the key before"},
+                                      {Scale::of_key_after, "look taken from the key after"},
+                                      {Scale::of_head_0, "look taken from kv head 0"}}) {
+      if (scale == Scale::of_head_0 && p.kv_heads == 1) continue;
+      add(fmt::format("scales of k {}", what), [scale = scale](Suspicion& s) { s.k_scale = scale; });
+      add(fmt::format("scales of v {}", what), [scale = scale](Suspicion& s) { s.v_scale = scale; });
+      add(fmt::format("scales of k and v {}", what), [scale = scale](Suspicion& s) { s.k_scale = s.v_scale = scale; });
+    }
+    add("scales of v look multiplied into the sum of the weights", [](Suspicion& s) { s.v_scale_in_sum = true; });
+    add("int8 looks read as unsigned", [](Suspicion& s) { s.is_unsigned = true; });
   }
   add("o looks not divided by the sum of its weights", [](Suspicion& s) { s.normalised = false; });
   for (const std::int64_t block : {4, 8, 16, 32, 64, 128}) {

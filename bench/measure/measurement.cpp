@@ -257,6 +257,10 @@ void add_counters(benchmark::State& state, const Workload& w, const Measurement&
   if (m.finish_seconds > 0) state.counters["finish_seconds"] = m.finish_seconds;
   state.counters["max_scaled_err"] = m.verdict.max_scaled_err;
   state.counters["tolerance"] = m.verdict.tolerance;
+  if (m.verdict.quantisation_err > 0) {
+    state.counters["quantisation_err"] = m.verdict.quantisation_err;
+    state.counters["format_err"] = m.verdict.format_err;
+  }
   state.counters["rows_checked"] = static_cast<double>(m.verdict.rows_checked);
   const bool fault = is_fault(pct_peak) || is_fault(m.pct_bandwidth);
   state.SetLabel(fmt::format("{}{}{}", m.what_ran, fault && !m.what_ran.empty() ? " " : "", fault ? kRulerFault : ""));

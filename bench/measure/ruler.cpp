@@ -14,11 +14,12 @@ namespace {
 constexpr double kSliceSeconds = 2e-3;
 constexpr double kReadSliceSeconds = 150e-6, kReadChunkSeconds = 50e-6;
 
-// The keys and values that some query sees.
+// The keys and values that some query sees, with their scales.
 Footprint kv_footprint(const Problem& p, const Tensors& t) {
   const KeyRange keys = needed_keys(p);
   Footprint footprint;
-  for (TensorView view : {t.k, t.v}) {
+  for (TensorView view : {t.k, t.v, t.k_scale, t.v_scale}) {
+    if (view.data == nullptr) continue;
     view.data = bytes_of_row(view, 0, 0, keys.begin);
     view.shape[2] = keys.end - keys.begin;
     for (const ReadSpan& span : spans_of(view)) footprint.push_back(span);

@@ -58,7 +58,7 @@ void SignFlips::turn_columns(const TensorView& t, bool of_queries, const Place& 
   const std::int64_t columns = std::min(place.first_column + kColumns, t.shape[3]) - place.first_column;
   for (std::int64_t head = place.kv_head * group; head < (place.kv_head + 1) * group; ++head)
     for (std::int64_t i = 0; i < t.shape[2]; ++i)
-      with_element(t.dtype, [&]<class E>(E) {
+      with_view_element(t.dtype, [&]<class E>(E) {
         E* x = row_of<E>(t, place.batch, head, i) + place.first_column;
         for (std::int64_t c = 0; c < columns; ++c)
           if (const float value = to_float(x[c]); value < 0 || value > 0) x[c] = round_to<E>(-value);

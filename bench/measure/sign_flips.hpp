@@ -4,6 +4,8 @@
 // knows no signs, so a right kernel answers with the same bits but for those signs; one that answers from what it kept of
 // earlier calls (outputs, workspace, keys packed by address) does not.
 //
+// Of int8 the numbers turn, and their scales, which are positive, stay.
+//
 // Zeros and NaN keep their signs, on both sides: sums that begin with +0 would show them.
 #pragma once
 

@@ -46,7 +46,10 @@ std::int64_t oracle_bytes(const Problem& p) {
   std::int64_t outputs = 0;
   for (const TensorRole& role : kTensorRoles)
     if (role.use(p) == Use::written) outputs += elements(role.shape(p));
-  return static_cast<std::int64_t>(static_cast<double>(outputs) * std::min(1.0, share) * 24);
+  const double of_rows = static_cast<double>(outputs) * std::min(1.0, share);
+  if (!has_int8_kv(p)) return static_cast<std::int64_t>(24 * of_rows);
+  // For a while the numbers that were quantised, too; then what comes of them.
+  return static_cast<std::int64_t>(40 * of_rows) + inputs_bytes(unquantised(p));
 }
 
 // What a call surely reads.
@@ -84,7 +87,11 @@ PreparedWorkload::PreparedWorkload(const Workload& w, const InputSource& source,
 }
 
 const Oracle& PreparedWorkload::oracle() {
-  if (!oracle_) oracle_ = make_oracle(problem, inputs.tensors(), seed_);
+  if (oracle_) return *oracle_;
+  oracle_ = make_oracle(problem, inputs.tensors(), seed_);
+  // What a file's int8 was made from is not known.
+  if (has_int8_kv(problem) && workload.setup.fill != Fill::file)
+    add_unquantised(*oracle_, Inputs(unquantised(problem), workload.setup, seed_).tensors());
   return *oracle_;
 }
 

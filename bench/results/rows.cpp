@@ -32,6 +32,7 @@ void read_figures(ResultRow& row, const Json& json) {
   row.percent = row.of_bandwidth ? json.value("pct_bandwidth", 0.0) : row.pct_peak;
   row.tokens_per_second = json.value("tokens_per_second", 0.0);
   row.scaled_error = json.value("max_scaled_err", 0.0);
+  row.quantisation_error = json.value("quantisation_err", 0.0);
   row.standing = json.value("standing", "");
   row.what_ran = without_ruler_fault(json.value("label", ""));
   row.prepare_seconds = json.value("prepare_seconds", 0.0);

@@ -32,7 +32,8 @@ struct ResultRow {
   bool of_bandwidth = false;           // else of the peak of the unit
   double tokens_per_second = 0;        // through this attention alone; 0 where that says nothing
   double scaled_error = 0;
-  std::string standing;  // among those of its problem: "fastest", "level", "behind"
+  double quantisation_error = 0;  // of int8, against the numbers before; 0: not known
+  std::string standing;           // among those of its problem: "fastest", "level", "behind"
   std::map<std::string, std::string> marks;
   std::string what_ran;  // inside the library behind the kernel
   double prepare_seconds = 0, finish_seconds = 0;

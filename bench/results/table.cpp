@@ -21,6 +21,7 @@ namespace attn::bench {
 namespace {
 
 constexpr const char* kTokens = "tok/s";
+constexpr const char* kQuantisation = "of int8";
 constexpr std::size_t kNamesShown = 3;  // of cases per reason; the result file has them all
 
 // A figure as the table shows it.
@@ -293,6 +294,8 @@ std::string legend(const Table& table, const std::set<std::string>& titles, std:
   tell(titles.contains("naive x"), "naive x", "times the speed of naive on one thread");
   tell(titles.contains("+-"), "+-", "half the 95 % interval of the median over the passes");
   tell(titles.contains("error"), "error", "the largest against the fp64 oracle, scaled");
+  tell(titles.contains(kQuantisation), kQuantisation,
+       "the same against the keys and values before they were quantised");
   tell(titles.contains(kTokens), kTokens, "tokens through this attention alone: one layer, nothing else of a model");
   const bool has_standings = some_row([](const ResultRow& row) { return !row.standing.empty(); });
   tell(has_standings, "*", "the fastest");
@@ -351,6 +354,10 @@ const std::vector<TableColumn>& table_columns() {
                 double) { return row.low > 0 ? fmt::format("+-{:.0f}%", row.interval_percent()) : ""; }},
       {"error",
        [](const ResultRow& row, double) { return row.failed() ? "" : fmt::format("{:.0e}", row.scaled_error); }},
+      {kQuantisation,
+       [](const ResultRow& row, double) {
+         return row.quantisation_error > 0 ? fmt::format("{:.0e}", row.quantisation_error) : "";
+       }},
       {kTokens, [](const ResultRow& row, double) {
          return row.tokens_per_second > 0 ? count_text(row.tokens_per_second) : "";
        }}};
@@ -417,11 +424,14 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
   if (text.empty()) {
     text = as_blocks(table, layout, style);
   } else {
+    const bool quantised =
+        std::ranges::any_of(table.rows, [](const ResultRow& row) { return row.quantisation_error > 0; });
     std::vector<std::string_view> lower;
     for (const TableColumn& column : table_columns())
-      if (column.title != std::string_view(kTokens)) lower.push_back(column.title);
-    order = wrapped(fmt::format("Upper line: {}, {}; lower line: {}.", lower[0], lower[2],
-                                fmt::join({lower[1], lower[3], lower[4], lower[5]}, ", ")),
+      if (column.title != std::string_view(kTokens) && (column.title != std::string_view(kQuantisation) || quantised))
+        lower.push_back(column.title);
+    order = wrapped(fmt::format("Upper line: {}, {}; lower line: {}, {}.", lower[0], lower[2], lower[1],
+                                fmt::join(std::span(lower).subspan(3), ", ")),
                     style.columns, 2) +
             "\n";
     titles = {lower.begin() + 2, lower.end()};

@@ -22,7 +22,9 @@ Failure FirstContact::failure_of(const Case& c) {
   for (const char* text : kVerifyProblems) {
     Workload small = parse_workload(text);
     if (small.is_layer() || small.problem.backward != asked.backward) continue;
+    if (has_int8_kv(asked) && !may_have_int8_kv(small)) continue;
     small.problem.dtype = asked.dtype;
+    small.problem.kv = asked.kv;
     small.problem.lse = small.problem.lse && asked.lse;
     if (asked.batch == 1) small.problem.batch = 1;
     if (asked.heads == 1) small.problem.heads = small.problem.kv_heads = 1;
