@@ -61,6 +61,11 @@ rejects 'needs [0-9.]+ GiB of memory, [0-9.]+ GiB is available' run --problem h:
 rejects 'needs [0-9.]+ GiB of memory, [0-9.]+ GiB is available' verify --problem h:12/q:10000000/d:64
 rejects "unknown key 'colour'; valid: " run --problem h:1/q:4/d:4/colour:red $out
 rejects 'layout:packed needs k equal to q' run --problem h:1/q:4/k:5/d:4/layout:packed $out
+rejects 'kv:int4 is not known; valid: same, int8' run --problem $small/kv:int4 $out
+rejects 'kv:int8 .* has no backward pass; valid: pass:fwd' run --problem $small/kv:int8/pass:bwd $out
+rejects 'kv:int8 .* dropout=0.1; valid: dropout:0' verify --problem $small/kv:int8/dropout:0.1
+rejects 'layout:packed .* kv:int8 .*valid: layout:bhsd' run --problem $small/kv:int8/layout:packed $out
+rejects 'flash does not support: kv_int8' run --problem $small/kv:int8 --variants flash $out
 rejects "matches no variant; valid: .*naive" run --problem $small --variants nonsense $out
 rejects 'is no regular expression' run --problem $small --variants 'a(' $out
 rejects "unknown ISA 'mmx'; valid: native, all" run --problem $small --isa mmx $out

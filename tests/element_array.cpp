@@ -16,6 +16,7 @@ extern const ElementArray element_array;
 constinit const ElementArray element_array{.isa = ATTN_ISA_NAME,
                                            .widen_bf16 = convert<Bf16, float>,
                                            .widen_f16 = convert<F16, float>,
+                                           .widen_int8 = convert<Int8, float>,
                                            .round_to_bf16 = convert<float, Bf16>,
                                            .round_to_f16 = convert<float, F16>};
 }  // namespace attn::ATTN_ISA

@@ -1,4 +1,4 @@
-// The kernels' conversions of 16-bit elements, on every ISA of this machine, against those of single numbers.
+// The kernels' conversions of elements of 16 bits and of int8, on every ISA of this machine, against those of single numbers.
 #include <bit>
 #include <cmath>
 #include <vector>
@@ -78,6 +78,17 @@ TEST_CASE("kernels widen every 16-bit number exactly", "[half_vectors]") {
   for (const ElementArray* row : rows_here()) {
     check_widening(row->isa, row->widen_bf16);
     check_widening(row->isa, row->widen_f16);
+  }
+}
+
+TEST_CASE("kernels widen every int8 exactly", "[half_vectors]") {
+  std::vector<Int8> x;
+  for (int value = -128; value < 128; ++value) x.push_back({static_cast<std::int8_t>(value)});
+  for (const ElementArray* row : rows_here()) {
+    std::vector<float> y(x.size());
+    row->widen_int8(x.data(), y.data(), static_cast<std::int64_t>(x.size()));
+    CAPTURE(row->isa);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == static_cast<float>(i) - 128);
   }
 }
 

@@ -20,7 +20,7 @@ const char* only_even_queries(const Problem* p) { return p->seqlen_q % 2 == 0 ? 
 
 constexpr std::uint64_t kAllFeatures = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE |
                                        ATTN_THREADS | ATTN_DROPOUT | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16 |
-                                       ATTN_SOFTCAP;
+                                       ATTN_SOFTCAP | ATTN_TAKES_KV_INT8;
 
 Variant row(const char* name, std::uint64_t features, const char* isa = kBaselineIsa) {
   return {.struct_size = sizeof(Variant),
@@ -68,6 +68,7 @@ TEST_CASE("a kernel is denied whatever it did not declare", "[registry]") {
       {"h:2/q:4/d:4/dv:5", "dv_differs"},
       {"h:2/q:4/d:4/lse:1", "lse"},
       {"h:2/q:4/d:4/softcap:30", "softcap"},
+      {"h:2/q:4/d:4/kv:int8", "kv_int8"},
       {"h:2/q:4/d:4/dtype:bf16", "bf16"},
       {"h:2/q:4/d:4/dtype:f16", "f16"},
   }));
@@ -76,6 +77,20 @@ TEST_CASE("a kernel is denied whatever it did not declare", "[registry]") {
   CHECK(why_not(row("plain", 0), p, 1) == "plain does not support: " + feature);
   CHECK(why_not(row("able", kAllFeatures), p, 1).empty());
   CHECK(why_not(row("but_one", kAllFeatures & ~special), p, 1) == "but_one does not support: " + feature);
+}
+
+TEST_CASE("a kernel compiled before a key is denied its problems before it is asked anything", "[registry]") {
+  Variant old = row("old", kAllFeatures & ~std::uint64_t{ATTN_TAKES_KV_INT8});
+  static bool asked = false;
+  asked = false;
+  old.limits = [](const Problem*) -> const char* {
+    asked = true;
+    return nullptr;
+  };
+  CHECK(why_not(old, parse_problem("h:2/q:4/d:4/dtype:bf16/kv:int8"), 1) == "old does not support: kv_int8");
+  CHECK_FALSE(asked);
+  CHECK(why_not(old, parse_problem("h:2/q:4/d:4/dtype:bf16"), 1).empty());
+  CHECK(asked);
 }
 
 TEST_CASE("a kernel that names dtypes computes those, one that names none f32", "[registry]") {
@@ -114,7 +129,7 @@ TEST_CASE("feature names are listed in one order", "[registry]") {
   CHECK(feature_names(0).empty());
   CHECK(feature_names(ATTN_GQA | ATTN_CAUSAL) == "causal, gqa");
   CHECK(feature_names(kAllFeatures) ==
-        "causal, window, gqa, dv_differs, lse, threads, dropout, f32, bf16, f16, softcap");
+        "causal, window, gqa, dv_differs, lse, threads, dropout, f32, bf16, f16, softcap, kv_int8");
 }
 
 TEST_CASE("tables are searched by name and ISA", "[registry]") {
@@ -159,7 +174,8 @@ TEST_CASE("native is the highest ISA that runs here", "[registry]") {
 }
 
 TEST_CASE("select names an exact row that can do the work, or says that none can", "[select]") {
-  for (const auto text : {"h:2/q:4/d:4", "h:4/hkv:2/q:1/k:99/d:64/mask:causal", "h:2/q:4/d:4/dv:3/window:2,1/lse:1"})
+  for (const auto text : {"h:2/q:4/d:4", "h:2/q:4/d:4/kv:int8", "h:4/hkv:2/q:1/k:99/d:64/mask:causal",
+                          "h:2/q:4/d:4/dv:3/window:2,1/lse:1"})
     for (const int threads : {1, 2, 64}) {
       const Problem p = parse_problem(text);
       const Variant& chosen = select(p, threads);

@@ -50,6 +50,7 @@ TEST_CASE("outputs follow the signs of the inputs to the bit", "[sign_flips]") {
     for (const char* text :
          {"h:1/q:9/d:16", "b:2/h:4/hkv:2/q:33/k:70/d:40/dv:24/mask:causal/lse:1", "h:3/q:20/k:5/d:64/mask:causal",
           "h:2/q:40/d:32/layout:packed/fill:integers", "h:2/q:30/d:24/fill:one_hot", "h:2/q:1/k:600/d:64/dropout:0.3",
+          "h:4/hkv:2/q:3/k:600/d:40/mask:causal/dtype:bf16/kv:int8", "h:2/q:30/k:50/d:24/kv:int8/layout:bshd/lse:1",
           "b:2/h:4/hkv:2/q:33/k:70/d:40/dv:24/mask:causal/pass:bwd", "h:2/q:40/d:32/dropout:0.2/pass:bwd"}) {
       const Workload w = parse_workload(text);
       if (!runs_here(isa_of(*v)) || !why_not(*v, w.problem, 1).empty()) continue;

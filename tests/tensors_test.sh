@@ -39,6 +39,15 @@ save("huge.npz", q=npy((1, 1, 2, 1), array.array("f", [1e20] * 2).tobytes()),
 save("f64.npz", q=npy((2, 4, 9, 8), bytes(576 * 8), "<f8"), k=k, v=v)
 save("missing.npz", q=q, k=k)
 same = npy((3, 7, 8), values(168))
+whole = npy((2, 2, 11, 8), bytes(dice.randrange(256) for _ in range(352)).replace(b"\x80", b"\x7f"), "|i1")
+def scales(**special):
+    data = [dice.uniform(0.001, 0.01) for _ in range(44)]
+    for at, value in special.items():
+        data[int(at[1:])] = value
+    return npy((2, 2, 11), array.array("f", data).tobytes())
+save("int8.npz", q=q, k=whole, v=whole, k_scale=scales(), v_scale=scales())
+save("no_scales.npz", q=q, k=whole, v=whole)
+save("bad_scale.npz", q=q, k=whole, v=whole, k_scale=scales(), v_scale=scales(_15=-0.5))
 save("same.npz", q=same, k=same, v=same)
 large = npy((4, 256, 32), values(32768))
 save("large.npz", q=large, k=large, v=large)
@@ -66,6 +75,8 @@ expect 0 err 'compressed.npz: only q, k and v are read, not o' verify --tensors 
 expect 0 out 'ok ' verify --tensors nan.npz
 expect 0 out 'ok ' verify --tensors x.npz --problem h:4/b:2/hkv:2/q:9/k:11/d:8/mask:causal/lse:1/layout:bshd
 expect 0 out 'ok ' verify --tensors same.npz --problem h:3/q:7/d:8/layout:packed/fill:file
+expect 0 out 'split_kv .* ok ' verify --tensors int8.npz
+expect 0 out 'kv:int8' run --tensors int8.npz --variants 'naive|split_kv' "$fast"
 expect 0 out 'ok ' verify --tensors x.npz --plugin "$plugin" --variants plain_c
 expect 1 out 'f32 breaks down on these inputs' verify --tensors huge.npz "${few[@]}"
 expect 1 out "attnbench verify .*/fill:file --variants .* --seed 1 --tensors $folder/huge.npz" verify --tensors huge.npz "${few[@]}"
@@ -135,6 +146,9 @@ fi
 
 rejects 'f64.npz: array .q. is float64' --tensors f64.npz
 rejects "missing.npz: has no array 'v'" --tensors missing.npz
+rejects "no_scales.npz: has no array 'k_scale'; int8 of k and v needs k_scale and v_scale" --tensors no_scales.npz
+rejects 'v_scale of batch 0, kv head 1, token 4 is -0.5' --tensors bad_scale.npz
+rejects 'x.npz does not fit: k is f32, the problem is of kv:int8' --tensors x.npz --problem b:2/h:4/hkv:2/q:9/k:11/d:8/kv:int8
 rejects 'short.npz: cannot be read: ' --tensors short.npz
 rejects 'absent.npz: there is no such file' --tensors absent.npz
 rejects 'tensors: names no file' --tensors ''

@@ -4,7 +4,7 @@
 // Cost: 2 d + 2 dv FLOPs per visible pair; each score is written and read back twice; workspace seqlen_q x seqlen_k,
 //   and a row of o.
 // Numerics: f32 accumulators in the order of the loops, whatever the dtype; 16 bits are widened when read, and rounded
-//   once, when o is written; expf of the C library; probs normalised before o.
+//   once, when o is written; expf of the C library; probs normalised before o. Scales of int8 multiply scores and probs.
 // Limits: none. A dot product is one chain of additions, which the compiler may not reorder: -O3 vectorises the third
 //   pass whole, of the first only the products, whose sum still goes lane after lane.
 // Source: Vaswani et al., "Attention Is All You Need", equation 1.
@@ -18,17 +18,18 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-// E: what q, k, v and o consist of.
-template <class E>
+// E: what q and o consist of; KV: k and v.
+template <class E, class KV>
 void compute_scores(const Args& args, std::int64_t b, std::int64_t h, float* scores) {
   const Problem& p = *args.problem;
   for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
     const E* q = row_of<E>(args.q, b, h, i);
     const KeyRange keys = visible_keys(p, i);
     for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-      const E* k = row_of<E>(args.k, b, kv_head_of(p, h), j);
+      const KV* k = row_of<KV>(args.k, b, kv_head_of(p, h), j);
       float dot = 0;
       for (std::int64_t d = 0; d < p.head_dim; ++d) dot += to_float(q[d]) * to_float(k[d]);
+      if constexpr (std::is_same_v<KV, Int8>) dot *= scales_of(args.k_scale, p, b, kv_head_of(p, h))[j];
       scores[i * p.seqlen_k + j] = score_of(p, dot * args.softmax_scale);
     }
   }
@@ -65,15 +66,16 @@ void drop_probs(const Args& args, std::int64_t b, std::int64_t h, float* probs) 
 }
 
 // sum: [value_dim], a row of o before it is rounded.
-template <class E>
+template <class E, class KV>
 void accumulate_pv(const Args& args, std::int64_t b, std::int64_t h, const float* probs, float* sum) {
   const Problem& p = *args.problem;
   for (std::int64_t i = 0; i < p.seqlen_q; ++i) {
     for (std::int64_t d = 0; d < p.value_dim; ++d) sum[d] = 0;
     const KeyRange keys = visible_keys(p, i);
     for (std::int64_t j = keys.begin; j < keys.end; ++j) {
-      const E* v = row_of<E>(args.v, b, kv_head_of(p, h), j);
-      const float prob = probs[i * p.seqlen_k + j];
+      const KV* v = row_of<KV>(args.v, b, kv_head_of(p, h), j);
+      float prob = probs[i * p.seqlen_k + j];
+      if constexpr (std::is_same_v<KV, Int8>) prob *= scales_of(args.v_scale, p, b, kv_head_of(p, h))[j];
       for (std::int64_t d = 0; d < p.value_dim; ++d) sum[d] += prob * to_float(v[d]);
     }
     E* o = row_of<E>(args.o, b, h, i);
@@ -81,21 +83,21 @@ void accumulate_pv(const Args& args, std::int64_t b, std::int64_t h, const float
   }
 }
 
-template <class E>
+template <class E, class KV>
 void attend_heads(const Args& args) {
   const Problem& p = *args.problem;
   float* scores = static_cast<float*>(args.workspace);
   for (std::int64_t b = 0; b < p.batch; ++b)
     for (std::int64_t h = 0; h < p.heads; ++h) {
-      compute_scores<E>(args, b, h, scores);
+      compute_scores<E, KV>(args, b, h, scores);
       softmax_rows(args, b, h, scores);
       if (p.dropout > 0) drop_probs(args, b, h, scores);
-      accumulate_pv<E>(args, b, h, scores, scores + p.seqlen_q * p.seqlen_k);
+      accumulate_pv<E, KV>(args, b, h, scores, scores + p.seqlen_q * p.seqlen_k);
     }
 }
 
 void run_naive(const Args* args) {
-  with_element(args->problem->dtype, [&]<class E>(E) { attend_heads<E>(*args); });
+  with_elements(*args->problem, [&]<class E, class KV>(E, KV) { attend_heads<E, KV>(*args); });
 }
 
 const char* naive_limits(const Problem* p) {
@@ -112,5 +114,5 @@ std::size_t naive_workspace(const Problem* p, std::int32_t) {
 ATTN_VARIANT(naive, .summary = "three plain loops over the whole score matrix",
              .source = "Vaswani et al. 2017, equation 1",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_DROPOUT |
-                         ATTN_SOFTCAP | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
+                         ATTN_SOFTCAP | ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16 | ATTN_TAKES_KV_INT8,
              .error_multiple = 1, .limits = naive_limits, .workspace_bytes = naive_workspace, .run = run_naive)

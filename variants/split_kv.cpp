@@ -6,8 +6,10 @@
 // Cost: 2 d + 2 dv FLOPs per visible pair; K and V leave DRAM once per kMaxRows rows (query, head) of a kv head.
 //   Workspace: per thread up to 48 KB and kMaxRows rows of Q; partials for at most kMaxTasks chunks, about 1/16 of K
 //   and V where chunks are shortest.
-//   Elements of 16 bits are widened as they are loaded, so that half the bytes leave DRAM.
-// Numerics: f32 FMA, also of 16-bit elements, of which o is rounded once, at the end; softmax in base 2, softmax_scale log2(e) folded into Q; detail/exp2.hpp, 2 ulp.
+//   Elements of 16 bits, and int8, are widened as they are loaded, so that half or a quarter of the bytes leave DRAM.
+// Numerics: f32 FMA, also of 16-bit elements, of which o is rounded once, at the end; softmax in base 2, softmax_scale
+//   log2(e) folded into Q; detail/exp2.hpp, 2 ulp. Scales of int8 multiply a score once it is summed up, and a probability
+//   once it has been added to row_sum.
 // Limits: none; with many queries a tile of 4 rows x 4 keys stays below online_softmax.
 // Rejected: fetching V while K is scored, a block ahead (loses to a short distance within one stream); fetching into L1
 //   (no better than nothing on Zen 4); four rows x four columns of values, which read half of each row and then the
@@ -132,6 +134,7 @@ template <class E>
 struct KeyBlock {
   Matrix<E> k, v;
   std::int64_t begin, keys;
+  const float *k_scale, *v_scale;  // [kBlockN] of int8, which may be read past the last key
 };
 
 // The running softmax of one row: O not yet normalised, then a vector each of row_max (in every lane, base 2), row_sum
@@ -152,15 +155,16 @@ struct Scratch {
   float* probs;  // [unit_rows, kBlockN] scores, then probabilities
   float* k;      // [kBlockN, kLanes] copies of rows shorter than a vector, in whatever type these are
   float* v;
+  float* scales;  // [2, kBlockN] copies of those of k and v
 
   static std::int64_t floats(const Problem& p, const Split& split) {
-    return split.unit_rows * (padded(p.head_dim) + kBlockN) + 2 * kBlockN * kLanes;
+    return split.unit_rows * (padded(p.head_dim) + kBlockN) + 2 * kBlockN * (kLanes + 1);
   }
 
   Scratch(float* base, const Problem& p, const Split& split) {
     const auto take = [&](std::int64_t floats) { return std::exchange(base, base + floats); };
     q = take(split.unit_rows * padded(p.head_dim)), probs = take(split.unit_rows * kBlockN);
-    k = take(kBlockN * kLanes), v = take(kBlockN * kLanes);
+    k = take(kBlockN * kLanes), v = take(kBlockN * kLanes), scales = take(2 * kBlockN);
   }
 };
 
@@ -326,7 +330,9 @@ void update_softmax(const Rows& rows, const KeyBlock<E>& block, std::int64_t r) 
   Batch row_max = old_max;
   for (std::int64_t j = 0; j < block.keys; j += kLanes) {
     const Batch key = lane_numbers() + Batch(static_cast<float>(j));
-    const Batch scores = xsimd::select((key >= begin) & (key < end), load(probs + j), Batch(-kInfinity));
+    Batch seen_scores = load(probs + j);
+    if constexpr (std::is_same_v<E, Int8>) seen_scores *= load(block.k_scale + j);
+    const Batch scores = xsimd::select((key >= begin) & (key < end), seen_scores, Batch(-kInfinity));
     store(probs + j, scores);
     row_max = xsimd::max(row_max, scores);
   }
@@ -336,9 +342,10 @@ void update_softmax(const Rows& rows, const KeyBlock<E>& block, std::int64_t r) 
   const Batch correction = exp2(old_max - shift);
   Batch row_sum = load(state.row_sum()) * correction;
   for (std::int64_t j = 0; j < block.keys; j += kLanes) {
-    const Batch p = exp2(load(probs + j) - shift);
-    store(probs + j, p);
+    Batch p = exp2(load(probs + j) - shift);
     row_sum += p;
+    if constexpr (std::is_same_v<E, Int8>) p *= load(block.v_scale + j);
+    store(probs + j, p);
   }
   store(state.row_max(), row_max);
   store(state.row_sum(), row_sum);
@@ -430,8 +437,8 @@ Matrix<E> padded_rows(const E* data, std::int64_t stride, std::int64_t dim, std:
   return {copy, kLanes};
 }
 
-// Leaves the running softmax of the task's rows in states.
-template <class E>
+// Leaves the running softmax of the task's rows in states. E: of q; KV: of k and v.
+template <class E, class KV>
 [[gnu::noinline]] void attend_chunk(const Args& args, const Split& split, const Task& task, const Scratch& s,
                                     float* states) {
   const Problem& p = *args.problem;
@@ -448,9 +455,18 @@ template <class E>
   std::fill(states, states + rows.count * State::floats(p), 0.0f);
   for (std::int64_t r = 0; r < rows.count; ++r) store(rows.state(r).row_max(), Batch(-kInfinity));
   for (std::int64_t key = task.key_begin; key < task.key_end; key += kBlockN) {
-    KeyBlock<E> block{.k = {}, .v = {}, .begin = key, .keys = std::min(kBlockN, task.key_end - key)};
-    const E* k = row_of<E>(args.k, task.b, task.kv_head, key);
-    const E* v = row_of<E>(args.v, task.b, task.kv_head, key);
+    KeyBlock<KV> block{.k = {},
+                       .v = {},
+                       .begin = key,
+                       .keys = std::min(kBlockN, task.key_end - key),
+                       .k_scale = s.scales,
+                       .v_scale = s.scales + kBlockN};
+    const KV* k = row_of<KV>(args.k, task.b, task.kv_head, key);
+    const KV* v = row_of<KV>(args.v, task.b, task.kv_head, key);
+    if constexpr (std::is_same_v<KV, Int8>) {
+      std::copy_n(scales_of(args.k_scale, p, task.b, task.kv_head) + key, block.keys, s.scales);
+      std::copy_n(scales_of(args.v_scale, p, task.b, task.kv_head) + key, block.keys, s.scales + kBlockN);
+    }
     block.k = padded_rows(k, args.k.row_stride, p.head_dim, block.keys, s.k);
     block.v = padded_rows(v, args.v.row_stride, p.value_dim, block.keys, s.v);
     compute_scores(rows, block);
@@ -461,7 +477,7 @@ template <class E>
 
 // Writes one row of o and lse from the states that its chunks left, chunk_floats apart, in chunk order:
 // o = sum_c w_c O_c / sum_c w_c row_sum_c with w_c = exp2(row_max_c - row_max).
-template <class E>
+template <class E, class KV>
 void merge_row(const Args& args, const Split& split, const Task& task, std::int64_t row, float* states,
                std::int64_t chunk_floats) {
   const Problem& p = *args.problem;
@@ -493,13 +509,13 @@ void merge_row(const Args& args, const Split& split, const Task& task, std::int6
   }
   if (args.lse)
     args.lse[(task.b * p.heads + head) * p.seqlen_q + query] = row_max.get(0) * kLn2 + std::log(row_sum.get(0));
-  mend_row<E>(args, task.b, head, query, row_sum.get(0));
+  mend_row<E, KV>(args, task.b, head, query, row_sum.get(0));
 }
 
 // Floats of the states of one task.
 std::int64_t task_floats(const Problem& p, const Split& split) { return split.unit_rows * State::floats(p); }
 
-template <class E>
+template <class E, class KV>
 void attend(const Args* args) {
   const Problem& p = *args->problem;
   const Split split(p);
@@ -513,10 +529,10 @@ void attend(const Args* args) {
     for (std::int64_t t = 0; t < tasks; ++t) {
       const Task task = make_task(p, split, t / split.chunks, t % split.chunks);
       float* own = states + (split.chunks > 1 ? t : omp_get_thread_num()) * task_floats(p, split);
-      attend_chunk<E>(*args, split, task, s, own);
+      attend_chunk<E, KV>(*args, split, task, s, own);
       if (split.chunks > 1) continue;
       for (std::int64_t row = task.row_begin; row < task.row_end; ++row)
-        merge_row<E>(*args, split, task, row, own + (row - task.row_begin) * State::floats(p), 0);
+        merge_row<E, KV>(*args, split, task, row, own + (row - task.row_begin) * State::floats(p), 0);
     }
     if (split.chunks > 1) {
 #pragma omp for schedule(static)
@@ -526,14 +542,14 @@ void attend(const Args* args) {
         const std::int64_t row = task.row_begin + r % split.unit_rows;
         if (row >= task.row_end) continue;
         float* first = states + unit * split.chunks * task_floats(p, split) + r % split.unit_rows * State::floats(p);
-        merge_row<E>(*args, split, task, row, first, task_floats(p, split));
+        merge_row<E, KV>(*args, split, task, row, first, task_floats(p, split));
       }
     }
   }
 }
 
 void run_split_kv(const Args* args) {
-  with_element(args->problem->dtype, [&]<class E>(E) { attend<E>(args); });
+  with_elements(*args->problem, [&]<class E, class KV>(E, KV) { attend<E, KV>(args); });
 }
 
 std::size_t split_kv_workspace(const Problem* p, std::int32_t threads) {
@@ -549,5 +565,5 @@ ATTN_VARIANT(split_kv,
              .summary = "keys split over the team, partial softmaxes merged; K and V read once per head group",
              .source = "Dao et al., Flash-Decoding, 2023",
              .features = ATTN_CAUSAL | ATTN_WINDOW | ATTN_GQA | ATTN_DV_DIFFERS | ATTN_LSE | ATTN_THREADS |
-                         ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16,
+                         ATTN_TAKES_F32 | ATTN_TAKES_BF16 | ATTN_TAKES_F16 | ATTN_TAKES_KV_INT8,
              .error_multiple = 1, .limits = nullptr, .workspace_bytes = split_kv_workspace, .run = run_split_kv)

@@ -17,8 +17,8 @@
 namespace attn::ATTN_ISA {
 namespace {
 
-template <class E>
-inline float plain_dot(const E* x, const E* y, std::int64_t n) {
+template <class E, class Other>
+inline float plain_dot(const E* x, const Other* y, std::int64_t n) {
   float sum = 0;
   for (std::int64_t d = 0; d < n; ++d) sum += to_float(x[d]) * to_float(y[d]);
   return sum;
@@ -27,7 +27,7 @@ inline float plain_dot(const E* x, const E* y, std::int64_t n) {
 // o and lse of one row by the contract of src/reference.hpp, as naive computes them: weights are normalised before they
 // meet V. Scores are computed three times or more rather than kept, since a kernel has no scratch for seqlen_k of them;
 // nor has it any for a row of o in f32, which is summed up in parts.
-template <class E>
+template <class E, class KV = E>
 [[gnu::noinline, gnu::cold]] void attend_row_exactly(const Args& args, std::int64_t b, std::int64_t h, std::int64_t i) {
   constexpr std::int64_t kPart = 256;
   constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
@@ -35,8 +35,14 @@ template <class E>
   const std::int64_t kv_head = kv_head_of(p, h);
   const KeyRange keys = visible_keys(p, i);
   const E* q = row_of<E>(args.q, b, h, i);
+  // What scales of int8 multiply: a score, and a weight.
+  const auto scaled = [&](float x, const float* scales, std::int64_t j) {
+    if constexpr (std::is_same_v<KV, Int8>) x *= scales_of(scales, p, b, kv_head)[j];
+    return x;
+  };
   const auto score = [&](std::int64_t j) {
-    return score_of(p, args.softmax_scale * plain_dot(q, row_of<E>(args.k, b, kv_head, j), p.head_dim));
+    const float dot = scaled(plain_dot(q, row_of<KV>(args.k, b, kv_head, j), p.head_dim), args.k_scale, j);
+    return score_of(p, args.softmax_scale * dot);
   };
   float row_max = kMinusInfinity, row_sum = 0;
   for (std::int64_t j = keys.begin; j < keys.end; ++j) row_max = std::max(row_max, score(j));
@@ -54,8 +60,8 @@ template <class E>
     std::array<float, kPart> sum = {};
     for (std::int64_t j = keys.begin; j < keys.end; ++j) {
       const float factor = p.dropout > 0 ? dropout_factor(drop, b, h, i, j) : 1.0f;
-      const float weight = std::exp(score(j) - shift) / divisor * factor;
-      const E* v = row_of<E>(args.v, b, kv_head, j) + first;
+      const float weight = scaled(std::exp(score(j) - shift) / divisor * factor, args.v_scale, j);
+      const KV* v = row_of<KV>(args.v, b, kv_head, j) + first;
       for (std::int64_t d = 0; d < count; ++d) sum[d] += weight * to_float(v[d]);
     }
     for (std::int64_t d = 0; d < count; ++d) o[first + d] = round_to<E>(sum[d]);
@@ -63,12 +69,12 @@ template <class E>
 }
 
 // For the end of a row whose o and lse are written: computes them again where they cannot be what they should.
-template <class E = float>
+template <class E = float, class KV = E>
 void mend_row(const Args& args, std::int64_t b, std::int64_t h, std::int64_t i, float row_sum) {
   const bool sums = row_sum > 0 && row_sum <= std::numeric_limits<float>::max();
   if (sums && is_finite(row_of<E>(args.o, b, h, i), args.problem->value_dim)) [[likely]]
     return;
-  attend_row_exactly<E>(args, b, h, i);
+  attend_row_exactly<E, KV>(args, b, h, i);
 }
 
 }  // namespace

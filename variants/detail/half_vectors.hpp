@@ -1,7 +1,7 @@
-// Vectors of 16-bit elements as vectors of floats and back, by the rules of src/element.hpp, which has the same for single
-// numbers: widening is exact; rounding is to nearest, ties to even, overflows to infinity and keeps NaN. Beside load and store
-// of simd.hpp, so that a step is written once for all elements. Written with vector extensions (GCC 12, clang), but for what an
-// ISA has an instruction for: GCC converts vectors of integers in halves.
+// Vectors of 16-bit elements as vectors of floats and back, and of int8 to be read, by the rules of src/element.hpp, which
+// has the same for single numbers: widening is exact; rounding is to nearest, ties to even, overflows to infinity and keeps
+// NaN. Beside load and store of simd.hpp, so that a step is written once for all elements. Written with vector extensions
+// (GCC 12, clang), but for what an ISA has an instruction for: GCC converts vectors of integers in halves.
 #pragma once
 
 #include <array>
@@ -64,6 +64,26 @@ inline void store(Bf16* p, const Batch& x) {
   const Bits32 is_nan = (Bits32)((bits & 0x7fffffffu) > 0x7f800000u);
   const Bits32 rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
   store_bits(p, choose(is_nan, bits >> 16 | 0x40u, rounded));
+}
+
+// Whole numbers, without their scale.
+inline Batch load(const Int8* p) {
+#if defined(__AVX512F__)
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__)
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__SSE2__)
+  int bytes;
+  std::memcpy(&bytes, p, sizeof bytes);
+  const __m128i low = _mm_cvtsi32_si128(bytes), pairs = _mm_unpacklo_epi8(low, low);
+  return _mm_cvtepi32_ps(_mm_srai_epi32(_mm_unpacklo_epi16(pairs, pairs), 24));
+#else
+  LanesOf<std::int8_t> whole;
+  std::memcpy(&whole, p, sizeof whole);
+  const auto floats = __builtin_convertvector(whole, LanesOf<float>);
+  static_assert(sizeof floats == sizeof(typename Batch::register_type));
+  return Batch((typename Batch::register_type)floats);
+#endif
 }
 
 #if defined(__AVX512F__)
