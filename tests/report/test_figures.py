@@ -10,7 +10,7 @@ from attn_report.frame import frame_of
 from attn_report.plots import SECTIONS, accuracy, figures_of, heatmap, ladder, peers, roofline, runs, seqlen, threads
 from attn_report.problem import parse_row_name
 from attn_report.to_plotly import plotly_of
-from fixtures import LONG, OTHER_MACHINE, RECORDED, document, recorded, repeated, rich, row, write
+from fixtures import LONG, OTHER_MACHINE, RECORDED, document, recorded, repeated, rich, row, texts_of, write
 
 
 @pytest.fixture
@@ -521,6 +521,13 @@ def test_the_pareto_front_leaves_out_who_is_slower_and_less_accurate(load):
     _, frame = load(document([row("naive", gflops=10, max_scaled_err=3e-7), row("blocked", gflops=9, max_scaled_err=3e-7),
                               row("flash", gflops=100, max_scaled_err=5e-7), row("lazy_max", gflops=90, max_scaled_err=6e-7)]))
     assert list(frame.loc[accuracy.pareto_front(frame)]["variant"]) == ["flash", "naive"]
+
+
+def test_what_quantising_changed_is_told_with_the_error(tmp_path):
+    told = "error 3.1e-03 against keys and values before they were quantised"
+    rows = [row("naive", LONG + "/kv:int8", 10, quantisation_err=3.1e-3), row("split_kv", LONG + "/kv:int8", 40)]
+    page = texts_of(write(tmp_path, document(rows)))[0].decode()
+    assert page.count(told) == 1
 
 
 def test_runs_are_compared_on_what_they_share(load):

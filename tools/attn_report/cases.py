@@ -115,6 +115,8 @@ def hover_of(case, row, decode):
     if row["error"] is not None:
         allowed = "" if math.isnan(case.tolerance) else f", allowed {case.tolerance:.1e}"
         lines.append(f"error {row['shown']['error']}{allowed}")
+    if not math.isnan(case.quantisation):
+        lines.append(f"error {case.quantisation:.1e} against keys and values before they were quantised")
     lines += reasons(case)
     if row["run"]:
         lines.append(row["run"])

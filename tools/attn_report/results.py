@@ -42,6 +42,7 @@ class Case:
     bytes: float = math.nan
     error: float = math.nan
     tolerance: float = math.nan
+    quantisation: float = math.nan  # error against fp64 on what was quantised; NaN where nothing was
     interval_kind: str = ""
     conversion_s: float = 0.0  # a library's own preparation of the data, outside the timed calls
     part_s: dict[str, float] = field(default_factory=dict)  # of a layer: seconds of a call in each of its parts
@@ -189,7 +190,7 @@ def take_figures(case, row):
     case.gflops, case.time_us = row.flops / 1e9, row.time_us()
     case.peak_unit, case.pct_fma_peak = row.peak_unit or unit_of_older(case.name), row.pct_fma_peak
     case.pct_peak, case.pct_bandwidth, case.bandwidth = row.pct_peak, row.pct_bandwidth, row.bandwidth
-    case.bytes, case.tolerance = row.bytes, row.tolerance
+    case.bytes, case.tolerance, case.quantisation = row.bytes, row.tolerance, row.quantisation_err
     parts = {part: getattr(row, f"{part}_seconds") for part in ("projections", "core", "concat")}
     case.part_s = {part: seconds for part, seconds in parts.items() if not math.isnan(seconds)}
 

@@ -55,6 +55,7 @@ class Row(Strict):
     bytes: Figure = math.nan
     max_scaled_err: Figure = math.nan
     tolerance: Figure = math.nan
+    quantisation_err: Figure = math.nan
     prepare_seconds: Figure = 0.0
     finish_seconds: Figure = 0.0
     projections_seconds: Figure = math.nan
