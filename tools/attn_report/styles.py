@@ -31,6 +31,7 @@ FIXED = {
     "flash_backward": Style("#3366CC", "triangle-right"),
     "amx_serial": Style("#FF6666", "diamond-tall"),
     "amx_overlap": Style("#6600CC", "octagon"),
+    "dot_bf16": Style("#FF9900", "diamond-wide"),
     "blas": Style("#D55E00", "square", peer=True),
     "onednn": Style("#0072B2", "diamond", peer=True),
     "torch": Style("#EE3377", "circle", peer=True),
