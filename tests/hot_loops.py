@@ -2,14 +2,16 @@
 """hot_loops.py OBJDUMP SEALED.o CHAINS FUNCTION...
 
 The register tiles must live in registers: in every named function the innermost loop with the most fused multiply-adds
-has at least CHAINS of them, and no loop with that many touches a vector on the stack. A spilled accumulator keeps
-results right and halves the speed, so that nothing else would tell.
+has at least CHAINS of them, and no loop with that many touches a vector on the stack; none with as many as a latency of 4 on
+two ports asks for writes one. A spilled accumulator keeps results right and halves the speed, so that nothing else would tell.
 """
 import re
 import subprocess
 import sys
 
+LEAST_CHAINS = 8
 STACK = re.compile(r"\(%r[sb]p[,)]")
+WRITTEN = re.compile(r",[^(]*\(%r[sb]p[^)]*\)$")
 VECTOR = re.compile(r"%[xyz]mm\d")
 LABEL = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(.*)$")
@@ -58,8 +60,9 @@ def main():
             for loop in innermost_loops(body):
                 products = sum(i.startswith("vfmadd") for i in loop)
                 most[function] = max(most[function], products)
-                if products >= chains:
-                    spills += [f"{name}: {i}" for i in loop if STACK.search(i) and VECTOR.search(i)]
+                on_stack = STACK if products >= chains else WRITTEN
+                if products >= LEAST_CHAINS:
+                    spills += [f"{name}: {i}" for i in loop if on_stack.search(i) and VECTOR.search(i)]
     for function, products in most.items():
         print(f"{function}: {products} multiply-adds in its largest innermost loop")
     missing = [function for function, products in most.items() if products < chains]

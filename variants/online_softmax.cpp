@@ -20,6 +20,7 @@
 #include "detail/exact_row.hpp"
 #include "detail/key_rows.hpp"
 #include "detail/simd.hpp"
+#include "detail/unroll.hpp"
 #include "variant.hpp"
 
 namespace attn::ATTN_ISA {
@@ -38,7 +39,7 @@ using LaneRow = std::array<Batch, kVectors>;
 
 inline LaneRow load_lanes(const float* p) {
   LaneRow lanes;
-  for (std::int64_t c = 0; c < kVectors; ++c) lanes[c] = load(p + c * kLanes);
+  unroll<kVectors>([&](auto c) { lanes[c] = load(p + c * kLanes); });
   return lanes;
 }
 
@@ -111,27 +112,29 @@ inline auto is_visible(const Scratch& s, std::int64_t j, std::int64_t c) {
 // tile[r][lane] += sum over t of a[r * row_stride + t * depth_stride] * b[t][lane]: serves K Q^T and V^T P^T.
 // kMasked: pairs that s hides are left out, so that NaN in a hidden value stays out. t is then the key.
 template <std::int64_t kRows, bool kMasked>
-inline void multiply_tile(std::array<LaneRow, kRows>& tile, const float* a, std::int64_t row_stride,
-                          std::int64_t depth_stride, const float* b, std::int64_t depth, const Scratch& s) {
+[[gnu::always_inline]] inline void multiply_tile(std::array<LaneRow, kRows>& tile, const float* a,
+                                                 std::int64_t row_stride, std::int64_t depth_stride, const float* b,
+                                                 std::int64_t depth, const Scratch& s) {
   for (std::int64_t t = 0; t < depth; ++t) {
     const LaneRow lanes = load_lanes(b + t * kBlockM);
-    for (std::int64_t r = 0; r < kRows; ++r) {
+    unroll<kRows>([&](auto r) {
       const Batch scalar(a[r * row_stride + t * depth_stride]);
-      for (std::int64_t c = 0; c < kVectors; ++c) {
+      unroll<kVectors>([&](auto c) {
         const Batch sum = fma(scalar, lanes[c], tile[r][c]);
         tile[r][c] = kMasked ? xsimd::select(is_visible(s, t, c), sum, tile[r][c]) : sum;
-      }
-    }
+      });
+    });
   }
 }
 
 template <std::int64_t kRows>
-void score_tile(const Problem& p, const Block& block, const Scratch& s, std::int64_t j) {
+[[gnu::noinline, gnu::flatten]] void score_tile(const Problem& p, const Block& block, const Scratch& s,
+                                                std::int64_t j) {
   std::array<LaneRow, kRows> tile;
-  for (LaneRow& row : tile) row.fill(Batch(0.0f));
+  unroll<kRows>([&](auto r) { tile[r].fill(Batch(0.0f)); });
   multiply_tile<kRows, false>(tile, block.k[block.key_begin + j], block.k.stride, 1, s.q, p.head_dim, s);
-  for (std::int64_t r = 0; r < kRows; ++r)
-    for (std::int64_t c = 0; c < kVectors; ++c) store(s.probs + (j + r) * kBlockM + c * kLanes, tile[r][c]);
+  unroll<kRows>(
+      [&](auto r) { unroll<kVectors>([&](auto c) { store(s.probs + (j + r) * kBlockM + c * kLanes, tile[r][c]); }); });
 }
 
 void compute_scores(const Problem& p, const Block& block, const Scratch& s, bool masked) {
@@ -169,15 +172,16 @@ void update_softmax(const Scratch& s, std::int64_t count) {
 }
 
 template <std::int64_t kRows, bool kMasked>
-void value_tile(const Block& block, const Scratch& s, std::int64_t d) {
+[[gnu::noinline, gnu::flatten]] void value_tile(const Block& block, const Scratch& s, std::int64_t d) {
   std::array<LaneRow, kRows> tile;
   const LaneRow correction = load_lanes(s.correction);
-  for (std::int64_t r = 0; r < kRows; ++r)
-    for (std::int64_t c = 0; c < kVectors; ++c) tile[r][c] = load(s.o + (d + r) * kBlockM + c * kLanes) * correction[c];
+  float* o = s.o + d * kBlockM;
+  unroll<kRows>([&](auto r) {
+    unroll<kVectors>([&](auto c) { tile[r][c] = load(o + r * kBlockM + c * kLanes) * correction[c]; });
+  });
   multiply_tile<kRows, kMasked>(tile, block.v[block.key_begin] + d, 1, block.v.stride, s.probs,
                                 block.key_end - block.key_begin, s);
-  for (std::int64_t r = 0; r < kRows; ++r)
-    for (std::int64_t c = 0; c < kVectors; ++c) store(s.o + (d + r) * kBlockM + c * kLanes, tile[r][c]);
+  unroll<kRows>([&](auto r) { unroll<kVectors>([&](auto c) { store(o + r * kBlockM + c * kLanes, tile[r][c]); }); });
 }
 
 template <bool kMasked>

@@ -4,9 +4,9 @@
 
 #include <array>
 #include <cstdint>
-#include <utility>
 
 #include "detail/simd.hpp"
+#include "detail/unroll.hpp"
 
 namespace attn::ATTN_ISA {
 namespace {
@@ -23,17 +23,6 @@ inline constexpr std::int64_t kTileRows = 8;
 inline constexpr std::int64_t kTileRows = 4;
 #endif
 inline constexpr std::int64_t kTileVectors = 3;
-
-// Calls f(0), f(1), ... f(N - 1) with compile-time indices: an array that a loop indexes stays in memory once the loop
-// is too long for the compiler to unroll, and accumulators must not.
-template <class F, std::int64_t... I>
-[[gnu::always_inline]] inline void unroll_over(const F& f, std::integer_sequence<std::int64_t, I...>) {
-  (f(std::integral_constant<std::int64_t, I>{}), ...);
-}
-template <std::int64_t N, class F>
-[[gnu::always_inline]] inline void unroll(const F& f) {
-  unroll_over(f, std::make_integer_sequence<std::int64_t, N>{});
-}
 
 template <std::int64_t kVectors>
 using LaneRow = std::array<Batch, kVectors>;
