@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -143,6 +144,12 @@ TEST_CASE("one pass in fifteen may contradict a lead, two may not", "[passes]") 
   CHECK_FALSE(is_slower(PassTimes(15, 1.009), fast));
   CHECK_FALSE(is_slower(PassTimes(3, 1.2), PassTimes(3, 1.0)));
   CHECK(is_slower(PassTimes(3, 1.3), PassTimes(3, 1.0)));
+  // What takes long enough to sit most passes out is not level with what takes a fifteenth of it.
+  const double out = std::numeric_limits<double>::quiet_NaN();
+  CHECK(is_slower({15, out, out, 15, out}, PassTimes(5, 1.0)));
+  CHECK(is_slower({15, out, out, out, out}, PassTimes(5, 1.0)));
+  CHECK_FALSE(is_slower({15, out, out, 3.9, out}, PassTimes(5, 1.0)));
+  CHECK_FALSE(is_slower(PassTimes(5, out), PassTimes(5, 1.0)));
   CHECK_FALSE(is_slower({1.3, 1.3, 1.0}, PassTimes(3, 1.0)));
   CHECK(is_slower({1.3, 1.3, 1.0, 1.3, 1.3}, PassTimes(5, 1.0)));
   CHECK_FALSE(is_slower({1.3, 1.3, 1.0, 1.0, 1.3}, PassTimes(5, 1.0)));

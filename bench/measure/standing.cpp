@@ -23,6 +23,8 @@ const double kLeastLead = std::log(1.01);
 // many edges, each on the same side.
 const double kFarSlower = std::log(1.25);
 constexpr std::ptrdiff_t kFew = 3, kSome = 5;
+// More than a neighbour takes, who may halve the speed of a core.
+const double kBeyondNoise = std::log(4.0);
 
 bool took_part_in_all(const PassTimes& times) {
   return std::none_of(times.begin(), times.end(), [](double t) { return std::isnan(t); });
@@ -75,6 +77,7 @@ bool is_slower(const PassTimes& slow, const PassTimes& fast) {
     if (const double ratio = std::log(slow[pass] / fast[pass]); !std::isnan(ratio)) ratios.push_back(ratio);
   if (!ratios.empty() && gate::log_e_above(ratios, kLeastLead) >= kLogEvidence) return true;
   const auto pairs = std::ssize(ratios);
+  if (pairs > 0 && *std::min_element(ratios.begin(), ratios.end()) > kBeyondNoise) return true;
   const auto far = std::count_if(ratios.begin(), ratios.end(), [](double ratio) { return ratio > kFarSlower; });
   return pairs >= kFew && far >= (pairs >= kSome ? pairs - 1 : pairs);
 }

@@ -25,7 +25,8 @@ double median_seconds(const PassTimes& times, std::span<const std::size_t> quiet
 
 // Whether the passes show that `slow` takes longer than `fast`, by at least 1 %: the sign test over the passes that both
 // took part in (gate/e_process.hpp), which one in fifteen may contradict. Where these are few, because calls are long, by
-// a quarter at least: in all of them, three at least, or in all but one of five and more.
+// a quarter at least: in all of them, three at least, or in all but one of five and more. By a factor of four, in all of them,
+// however few.
 bool is_slower(const PassTimes& slow, const PassTimes& fast);
 
 enum class Standing { fastest, level, behind, unknown };
