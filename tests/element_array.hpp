@@ -11,8 +11,9 @@ namespace attn {
 
 struct ElementArray {
   const char* isa;
-  // Of `count` elements, a multiple of 16.
+  // Of `count` elements, a multiple of 32.
   void (*widen_bf16)(const Bf16* x, float* y, std::int64_t count);
+  void (*widen_pairs)(const Bf16* x, float* y, std::int64_t count);  // by load_parts
   void (*widen_f16)(const F16* x, float* y, std::int64_t count);
   void (*widen_int8)(const Int8* x, float* y, std::int64_t count);
   void (*round_to_bf16)(const float* x, Bf16* y, std::int64_t count);

@@ -77,6 +77,7 @@ void check_rounding(const char* isa, void (*round)(const float*, E*, std::int64_
 TEST_CASE("kernels widen every 16-bit number exactly", "[half_vectors]") {
   for (const ElementArray* row : rows_here()) {
     check_widening(row->isa, row->widen_bf16);
+    check_widening(row->isa, row->widen_pairs);
     check_widening(row->isa, row->widen_f16);
   }
 }

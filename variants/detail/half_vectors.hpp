@@ -8,7 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
+#include "detail/lanes.hpp"
 #include "detail/simd.hpp"
 #include "variant.hpp"
 
@@ -119,6 +121,31 @@ inline void store(F16* p, const Batch& x) {
   store_bits(p, half | bits >> 31 << 15);
 }
 #endif
+
+// As many features as one load of a vector brings, in as many vectors: kParts of every kParts-th. Of a pair of Bf16 each
+// number is one operation from its float, where two vectors of neighbours take two each.
+template <class E>
+inline constexpr std::int64_t kParts = std::is_same_v<E, Bf16> ? 2 : 1;
+template <class E>
+using Parts = std::array<Batch, kParts<E>>;
+
+template <class E>
+inline Parts<E> load_parts(const E* p) {
+  return {load(p)};
+}
+inline Parts<Bf16> load_parts(const Bf16* p) {
+  Bits32 pairs;
+  std::memcpy(&pairs, p, sizeof pairs);
+  return {as_floats(pairs << 16), as_floats(pairs & 0xffff0000u)};
+}
+
+// The same features as vectors of neighbours.
+inline std::array<Batch, 1> in_order(const std::array<Batch, 1>& parts) { return parts; }
+inline constexpr std::int64_t first_of_pairs(std::int64_t i) { return i / 2 + i % 2 * kLanes; }
+inline constexpr std::int64_t last_of_pairs(std::int64_t i) { return first_of_pairs(i) + kLanes / 2; }
+inline std::array<Batch, 2> in_order(const std::array<Batch, 2>& parts) {
+  return {shuffle<first_of_pairs>(parts[0], parts[1]), shuffle<last_of_pairs>(parts[0], parts[1])};
+}
 
 // Rows of any elements to floats, and back times a factor.
 template <class E>

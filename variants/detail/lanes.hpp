@@ -66,14 +66,6 @@ inline Batch sum_blocks(const std::array<Batch, kBlockLanes>& x) {
   return sum_blocks(sum_halves(x[0], x[1]), sum_halves(x[2], x[3]));
 }
 
-// Lane i is the sum over the lanes of x[i]: a transposing tree of 3 kLanes - 3 operations, not kLanes horizontal sums.
-inline Batch sum_each(const std::array<Batch, kLanes>& x) {
-  std::array<Batch, kLanes / kBlockLanes> sums;
-  for (std::int64_t i = 0; i < kLanes / kBlockLanes; ++i)
-    sums[i] = sum_blocks({x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3]});
-  return add_blocks(sums);
-}
-
 template <std::int64_t kDistance>
 constexpr std::int64_t rotated(std::int64_t i) {
   return (i + kDistance) % kLanes;
