@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "base/slices.hpp"
 #include "catch.hpp"
 #include "folder.hpp"
+#include "machine/read_turns.hpp"
 #include "support.hpp"
 
 namespace attn::test {
@@ -165,7 +167,7 @@ TEST_CASE("the read probe of every ISA reads every byte of every span", "[ceilin
   for (const Probe* probe : probe_table()) {
     if (probe->kind != ProbeKind::read || !runs_here(*parse_isa(probe->isa))) continue;
     CAPTURE(probe->isa);
-    for (const ReadLoop read : {probe->read, probe->read_ahead})
+    for (const ReadLoop read : probe->read)
       for (const std::size_t words : {1, 3, 16, 31, 128, 129, 1000}) {
         std::vector<std::uint32_t> data(words, 0);
         for (std::size_t w = 0; w < words; ++w) {
@@ -175,15 +177,49 @@ TEST_CASE("the read probe of every ISA reads every byte of every span", "[ceilin
           data[w] = 0;
         }
       }
+    // Memory that is read in pieces.
+    std::vector<std::uint32_t> long_data(1'700'000 / sizeof(std::uint32_t), 0);
+    const ReadSpan long_span = contiguous(long_data);
+    for (const ReadLoop read : probe->read)
+      for (std::size_t w = 0; w < long_data.size(); w += w % 1024 < 3 ? 1 : 8171) {
+        long_data[w] = 1;
+        CHECK(read(&long_span, 1, 1) == 1);
+        long_data[w] = 0;
+      }
     // Nine rows of 37 words, 40 apart: what lies between the rows is not read.
     std::vector<std::uint32_t> data(9 * 40, 0);
     const ReadSpan rows{reinterpret_cast<const std::byte*>(data.data()), 9, 37 * 4, 40 * 4};
     for (std::size_t w = 0; w < data.size(); ++w) {
       data[w] = 4;
       const ReadSpan spans[2] = {ReadSpan{}, rows};
-      CHECK(probe->read(spans, 2, 1) == (w % 40 < 37 ? 4u : 0u));
-      CHECK(probe->read_ahead(spans, 2, 1) == (w % 40 < 37 ? 4u : 0u));
+      for (const ReadLoop read : probe->read) CHECK(read(spans, 2, 1) == (w % 40 < 37 ? 4u : 0u));
       data[w] = 0;
+    }
+  }
+}
+
+std::uint32_t loop_a(const ReadSpan*, std::int64_t, std::int64_t) { return 0; }
+std::uint32_t loop_b(const ReadSpan*, std::int64_t, std::int64_t) { return 1; }
+std::uint32_t loop_c(const ReadSpan*, std::int64_t, std::int64_t) { return 2; }
+
+TEST_CASE("of the loops that read the two fastest take turns, each tried twice", "[ceilings]") {
+  const ReadLoops loops = {loop_a, loop_b, loop_c};
+  for (std::size_t slowest = 0; slowest < loops.size(); ++slowest) {
+    bench::ReadTurns turns(loops);
+    std::map<ReadLoop, int> tried;
+    while (!turns.is_settled()) {
+      const ReadLoop loop = turns.current();
+      // The best is disturbed when it is first tried.
+      turns.add_rate(loop == loops[slowest] ? 5 : tried[loop] == 0 ? 4 : 6);
+      ++tried[loop];
+    }
+    CHECK(tried == std::map<ReadLoop, int>{{loop_a, 2}, {loop_b, 2}, {loop_c, 2}});
+    ReadLoop before = nullptr;
+    for (int turn = 0; turn < 6; ++turn) {
+      CHECK(turns.current() != before);
+      CHECK(turns.current() != loops[slowest]);
+      before = turns.current();
+      turns.add_rate(0);
     }
   }
 }

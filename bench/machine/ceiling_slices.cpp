@@ -12,6 +12,7 @@
 #include "base/timing.hpp"
 #include "machine/clock.hpp"
 #include "machine/peak_unit.hpp"
+#include "machine/read_turns.hpp"
 #include "machine/run_team.hpp"
 
 namespace attn::bench {
@@ -199,11 +200,11 @@ Ceiling measure_compute(const Probe& probe, int threads, double seconds) {
 Ceiling measure_read(const Probe& probe, int threads, const Footprint& footprint, double seconds) {
   const auto bytes = static_cast<double>(bytes_of(footprint));
   std::int64_t passes = 1;
-  bool ahead = false;
+  ReadTurns turns(probe.read);
   return fastest_of(seconds, [&] {
-    ahead = !ahead;
-    const double elapsed = read_seconds(ahead ? probe.read_ahead : probe.read, threads, {&footprint, 1}, 0, passes);
+    const double elapsed = read_seconds(turns.current(), threads, {&footprint, 1}, 0, passes);
     const double rate = bytes * static_cast<double>(passes) / elapsed;
+    turns.add_rate(rate);
     passes = calls_for(2 * kChunkSeconds, passes, elapsed);
     return rate;
   });

@@ -1,6 +1,7 @@
 // Probe: a measuring loop that is compiled per ISA and sealed like a variant.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,6 +18,9 @@ struct ReadSpan {
 
 // Loads every byte of the spans, one span after the other, `passes` times; returns a value that depends on all of them.
 using ReadLoop = std::uint32_t (*)(const ReadSpan* spans, std::int64_t count, std::int64_t passes);
+// Four streams at once, which is best within the caches; four that fetch ahead, and eight near each other. Beyond the caches
+// one of these is best, which one depends on the CPU's own prefetchers.
+using ReadLoops = std::array<ReadLoop, 3>;
 
 struct Probe {
   const char* isa;
@@ -27,9 +31,7 @@ struct Probe {
   std::int64_t rounds_per_call;
   // In registers only; returns a value that depends on every result. Null for read.
   float (*run)(std::int64_t rounds);
-  // Leaves fetching to the hardware, which is best within the caches; fetches ahead, which is best beyond them. Null for
-  // the arithmetic probes.
-  ReadLoop read, read_ahead;
+  ReadLoops read;  // null for the arithmetic probes
 };
 
 // A row per probe and ISA; generated.

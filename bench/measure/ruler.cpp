@@ -42,7 +42,8 @@ Ruler::Ruler(const Case& c, const PreparedCase& prepared, const PeakProbes& peak
       kv_bytes_(static_cast<double>(needed_kv_bytes(c.workload.problem))),
       peaks_(peaks),
       read_(find_probe(ProbeKind::read, isa_of(*c.variant))),
-      slice_seconds_(peaks.own == nullptr ? kSliceSeconds : 2 * kSliceSeconds) {
+      slice_seconds_(peaks.own == nullptr ? kSliceSeconds : 2 * kSliceSeconds),
+      read_turns_(read_ == nullptr ? ReadLoops{} : read_->read) {
   if (read_ != nullptr && is_decode(c.workload.problem) && !c.workload.is_layer() && kv_bytes_ > 0)
     for (std::size_t copy = 0; copy < prepared.copies(); ++copy)
       copies_.push_back(kv_footprint(c.workload.problem, prepared.inputs(copy).tensors()));
@@ -94,16 +95,17 @@ double Ruler::spread() const {
   return spread_of((pct_own_peak() && *pct_own_peak() < pct_fma_peak().value_or(0) ? own_ : fma_).percents());
 }
 
-// Bytes per second: the fastest of a few chunks, or a single pass where that takes longer. The two loops take turns, from
-// slice to slice too: every kernel slice stands between one of each, and the faster counts.
+// Bytes per second: the fastest of a few chunks, or a single pass where that takes longer. Loops take turns, from slice to
+// slice too: every kernel slice stands between one of each that is good here, and the faster counts. The first slice tries
+// all of them.
 double Ruler::read_slice() {
   double fastest = 0;
-  for (double total = 0; total < kReadSliceSeconds;) {
+  for (double total = 0; total < kReadSliceSeconds || !read_turns_.is_settled();) {
     const std::size_t first = prepared_.skip_copies(read_passes_);
-    read_ahead_ = !read_ahead_;
-    const double seconds =
-        read_seconds(read_ahead_ ? read_->read_ahead : read_->read, threads_, copies_, first, read_passes_);
-    if (seconds > 0) fastest = std::max(fastest, kv_bytes_ * static_cast<double>(read_passes_) / seconds);
+    const double seconds = read_seconds(read_turns_.current(), threads_, copies_, first, read_passes_);
+    const double rate = seconds > 0 ? kv_bytes_ * static_cast<double>(read_passes_) / seconds : 0;
+    fastest = std::max(fastest, rate);
+    read_turns_.add_rate(rate);
     read_passes_ = calls_for(kReadChunkSeconds, read_passes_, seconds);
     total += seconds;
   }

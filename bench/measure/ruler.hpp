@@ -13,6 +13,7 @@
 #include "base/slices.hpp"
 #include "base/timing.hpp"
 #include "machine/ceiling_slices.hpp"
+#include "machine/read_turns.hpp"
 #include "measure/workbench.hpp"
 
 namespace attn::bench {
@@ -59,7 +60,7 @@ class Ruler {
   double slice_seconds_;
   std::vector<Footprint> copies_;  // the keys and values of every copy; empty unless decode
   std::int64_t read_passes_ = 1;
-  bool read_ahead_ = false;
+  ReadTurns read_turns_;
   Slices fma_, own_, reading_;
   std::int64_t calls_ = 1, calls_left_ = 1;  // of the current slice
   std::int64_t short_calls_ = 0;             // of slices that were too short to count

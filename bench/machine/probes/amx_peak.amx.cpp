@@ -71,6 +71,5 @@ constinit const Probe amx_peak{.isa = ATTN_ISA_NAME,
                                .work_per_round = 4 * 2 * kRows * kColumns * kDepth,
                                .rounds_per_call = 300,
                                .run = run_tiles,
-                               .read = nullptr,
-                               .read_ahead = nullptr};
+                               .read = {}};
 }  // namespace attn::ATTN_ISA

@@ -35,6 +35,5 @@ constinit const Probe bf16_dot{.isa = ATTN_ISA_NAME,
                                .work_per_round = 2 * static_cast<std::int64_t>(kChains) * kLanes * kPairs,
                                .rounds_per_call = 2000,
                                .run = run_dot,
-                               .read = nullptr,
-                               .read_ahead = nullptr};
+                               .read = {}};
 }  // namespace attn::ATTN_ISA

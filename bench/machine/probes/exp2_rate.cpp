@@ -40,6 +40,5 @@ constinit const Probe exp2_rate{.isa = ATTN_ISA_NAME,
                                 .work_per_round = kVectors,
                                 .rounds_per_call = 1500,
                                 .run = run_exp2,
-                                .read = nullptr,
-                                .read_ahead = nullptr};
+                                .read = {}};
 }  // namespace attn::ATTN_ISA

@@ -41,6 +41,5 @@ constinit const Probe fma_peak{.isa = ATTN_ISA_NAME,
                                .work_per_round = 2 * static_cast<std::int64_t>(kChains) * kLanes,
                                .rounds_per_call = 2000,
                                .run = run_fma,
-                               .read = nullptr,
-                               .read_ahead = nullptr};
+                               .read = {}};
 }  // namespace attn::ATTN_ISA

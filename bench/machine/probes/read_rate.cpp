@@ -1,7 +1,10 @@
-// The ceiling of reading: loads and nothing else but the OR that keeps them. Four streams at once, since the hardware's
-// prefetchers stop at the end of a page and the other streams go on meanwhile; one stream alone reads up to 5 % less.
+// The ceiling of reading: loads and nothing else but the OR that keeps them. Several streams at once, since the hardware's
+// prefetchers stop at the end of a page and the other streams go on meanwhile. One stream alone reads up to 5 % less on
+// Zen 5 and Sapphire Rapids. On Zen 3 it reads 20 GB/s from memory, four streams that are 32 MB apart 27, eight that are
+// 64 KB apart 30, with large pages 32.
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "detail/simd.hpp"
@@ -12,7 +15,7 @@ namespace {
 
 using Words = xsimd::batch<std::uint32_t, Arch>;
 
-inline constexpr std::int64_t kStreams = 4;
+inline constexpr std::int64_t kWhole = std::numeric_limits<std::int64_t>::max() / 2;
 inline constexpr std::int64_t kStepBytes = 128;  // of each stream, a pair of cache lines
 inline constexpr std::int64_t kVectorBytes = kLanes * static_cast<std::int64_t>(sizeof(float));
 inline constexpr std::int64_t kVectors = kStepBytes / kVectorBytes;
@@ -73,14 +76,14 @@ std::uint32_t or_all(const Chains& chain) {
   return result;
 }
 
-template <bool kAhead>
+template <std::int64_t kStreams, bool kAhead>
 void read_span(ReadSpan span, Chains& chain) {
   constexpr auto kAllStreams = std::make_index_sequence<kStreams * kVectors>();
   constexpr auto kOneStream = std::make_index_sequence<kVectors>();
-  if (span.rows == 1) {  // contiguous: quarters become the streams, whole cache lines each
-    const std::int64_t quarter = span.row_bytes / kStreams / 64 * 64, rest = span.row_bytes - kStreams * quarter;
-    if (rest > 0) read_rows<kAhead>(span.data + kStreams * quarter, 0, rest, chain, kOneStream);
-    span = {span.data, kStreams, quarter, quarter};
+  if (span.rows == 1) {  // contiguous: its parts become the streams, whole cache lines each
+    const std::int64_t part = span.row_bytes / kStreams / 64 * 64, rest = span.row_bytes - kStreams * part;
+    if (rest > 0) read_rows<kAhead>(span.data + kStreams * part, 0, rest, chain, kOneStream);
+    span = {span.data, kStreams, part, part};
   }
   const std::int64_t groups = span.rows / kStreams;
   for (std::int64_t row = 0; row < groups; ++row)
@@ -90,12 +93,19 @@ void read_span(ReadSpan span, Chains& chain) {
     read_rows<kAhead>(span.data + row * span.stride_bytes, 0, span.row_bytes, chain, kOneStream);
 }
 
-template <bool kAhead>
+template <std::int64_t kStreams, bool kAhead, std::int64_t kPieceBytes>
 std::uint32_t read_spans(const ReadSpan* spans, std::int64_t count, std::int64_t passes) {
   Chains chain;
   chain.fill(Words(0u));
   for (std::int64_t pass = 0; pass < passes; ++pass) {
-    for (std::int64_t s = 0; s < count; ++s) read_span<kAhead>(spans[s], chain);
+    for (std::int64_t s = 0; s < count; ++s) {
+      ReadSpan span = spans[s];
+      // Contiguous memory in pieces, the last of which is up to twice as long.
+      for (; span.rows == 1 && span.row_bytes >= 2 * kPieceBytes;
+           span.data += kPieceBytes, span.row_bytes -= kPieceBytes)
+        read_span<kStreams, kAhead>({span.data, 1, kPieceBytes, kPieceBytes}, chain);
+      read_span<kStreams, kAhead>(span, chain);
+    }
     asm volatile("" ::: "memory");  // a second OR of the same bytes changes nothing: the compiler must not know
   }
   return or_all(chain);
@@ -104,11 +114,11 @@ std::uint32_t read_spans(const ReadSpan* spans, std::int64_t count, std::int64_t
 }  // namespace
 
 extern const Probe read_rate;
-constinit const Probe read_rate{.isa = ATTN_ISA_NAME,
-                                .kind = ProbeKind::read,
-                                .work_per_round = 0,
-                                .rounds_per_call = 0,
-                                .run = nullptr,
-                                .read = read_spans<false>,
-                                .read_ahead = read_spans<true>};
+constinit const Probe read_rate{
+    .isa = ATTN_ISA_NAME,
+    .kind = ProbeKind::read,
+    .work_per_round = 0,
+    .rounds_per_call = 0,
+    .run = nullptr,
+    .read = {read_spans<4, false, kWhole>, read_spans<4, true, kWhole>, read_spans<8, false, 512 * 1024>}};
 }  // namespace attn::ATTN_ISA
