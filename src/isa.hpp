@@ -21,16 +21,17 @@ struct IsaLevel {
   const char* needs;          // beyond the level that it implies
   Isa implies;                // runs wherever this one does; itself: the baseline of its architecture
   bool by_name_only;          // only kernels written for it are built for it, as NAME.<isa>.cpp
+  std::int32_t lanes;         // floats of a vector
   attn_dtype dot = ATTN_F32;  // elements that it multiplies by a unit of its own; how fast is measured
 };
 
 inline constexpr std::array kIsaLevels = {
-    IsaLevel{"sse2", "SSE2", "x86-64", Isa::sse2, false},
-    IsaLevel{"avx2", "AVX2", "x86-64-v3", Isa::sse2, false},
-    IsaLevel{"avx512", "AVX-512", "x86-64-v4", Isa::avx2, false},
-    IsaLevel{"avx512bf16", "AVX-512 BF16", "AVX512_BF16 and AVX512_VNNI", Isa::avx512, true, ATTN_BF16},
-    IsaLevel{"amx", "AMX", "AMX tiles, AVX512_FP16", Isa::avx512bf16, true, ATTN_BF16},
-    IsaLevel{"neon64", "NEON", "AArch64", Isa::neon64, false},
+    IsaLevel{"sse2", "SSE2", "x86-64", Isa::sse2, false, 4},
+    IsaLevel{"avx2", "AVX2", "x86-64-v3", Isa::sse2, false, 8},
+    IsaLevel{"avx512", "AVX-512", "x86-64-v4", Isa::avx2, false, 16},
+    IsaLevel{"avx512bf16", "AVX-512 BF16", "AVX512_BF16 and AVX512_VNNI", Isa::avx512, true, 16, ATTN_BF16},
+    IsaLevel{"amx", "AMX", "AMX tiles, AVX512_FP16", Isa::avx512bf16, true, 16, ATTN_BF16},
+    IsaLevel{"neon64", "NEON", "AArch64", Isa::neon64, false, 4},
 };
 
 inline constexpr auto kIsaNames = [] {

@@ -60,6 +60,14 @@ TEST_CASE("what int8 changed has a column where a row has it", "[table]") {
   CHECK_FALSE(contains(table_of({row("a", 10)}), "int8"));
 }
 
+TEST_CASE("what binds a row is told where a row knows it and there is room", "[table]") {
+  const std::string text = table_of({row("a", 10, {{"binds", "L3 read"}, {"pct_roof", 91.3}}), row("b", 9)});
+  CHECK(contains(text, "  binds\n"));
+  CHECK(contains(text, "  L3 read 91%\n"));
+  CHECK(contains(text, "the roof that leaves the least time"));
+  CHECK_FALSE(contains(table_of({row("a", 10)}), "binds"));
+}
+
 TEST_CASE("marks are told below the table with the rows that have them", "[table]") {
   const std::string text =
       table_of({row("a", 10, {{"marks", {{"unsteady", "its passes differ by 31 %"}}}}),

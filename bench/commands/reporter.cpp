@@ -18,6 +18,7 @@
 #include "base/window.hpp"
 #include "machine/peak_unit.hpp"
 #include "measure/passes.hpp"
+#include "results/roofs.hpp"
 
 namespace attn::bench {
 namespace {
@@ -212,7 +213,10 @@ void RunReporter::write(const std::vector<Run>& runs, const RowExtras& extras) {
   if (!file_error_.empty()) return;
   try {
     Json rows = as_json("[", "]", [&](auto& reporter) { reporter.ReportRuns(runs); });
-    for (Json& row : rows) row.update(extras.fields);
+    for (Json& row : rows) {
+      row.update(extras.fields);
+      add_roofs(row, context_.value("ceilings", Json::array()));
+    }
     if (draft_)
       draft_->insert(draft_->end(), rows.begin(), rows.end());
     else

@@ -68,9 +68,10 @@ std::string as_markdown(const Json& document) {
 std::string as_csv(const Json& document) {
   std::vector<std::string> titles = {"variant", "isa", "threads", "model"};
   for (const ProblemKey& key : problem_keys()) titles.emplace_back(key.name);
-  for (const char* title : {"status", "flops_per_second", "flops_per_second_low", "flops_per_second_high", "seconds",
-                            "pct_peak", "peak_unit", "pct_fma_peak", "pct_bandwidth", "tokens_per_second",
-                            "max_scaled_err", "quantisation_err", "standing", "marks", "what_ran", "error"})
+  for (const char* title :
+       {"status", "flops_per_second", "flops_per_second_low", "flops_per_second_high", "seconds", "pct_peak",
+        "peak_unit", "pct_fma_peak", "pct_bandwidth", "binds", "pct_roof", "tokens_per_second", "max_scaled_err",
+        "quantisation_err", "standing", "marks", "what_ran", "error"})
     titles.emplace_back(title);
   std::string text = csv_line(titles);
   for (const ResultRow& row : rows_of(document)) {
@@ -83,8 +84,9 @@ std::string as_csv(const Json& document) {
          {good ? "good" : failure_word(row.reason), number(row.gflops * 1e9, good), number(row.low * 1e9, row.low > 0),
           number(row.high * 1e9, row.low > 0), number(row.seconds, good), number(row.pct_peak, good),
           std::string(good ? row.unit->name : ""), number(row.pct_fma_peak.value_or(0), good && row.pct_fma_peak),
-          number(row.percent, good && row.of_bandwidth), number(row.tokens_per_second, row.tokens_per_second > 0),
-          number(row.scaled_error, good), number(row.quantisation_error, row.quantisation_error > 0), row.standing,
+          number(row.percent, good && row.of_bandwidth), row.binds, number(row.pct_roof, !row.binds.empty()),
+          number(row.tokens_per_second, row.tokens_per_second > 0), number(row.scaled_error, good),
+          number(row.quantisation_error, row.quantisation_error > 0), row.standing,
           fmt::format("{}", fmt::join(marks, " ")), row.what_ran, row.error})
       fields.push_back(std::move(field));
     text += csv_line(fields);

@@ -30,6 +30,8 @@ void read_figures(ResultRow& row, const Json& json) {
   if (json.contains("pct_fma_peak")) row.pct_fma_peak = json["pct_fma_peak"].get<double>();
   row.of_bandwidth = json.contains("pct_bandwidth");
   row.percent = row.of_bandwidth ? json.value("pct_bandwidth", 0.0) : row.pct_peak;
+  row.binds = json.value("binds", "");
+  row.pct_roof = json.value("pct_roof", 0.0);
   row.tokens_per_second = json.value("tokens_per_second", 0.0);
   row.scaled_error = json.value("max_scaled_err", 0.0);
   row.quantisation_error = json.value("quantisation_err", 0.0);

@@ -30,7 +30,9 @@ struct ResultRow {
   std::optional<double> pct_fma_peak;  // empty where the file is of before there were two
   double percent = 0;                  // of the ceiling that bounds the case
   bool of_bandwidth = false;           // else of the peak of the unit
-  double tokens_per_second = 0;        // through this attention alone; 0 where that says nothing
+  std::string binds;                   // the highest of its roofs (roofs.hpp), and its share of that; empty: not known
+  double pct_roof = 0;
+  double tokens_per_second = 0;  // through this attention alone; 0 where that says nothing
   double scaled_error = 0;
   double quantisation_error = 0;  // of int8, against the numbers before; 0: not known
   std::string standing;           // among those of its problem: "fastest", "level", "behind"

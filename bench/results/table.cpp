@@ -22,6 +22,7 @@ namespace {
 
 constexpr const char* kTokens = "tok/s";
 constexpr const char* kQuantisation = "of int8";
+constexpr const char* kRoof = "binds";
 constexpr std::size_t kNamesShown = 3;  // of cases per reason; the result file has them all
 
 // A figure as the table shows it.
@@ -171,6 +172,11 @@ std::string as_blocks(const Table& table, const Layout& layout, const TableStyle
   return text;
 }
 
+// Side by side there is no room for it.
+bool is_for_blocks(const TableColumn& column) {
+  return column.title == std::string_view(kTokens) || column.title == std::string_view(kRoof);
+}
+
 // The same side by side: a line of rates and shares, below it the rest.
 std::string upper_text(const ResultRow& row, double naive) {
   const auto& columns = table_columns();
@@ -184,7 +190,7 @@ std::string lower_text(const ResultRow& row, double naive) {
   const auto& columns = table_columns();
   std::string text = columns[1].text(row, naive);
   for (const TableColumn& column : std::span(columns).subspan(3))
-    if (const std::string more = column.text(row, naive); !more.empty() && column.title != std::string_view(kTokens))
+    if (const std::string more = column.text(row, naive); !more.empty() && !is_for_blocks(column))
       text += fmt::format(" {}", more);
   return text + " ";
 }
@@ -297,6 +303,8 @@ std::string legend(const Table& table, const std::set<std::string>& titles, std:
   tell(titles.contains(kQuantisation), kQuantisation,
        "the same against the keys and values before they were quantised");
   tell(titles.contains(kTokens), kTokens, "tokens through this attention alone: one layer, nothing else of a model");
+  tell(titles.contains(kRoof), kRoof,
+       "the roof that leaves the least time, and its share of the time taken; all of them are in the file (roofs)");
   const bool has_standings = some_row([](const ResultRow& row) { return !row.standing.empty(); });
   tell(has_standings, "*", "the fastest");
   tell(has_standings, "=", "level with it: the passes do not show which is faster");
@@ -358,8 +366,10 @@ const std::vector<TableColumn>& table_columns() {
        [](const ResultRow& row, double) {
          return row.quantisation_error > 0 ? fmt::format("{:.0e}", row.quantisation_error) : "";
        }},
-      {kTokens, [](const ResultRow& row, double) {
-         return row.tokens_per_second > 0 ? count_text(row.tokens_per_second) : "";
+      {kTokens,
+       [](const ResultRow& row, double) { return row.tokens_per_second > 0 ? count_text(row.tokens_per_second) : ""; }},
+      {kRoof, [](const ResultRow& row, double) {
+         return row.failed() || row.binds.empty() ? "" : fmt::format("{} {:.0f}%", row.binds, row.pct_roof);
        }}};
   return columns;
 }
@@ -428,7 +438,7 @@ std::string format_table(const Json& document, const std::vector<Skipped>& skipp
         std::ranges::any_of(table.rows, [](const ResultRow& row) { return row.quantisation_error > 0; });
     std::vector<std::string_view> lower;
     for (const TableColumn& column : table_columns())
-      if (column.title != std::string_view(kTokens) && (column.title != std::string_view(kQuantisation) || quantised))
+      if (!is_for_blocks(column) && (column.title != std::string_view(kQuantisation) || quantised))
         lower.push_back(column.title);
     order = wrapped(fmt::format("Upper line: {}, {}; lower line: {}, {}.", lower[0], lower[2], lower[1],
                                 fmt::join(std::span(lower).subspan(3), ", ")),

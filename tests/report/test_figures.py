@@ -326,6 +326,13 @@ def test_decode_is_measured_against_bandwidth(load):
     assert "70 % of read bandwidth" in verdict.share_text(verdict.verdicts(frame)[0])
 
 
+def test_what_binds_a_case_is_a_column(load):
+    loaded, frame = load(document([row("flash", gflops=100, binds="L3 read", pct_roof=91.26), row("naive", gflops=9)]))
+    shown = {made["variant"]: made for made in cases.rows_of(loaded, frame)}
+    assert (shown["flash"]["binds"], shown["naive"]["binds"]) == ("L3 read 91.3 %", "")
+    assert "bound by L3 read 91.3 %" in shown["flash"]["hover"]
+
+
 def test_a_curve_has_one_shape_and_its_lengths(load):
     rows = [row(variant, LONG.replace("1024", str(length)), 10 + length / 100)
             for length in (64, 256, 1024, 4096) for variant in ("naive", "flash")]

@@ -12,7 +12,7 @@ from .standing import ALONE, LEVEL
 # (key, heading, is it a number): of each row, in this order.
 COLUMNS = [("model", "model", False), ("problem", "problem", False), ("variant", "variant", False), ("isa", "ISA", False),
            ("threads", "threads", True), ("gflops", "GFLOP/s", True), ("interval", "interval", True), ("time_us", "time", True),
-           ("tokens", "tokens/s", True), ("share", "% of roof", True), ("standing", "standing", False),
+           ("tokens", "tokens/s", True), ("share", "% of roof", True), ("binds", "binds", False), ("standing", "standing", False),
            ("error", "error", True), ("reps", "reps", True), ("marks", "marks", False), ("run", "run", False),
            ("note", "note", False), ("command", "repeat", False)]
 
@@ -46,7 +46,7 @@ def row_of(case, run, label, front):
     problem = name.problem if name.kind == "attention" else f"{name.kind}: {name.problem}"
     row = {"status": case.status, "marks": ", ".join(map(marks.word, case.marks)) if case.status == "ok" else case.status, "variant": name.variant, "isa": name.isa, "problem": problem,
            "threads": name.threads, "gflops": short(case.gflops, 4), "standing": standing_of(case, front),
-           "share": short(share, 3), "time_us": short(case.time_us, 4), "tokens": short(tokens_per_second(case), 4),
+           "share": short(share, 3), "binds": binds_of(case), "time_us": short(case.time_us, 4), "tokens": short(tokens_per_second(case), 4),
            "error": short(case.error, 2), "reps": case.repetitions or None, "interval": interval_of(case),
            "model": case.model, "run": label, "note": note_of(case, decode), "command": reproducer(case, run), "front": bool(front)}
     row["shown"] = {key: text for key, text in (
@@ -72,6 +72,11 @@ def tokens_per_second(case):
 def standing_of(case, front):
     """Empty where no paired passes tell."""
     return front or case.standing if case.standing and case.status == "ok" else ""
+
+
+def binds_of(case):
+    """Such as `L3 read 91 %`; empty where the file does not tell."""
+    return f"{case.binds} {units.digits(case.pct_roof)} %" if case.binds and not math.isnan(case.pct_roof) else ""
 
 
 def interval_of(case):
@@ -112,6 +117,8 @@ def hover_of(case, row, decode):
         lines.append(f"{row['shown']['tokens']} tokens/s, attention only")
     if row["share"] is not None:
         lines.append(f"{row['shown']['share']} % of the {'read bandwidth' if decode else peak_text(case.peak_unit)}")
+    if row["binds"]:
+        lines.append(f"bound by {row['binds']}")
     if row["error"] is not None:
         allowed = "" if math.isnan(case.tolerance) else f", allowed {case.tolerance:.1e}"
         lines.append(f"error {row['shown']['error']}{allowed}")

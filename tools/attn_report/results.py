@@ -38,6 +38,8 @@ class Case:
     pct_fma_peak: float = math.nan  # of that of the f32 FMA; NaN where the file is of before there were two
     peak_unit: str = FMA
     pct_bandwidth: float = math.nan
+    binds: str = ""  # the roof that leaves the least time (bench/results/roofs.hpp); empty where the file does not tell
+    pct_roof: float = math.nan  # of the time taken
     bandwidth: float = math.nan  # bytes/s
     bytes: float = math.nan
     error: float = math.nan
@@ -190,6 +192,7 @@ def take_figures(case, row):
     case.gflops, case.time_us = row.flops / 1e9, row.time_us()
     case.peak_unit, case.pct_fma_peak = row.peak_unit or unit_of_older(case.name), row.pct_fma_peak
     case.pct_peak, case.pct_bandwidth, case.bandwidth = row.pct_peak, row.pct_bandwidth, row.bandwidth
+    case.binds, case.pct_roof = row.binds, row.pct_roof
     case.bytes, case.tolerance, case.quantisation = row.bytes, row.tolerance, row.quantisation_err
     parts = {part: getattr(row, f"{part}_seconds") for part in ("projections", "core", "concat")}
     case.part_s = {part: seconds for part, seconds in parts.items() if not math.isnan(seconds)}

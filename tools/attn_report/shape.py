@@ -51,6 +51,8 @@ class Row(Strict):
     pct_fma_peak: Figure = math.nan
     peak_unit: PeakUnit = ""
     pct_bandwidth: Figure = math.nan
+    binds: str = ""
+    pct_roof: Figure = math.nan
     bandwidth: Figure = math.nan
     bytes: Figure = math.nan
     max_scaled_err: Figure = math.nan
