@@ -59,7 +59,7 @@ constexpr Fault kFaults[] = {
     {"int8_k_scale_of_neighbour", "h:2/q:40/d:16/kv:int8", "scales of k look taken from the key before"},
     {"int8_k_scale_ignored", "h:2/q:40/d:16/kv:int8", "scales of k look ignored"},
     {"int8_v_scale_ignored", "h:2/q:40/d:16/kv:int8", "scales of v look ignored"},
-    {"int8_v_scale_of_head_0", "h:2/q:40/d:16/dtype:bf16/kv:int8", "scales of v look taken from kv head 0"},
+    {"int8_v_scale_of_head_0", "h:2/q:40/d:16/kv:int8", "scales of v look taken from kv head 0"},
     {"int8_v_scale_in_sum", "h:2/q:40/d:16/kv:int8", "scales of v look multiplied into the sum"},
     {"int8_unsigned", "h:2/q:40/d:16/kv:int8", "int8 looks read as unsigned"},
     {"backward_accumulates", "h:2/q:40/d:16/pass:bwd", "never written, or added to what it held: dq, dk, dv"},
