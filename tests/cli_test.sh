@@ -165,6 +165,30 @@ for row in rows:
     assert ("/cache:cold/" in row["name"]) != ("/q:1/" in row["name"]), row
 assert len({row["name"] for row in rows}) >= 4, rows' && note ok || note failed 'rows should carry their shares'
 
+# What binds a row rides in it, and explain tells it of one case or of two.
+python3 -c 'import json; rows = json.load(open("shares.json"))["benchmarks"]
+for row in rows:
+    if row.get("aggregate_name") in ("stddev", "cv"): assert "binds" not in row, row
+    else: assert row["binds"] in row["roofs"] and row["pct_roof"] == max(row["roofs"].values()), row' && note ok || note failed 'rows should carry their roofs'
+exits 0 '' explain naive --problem h:2/q:20/d:8 --seconds 0.01 --json why.json
+grep -Eq '^naive/.*: bound by (fma|exp|L. read|memory read) \([0-9]+ %\)' out && grep -q '^time per pair' out && note ok || { note failed 'explain should tell what binds'; cat out; }
+python3 -c 'import json; case, = json.load(open("why.json"))["cases"]
+assert case["visible_pairs"] == 800 and case["pct_roof"] == max(case["roofs"].values()), case
+for name, counter in case["counters"].items(): assert counter.get("not_countable") or counter["per_pair"] > 0, (name, counter)' && note ok || { note failed 'explain --json should have it all'; cat why.json; }
+grep -q '^not countable: \|^instructions per pair' out && note ok || { note failed 'explain should count, or say why not'; cat out; }
+exits 0 '' explain naive flash --problem h:2/q:20/d:8 --seconds 0.01
+grep -q 'B / A' out && grep -q '^B  flash/' out && note ok || { note failed 'explain should put a second case beside the first'; cat out; }
+echo precious >why.json
+exits 2 "A 'nosuch'.*matches no variant" explain nosuch --problem h:2/q:20/d:8 --json why.json
+exits 2 "problem 'h:0.*between" explain naive --problem h:0/q:20/d:8 --json why.json
+exits 2 'the same case' explain naive naive --problem h:2/q:20/d:8 --json why.json
+exits 2 'no layers' explain naive --problem h:2/q:20/d:8/layer:single --json why.json
+exits 2 'takes about' explain naive --problem h:64/q:65536/d:128 --json why.json
+exits 2 'no folder|No such' explain naive --problem h:2/q:20/d:8 --json nosuch/why.json
+grep -q precious why.json && note ok || note failed 'bad input should leave the file of explain alone'
+run_mutants explain no_rescale --problem h:2/q:60/d:16/fill:ascending --seconds 0.01
+[ $? -eq 1 ] && grep -q '^FAILED no_rescale' err && note ok || { note failed 'explain should refuse a wrong kernel'; cat err; }
+
 # Google Benchmark's flags keep working.
 exits 0 '' run --problem $small --benchmark_list_tests
 [ "$(grep -c '^attention/' out)" -eq "$variants" ] && note ok || note failed '--benchmark_list_tests should print a name per variant'

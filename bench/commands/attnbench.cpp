@@ -41,16 +41,17 @@ int dispatch(int argc, char** argv, Context context) {
       "next\n"
       "  attnbench verify --variants my_idea                           is it right?\n"
       "  attnbench compare my_idea flash --problem h:12/q:1024/d:64    which is faster?\n"
+      "  attnbench explain my_idea flash --problem h:12/q:1024/d:64    and why?\n"
       "  attnbench list --keys                                         what a problem may say\n\n"
       "exit codes: 0 good, 1 wrong results, 2 usage, 3 environment, 4 regressed (gate), 5 inconclusive (gate, "
       "compare),\n"
       "130 interrupted\n\n"
       "attnbench COMMAND --help has the options of a command; run takes the flags of Google Benchmark as well.");
-  const std::pair<const char*, Command> commands[] = {{"list", add_list(app)},     {"verify", add_verify(app)},
-                                                      {"run", add_run(app)},       {"roofline", add_roofline(app)},
-                                                      {"tune", add_tune(app)},     {"worker", add_worker(app)},
-                                                      {"gate", add_gate(app)},     {"compare", add_compare(app)},
-                                                      {"doctor", add_doctor(app)}, {"new", add_new(app)}};
+  const std::pair<const char*, Command> commands[] = {
+      {"list", add_list(app)},         {"verify", add_verify(app)},   {"run", add_run(app)},
+      {"roofline", add_roofline(app)}, {"tune", add_tune(app)},       {"worker", add_worker(app)},
+      {"gate", add_gate(app)},         {"compare", add_compare(app)}, {"explain", add_explain(app)},
+      {"doctor", add_doctor(app)},     {"new", add_new(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -28,6 +28,7 @@ Command add_tune(CLI::App& app);
 Command add_worker(CLI::App& app);
 Command add_gate(CLI::App& app);
 Command add_compare(CLI::App& app);
+Command add_explain(CLI::App& app);
 Command add_doctor(CLI::App& app);
 
 // Runs attnbench with these arguments (without the program's name) over a table of variants; the exit code.

@@ -3,7 +3,6 @@
 #include <fmt/color.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <re2/re2.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +23,7 @@
 #include "base/timing.hpp"
 #include "base/window.hpp"
 #include "commands/commands.hpp"
+#include "commands/side_case.hpp"
 #include "element.hpp"
 #include "gate/comparison.hpp"
 #include "gate/contenders.hpp"
@@ -44,51 +44,6 @@ struct Options {
   int rounds = 0;
   WorkerOptions worker;
 };
-
-constexpr const char* kSideForm = "VARIANT[/ISA][/dtype:DTYPE][@THREADS]";
-
-// The problem in another dtype.
-Workload in_dtype(Workload workload, const std::string& name) {
-  const auto* element = std::ranges::find(kElements, name, &Element::name);
-  if (element == kElements.end()) {
-    std::vector<const char*> names;
-    for (const Element& valid : kElements) names.push_back(valid.name);
-    throw UsageError(fmt::format("there is no dtype '{}'; valid: {}", name, fmt::join(names, ", ")));
-  }
-  workload.problem.dtype = element->dtype;
-  try {
-    return parse_workload(to_string(workload));  // which says where that dtype is not possible
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(error.what());
-  }
-}
-
-// kSideForm on the problem; what is left out comes from the options.
-Case contender(const char* which, const std::string& text, const Options& options, const Workload& workload,
-               std::span<const Variant* const> table) {
-  static const RE2 kForm("([^/@]+)(?:/([^/@:]+))?(?:/dtype:([^/@]+))?(?:@([^/@]+))?");
-  std::string variant, isa, dtype, threads;
-  if (!RE2::FullMatch(text, kForm, &variant, &isa, &dtype, &threads))
-    throw UsageError(
-        fmt::format("{} '{}': valid: {}, such as flash/avx2@2 or flash/dtype:bf16; what else the problem is, --problem "
-                    "says for both",
-                    which, text, kSideForm));
-  const Selection selection{.variants = variant,
-                            .isa = isa.empty() ? options.isa : isa,
-                            .threads = threads.empty() ? options.threads : threads};
-  Cases cases;
-  try {
-    cases = select_cases(selection, {dtype.empty() ? workload : in_dtype(workload, dtype)}, table);
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("{} '{}': {}", which, text, error.what()));
-  }
-  if (cases.run.empty())
-    throw UsageError(fmt::format("{} '{}' cannot be run:{}", which, text, format_skipped(cases.skipped)));
-  if (cases.run.size() > 1)
-    throw UsageError(fmt::format("{} '{}' is {} cases, such as {} and {}; name one", which, text, cases.run.size(),
-                                 short_name(case_name(cases.run[0])), short_name(case_name(cases.run[1]))));
-  return cases.run[0];
-}
 
 std::string verdict_text(const Comparison& report, const std::string& a, const std::string& b,
                          const Criteria& criteria) {
@@ -196,8 +151,8 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
   const InputOrigin origin(InputOptions{.seed = options.worker.seed, .tensors = {}});
   const Kernels kernels(
       built_in, {.plugins = options.plugins, .isolate = true, .hang_seconds = options.worker.hang_seconds}, origin);
-  const Case a = contender("A", options.a, options, workload, kernels.table()),
-             b = contender("B", options.b, options, workload, kernels.table());
+  const Case a = side_case("A", options.a, {options.isa, options.threads}, workload, kernels.table()),
+             b = side_case("B", options.b, {options.isa, options.threads}, workload, kernels.table());
   Contenders contenders{{"", case_name(a), case_name(b)}, nullptr, nullptr};
   const Pairing& pairing = contenders.pairing;
   if (pairing.base_case == pairing.candidate_case)

@@ -202,7 +202,7 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
   return m;
 }
 
-Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
+Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls, Counters* counters) {
   if (!prepared.verdict().passed) return {.verdict = prepared.verdict()};
   prepared.begin_calls();
   prepared.call();
@@ -210,12 +210,14 @@ Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls) {
   // Of a few short calls the first would pay for what the change did to the caches.
   if (prepared.first_call_seconds() < kVeryShortCall) prepared.call();
   Stopwatch stopwatch;
+  if (counters != nullptr) counters->start();
   stopwatch.start();
   for (std::int64_t i = 0; i < calls && !interrupted(); ++i) {
     prepared.call();
     benchmark::ClobberMemory();
   }
   stopwatch.stop();
+  if (counters != nullptr) counters->stop();
   return conclude(prepared, stopwatch);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/json.hpp"
+#include "machine/counters.hpp"
 #include "machine/peak_unit.hpp"
 #include "measure/case_verdict.hpp"
 #include "measure/ruler.hpp"
@@ -77,8 +78,8 @@ Measurement measure_with_ceilings(const Case& c, PreparedCase& prepared, std::in
 std::string why_impossible(const Case& c, const Measurement& m, std::int64_t calls);
 
 // The same without ceilings and after one untimed call: for turns of a few milliseconds between two builds, where what
-// another loop leaves in the caches would be noise.
-Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls);
+// another loop leaves in the caches would be noise. `counters` run with the clock; may be null.
+Measurement measure_plainly(PreparedCase& prepared, std::int64_t calls, Counters* counters = nullptr);
 
 // The unit of whose peak shares of a case are: the one that its ISA has for its elements alone where that was faster than the
 // f32 FMA, in the median of its turns, by a quarter at least: units are twice as fast or more, or as fast but for noise.

@@ -111,4 +111,13 @@ Measurement Worker::measure_with_ceilings(const std::string& case_name, std::int
       request(fmt::format("measure {} {}", case_name, calls), static_cast<double>(calls) * call_seconds));
 }
 
+std::vector<Counted> Worker::count(const std::string& case_name, std::int64_t calls, double call_seconds) {
+  const Json answer = request(fmt::format("count {} {}", case_name, calls), static_cast<double>(calls) * call_seconds);
+  std::vector<Counted> all;
+  for (const Json& counted : answer.at("counted"))
+    all.push_back(
+        {.name = told(counted.at("name")), .value = counted.at("value"), .reason = told(counted.at("reason"))});
+  return all;
+}
+
 }  // namespace attn::bench

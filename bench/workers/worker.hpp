@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cases/input_origin.hpp"
+#include "machine/counters.hpp"
 #include "measure/measurement.hpp"
 #include "variant.hpp"
 #include "workers/worker_process.hpp"
@@ -64,6 +65,8 @@ class Worker {
                    std::optional<std::uint64_t> checked_before = std::nullopt);
   Measurement measure_plainly(const std::string& case_name, std::int64_t calls);
   Measurement measure_with_ceilings(const std::string& case_name, std::int64_t calls, double call_seconds);
+  // What the CPU counted in so many calls.
+  std::vector<Counted> count(const std::string& case_name, std::int64_t calls, double call_seconds);
 
  private:
   Json request(const std::string& line, double expected_seconds);

@@ -10,6 +10,7 @@
 //   prep CASE [CHECKSUM]        {"ok": true, "verdict": {...}, "checksum": N}; outputs of that checksum passed elsewhere
 //   run CASE CALLS              {"ok": true, "wall_seconds": ..., ...}: measurement.hpp, one untimed call before
 //   measure CASE CALLS          the same with ceilings beside it, and the team counted
+//   count CASE CALLS            the same as run, with what the CPU counted meanwhile
 //   quit                        ends, as the end of stdin does
 //
 //   (crash)                     {"crashed": "where", "activity": "CASE"}, then the process ends by its signal: stop.hpp
@@ -30,6 +31,7 @@
 #include "base/json.hpp"
 #include "base/stop.hpp"
 #include "cases/input_origin.hpp"
+#include "machine/counters.hpp"
 #include "machine/machine.hpp"
 #include "measure/calibration.hpp"
 #include "measure/measurement.hpp"
@@ -90,21 +92,25 @@ class Server {
     words >> name >> number;
     if (verb == "plan") return plan(find_case(name, false));
     if (verb == "prep") return prep(find_case(name, true), number);
-    if (verb == "run" || verb == "measure") {
+    if (verb == "run" || verb == "measure" || verb == "count") {
       const auto calls = parse_number<std::int64_t>("number of calls", number);
       if (calls < 1) throw std::invalid_argument(fmt::format("{} calls; valid: 1 or more", calls));
       const Case c = find_case(name, true);
       PreparedCase& prepared = bench_->prepare(c);
-      Measurement m = verb == "run" ? measure_plainly(prepared, calls) : measure_with_ceilings(c, prepared, calls);
+      Counters counters(verb == "count" ? hardware_counters() : std::span<const CounterKind>());
+      Measurement m = verb == "measure" ? measure_with_ceilings(c, prepared, calls)
+                                        : measure_plainly(prepared, calls, verb == "count" ? &counters : nullptr);
       const Bindings bindings = bindings_of_case(c);
       m.libraries = bindings.libraries;
       if (!bindings.foreign.empty()) m.verdict = foreign_verdict(bindings);
       Json json = to_json(m);
       json["ok"] = true;
+      for (const Counted& count : counters.counted())
+        json["counted"].push_back({{"name", count.name}, {"value", count.value}, {"reason", count.reason}});
       return json;
     }
     throw std::invalid_argument(
-        fmt::format("'{}' is no request; valid: inputs, plan, prep, run, measure, quit", verb.substr(0, 40)));
+        fmt::format("'{}' is no request; valid: inputs, plan, prep, run, measure, count, quit", verb.substr(0, 40)));
   }
 
  private:
