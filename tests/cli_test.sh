@@ -182,7 +182,7 @@ echo precious >why.json
 exits 2 "A 'nosuch'.*matches no variant" explain nosuch --problem h:2/q:20/d:8 --json why.json
 exits 2 "problem 'h:0.*between" explain naive --problem h:0/q:20/d:8 --json why.json
 exits 2 'the same case' explain naive naive --problem h:2/q:20/d:8 --json why.json
-exits 2 'no layers' explain naive --problem h:2/q:20/d:8/layer:single --json why.json
+exits 2 'no layers' explain naive --problem h:2/q:20/d:8/layer:fused --json why.json
 exits 2 'takes about' explain naive --problem h:64/q:65536/d:128 --json why.json
 exits 2 'no folder|No such' explain naive --problem h:2/q:20/d:8 --json nosuch/why.json
 grep -q precious why.json && note ok || note failed 'bad input should leave the file of explain alone'
