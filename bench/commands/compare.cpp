@@ -38,7 +38,8 @@ namespace {
 using namespace gate;
 
 struct Options {
-  std::string a, b, problem, isa = "native", threads = "1", json;
+  std::string a, b, json;
+  SideOptions sides;
   std::vector<std::string> plugins;
   double limit_percent = 3, alpha = 0.01, max_seconds = 30;
   int rounds = 0;
@@ -145,14 +146,14 @@ struct Contenders {
 };
 
 // Chooses from the built-in variants and those of each plugin.
-Contenders introduce(const Options& options, const Workload& workload, std::span<const Variant* const> built_in) {
+Contenders introduce(const Options& options, std::span<const Variant* const> built_in) {
   const Facts facts = machine_facts();
   require_alike(facts, facts);  // that is: no debug build
   const InputOrigin origin(InputOptions{.seed = options.worker.seed, .tensors = {}});
   const Kernels kernels(
       built_in, {.plugins = options.plugins, .isolate = true, .hang_seconds = options.worker.hang_seconds}, origin);
-  const Case a = side_case("A", options.a, {options.isa, options.threads}, workload, kernels.table()),
-             b = side_case("B", options.b, {options.isa, options.threads}, workload, kernels.table());
+  const Case a = side_case("A", options.a, options.sides, kernels.table()),
+             b = side_case("B", options.b, options.sides, kernels.table());
   Contenders contenders{{"", case_name(a), case_name(b)}, nullptr, nullptr};
   const Pairing& pairing = contenders.pairing;
   if (pairing.base_case == pairing.candidate_case)
@@ -166,7 +167,7 @@ Contenders introduce(const Options& options, const Workload& workload, std::span
       throw UsageError(
           fmt::format("{} cannot be compared:{}", which, format_skipped({{case_name(c), why.reason, why.text}})));
     return std::make_unique<WorkerSide>(fmt::format("worker of {}", which),
-                                        worker_command(kernels.plugin_of(*c.variant), workload.is_layer()),
+                                        worker_command(kernels.plugin_of(*c.variant), c.workload.is_layer()),
                                         options.worker);
   };
   contenders.a = settle("A", a);
@@ -193,12 +194,7 @@ void print(const Comparison& report, const Pairing& pairing, const std::array<Si
 int compare(const Options& options, const Context& context) {
   if (!context.benchmark_flags.empty())
     throw UsageError(fmt::format("compare times in its own way: {} belongs to run", context.benchmark_flags.front()));
-  Workload workload;
-  try {
-    workload = parse_workload(options.problem);
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(fmt::format("--problem: {}", error.what()));
-  }
+  options.sides.workload();  // a fault in it is told before anything is started
   std::optional<OutputFile> json;
   if (!options.json.empty()) json.emplace(options.json);
   ComparisonSettings settings{
@@ -210,7 +206,7 @@ int compare(const Options& options, const Context& context) {
   std::array<double, 2> scaled_errors{};
   std::string failure;
   try {
-    const Contenders contenders = introduce(options, workload, context.table);
+    const Contenders contenders = introduce(options, context.table);
     pairing = contenders.pairing;
     const Arena arena{*contenders.a, *contenders.b, *contenders.a, clock_seconds, interrupted};
     Line line;
@@ -253,12 +249,7 @@ Command add_compare(CLI::App& app) {
       ->add_option("A", options->a, std::string(kSideForm) + ", such as flash, flash/avx2, flash@2, flash/dtype:bf16")
       ->required();
   command->add_option("B", options->b, "the same of the other")->required();
-  command
-      ->add_option("--problem", options->problem,
-                   "such as h:12/q:1024/d:64/mask:causal; its dtype is that of sides that name none")
-      ->required();
-  command->add_option("--isa", options->isa, "where A or B name none")->capture_default_str();
-  command->add_option("--threads", options->threads, "team size, where A or B name none")->capture_default_str();
+  add_side_options(*command, options->sides);
   command->add_option("--plugin", options->plugins,
                       "a shared library of kernels, see src/attn_plugin.h; may be repeated");
   command->add_option("--limit", options->limit_percent, "percent within which they count as equal")

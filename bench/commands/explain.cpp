@@ -33,7 +33,8 @@ namespace attn::bench {
 namespace {
 
 struct Options {
-  std::string a, b, problem, isa = "native", threads = "1", json;
+  std::string a, b, json;
+  SideOptions sides;
   KernelOptions kernels{.isolate = true};
   std::uint64_t seed = 1;
   double seconds = 0.5;
@@ -71,14 +72,7 @@ struct Explained {
 };
 
 Explained chosen(const char* which, const std::string& text, const Options& options, const Kernels& kernels) {
-  Workload workload;
-  if (options.problem.empty()) throw UsageError("--problem is missing, such as --problem h:12/q:1024/d:64/mask:causal");
-  try {
-    workload = parse_workload(options.problem);
-  } catch (const std::invalid_argument& error) {
-    throw UsageError(fmt::format("--problem: {}", error.what()));
-  }
-  Explained side{.c = side_case(which, text, {options.isa, options.threads}, workload, kernels.table())};
+  Explained side{.c = side_case(which, text, options.sides, kernels.table())};
   if (side.c.workload.is_layer()) throw UsageError("explain knows attention, no layers");
   const Worker::Prediction told = kernels.predict(side.c);
   throw_if_interrupted();
@@ -298,12 +292,7 @@ Command add_explain(CLI::App& app) {
       ->add_option("A", options->a, std::string(kSideForm) + ", such as flash, flash/avx2, flash@2, flash/dtype:bf16")
       ->required();
   command->add_option("B", options->b, "the same of another, to be put beside it");
-  command
-      ->add_option("--problem", options->problem,
-                   "such as h:12/q:1024/d:64/mask:causal; its dtype is that of sides that name none")
-      ->required();
-  command->add_option("--isa", options->isa, "where A or B name none")->capture_default_str();
-  command->add_option("--threads", options->threads, "team size, where A or B name none")->capture_default_str();
+  add_side_options(*command, options->sides);
   command->add_option("--plugin", options->kernels.plugins,
                       "a shared library of kernels, see src/attn_plugin.h; may be repeated");
   command->add_flag("--peers", options->kernels.peers, "the libraries that were built, too");

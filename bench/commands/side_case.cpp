@@ -31,7 +31,24 @@ Workload in_dtype(Workload workload, const std::string& name) {
 
 }  // namespace
 
-Case side_case(const char* which, const std::string& text, const SideDefaults& defaults, const Workload& workload,
+Workload SideOptions::workload() const {
+  try {
+    return parse_workload(problem);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(fmt::format("--problem: {}", error.what()));
+  }
+}
+
+void add_side_options(CLI::App& command, SideOptions& options) {
+  command
+      .add_option("--problem", options.problem,
+                  "such as h:12/q:1024/d:64/mask:causal; its dtype is that of sides that name none")
+      ->required();
+  command.add_option("--isa", options.isa, "where A or B name none")->capture_default_str();
+  command.add_option("--threads", options.threads, "team size, where A or B name none")->capture_default_str();
+}
+
+Case side_case(const char* which, const std::string& text, const SideOptions& options,
                std::span<const Variant* const> table) {
   static const RE2 kForm("([^/@]+)(?:/([^/@:]+))?(?:/dtype:([^/@]+))?(?:@([^/@]+))?");
   std::string variant, isa, dtype, threads;
@@ -41,8 +58,9 @@ Case side_case(const char* which, const std::string& text, const SideDefaults& d
                     "says for both",
                     which, text, kSideForm));
   const Selection selection{.variants = variant,
-                            .isa = isa.empty() ? defaults.isa : isa,
-                            .threads = threads.empty() ? defaults.threads : threads};
+                            .isa = isa.empty() ? options.isa : isa,
+                            .threads = threads.empty() ? options.threads : threads};
+  const Workload workload = options.workload();
   Cases cases;
   try {
     cases = select_cases(selection, {dtype.empty() ? workload : in_dtype(workload, dtype)}, table);

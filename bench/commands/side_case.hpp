@@ -2,6 +2,7 @@
 // that the options name.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <span>
 #include <string>
 
@@ -11,12 +12,17 @@ namespace attn::bench {
 
 inline constexpr const char* kSideForm = "VARIANT[/ISA][/dtype:DTYPE][@THREADS]";
 
-struct SideDefaults {
-  std::string isa, threads;
+struct SideOptions {
+  std::string problem, isa = "native", threads = "1";
+
+  // Throws UsageError.
+  Workload workload() const;
 };
+// --problem, --isa and --threads.
+void add_side_options(CLI::App& command, SideOptions& options);
 
 // `which`: "A", in messages. Throws UsageError for what is no such text, no case, or several.
-Case side_case(const char* which, const std::string& text, const SideDefaults& defaults, const Workload& workload,
+Case side_case(const char* which, const std::string& text, const SideOptions& options,
                std::span<const Variant* const> table);
 
 }  // namespace attn::bench
