@@ -150,6 +150,10 @@ TEST_CASE("one pass in fifteen may contradict a lead, two may not", "[passes]") 
   CHECK(is_slower({15, out, out, out, out}, PassTimes(5, 1.0)));
   CHECK_FALSE(is_slower({15, out, out, 3.9, out}, PassTimes(5, 1.0)));
   CHECK_FALSE(is_slower(PassTimes(5, out), PassTimes(5, 1.0)));
+  // Nor where the two were in no pass together.
+  CHECK(is_slower({15, out, out, 14, out}, {out, 1, 2, out, 3}));
+  CHECK_FALSE(is_slower({15, out, out, 11, out}, {out, 1, 2, out, 3}));
+  CHECK_FALSE(is_slower({out, 1, 2, out, 3}, {15, out, out, 14, out}));
   CHECK_FALSE(is_slower({1.3, 1.3, 1.0}, PassTimes(3, 1.0)));
   CHECK(is_slower({1.3, 1.3, 1.0, 1.3, 1.3}, PassTimes(5, 1.0)));
   CHECK_FALSE(is_slower({1.3, 1.3, 1.0, 1.0, 1.3}, PassTimes(5, 1.0)));

@@ -77,7 +77,12 @@ bool is_slower(const PassTimes& slow, const PassTimes& fast) {
     if (const double ratio = std::log(slow[pass] / fast[pass]); !std::isnan(ratio)) ratios.push_back(ratio);
   if (!ratios.empty() && gate::log_e_above(ratios, kLeastLead) >= kLogEvidence) return true;
   const auto pairs = std::ssize(ratios);
-  if (pairs > 0 && *std::min_element(ratios.begin(), ratios.end()) > kBeyondNoise) return true;
+  if (pairs == 0) {  // each sat out where the other took part
+    const PassTimes some_slow = without_gaps(slow), some_fast = without_gaps(fast);
+    return !some_slow.empty() && !some_fast.empty() &&
+           std::log(std::ranges::min(some_slow) / std::ranges::max(some_fast)) > kBeyondNoise;
+  }
+  if (*std::min_element(ratios.begin(), ratios.end()) > kBeyondNoise) return true;
   const auto far = std::count_if(ratios.begin(), ratios.end(), [](double ratio) { return ratio > kFarSlower; });
   return pairs >= kFew && far >= (pairs >= kSome ? pairs - 1 : pairs);
 }
