@@ -9,7 +9,7 @@ namespace {
 
 using namespace attn::bench;
 
-// 100 GFLOP/s, 5 G vectors of 2^x a second; 64 KiB are in L2, 4 MiB in L3.
+// 100 GFLOP/s, half a G vectors of 2^x a second; 64 KiB are in L2, 4 MiB in L3.
 const Json kCeilings =
     Json::array({{{"isa", "avx2"},
                   {"threads", 1},

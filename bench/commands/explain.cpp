@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/durable_file.hpp"
 #include "base/errors.hpp"
@@ -194,11 +195,12 @@ std::vector<Line> lines_of(const std::vector<Explained>& sides) {
   return lines;
 }
 
-// Of counters that no side has.
+// Of counters that some side has not, as a peer in a process of its own may not.
 std::string not_countable(const std::vector<Explained>& sides) {
-  std::map<std::string, std::vector<std::string>> by_reason;
-  for (const Counted& c : sides.front().counted)
-    if (!c.reason.empty()) by_reason[c.reason].push_back(c.name);
+  std::map<std::string, std::set<std::string>> by_reason;
+  for (const Explained& side : sides)
+    for (const Counted& c : side.counted)
+      if (!c.reason.empty()) by_reason[c.reason].insert(c.name);
   std::string text;
   for (const auto& [reason, names] : by_reason)
     text += wrapped(fmt::format("not countable: {}: {}", fmt::join(names, ", "), reason), window_columns(STDOUT_FILENO),

@@ -1,7 +1,8 @@
 #include "machine/read_turns.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <functional>
+#include <numeric>
 
 namespace attn::bench {
 
@@ -10,14 +11,15 @@ void ReadTurns::add_rate(double rate) {
   ++readings_;
   if (!is_settled()) {
     turn_ = readings_ % kReadLoops;
-  } else if (readings_ == kTrials * kReadLoops) {
-    // The slowest goes last, where no turn comes to it.
-    const auto slowest = static_cast<std::size_t>(std::ranges::min_element(fastest_) - fastest_.begin());
-    std::swap(loops_[slowest], loops_.back());
-    turn_ = 0;
-  } else {
-    turn_ = (turn_ + 1) % (kReadLoops - 1);
+    return;
   }
+  std::array<std::size_t, kReadLoops> order;
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater(), [&](std::size_t loop) { return fastest_[loop]; });
+  if (readings_ % kNowAndThen == 0)
+    turn_ = order.back();
+  else
+    turn_ = turn_ == order[0] ? order[1] : order[0];
 }
 
 }  // namespace attn::bench

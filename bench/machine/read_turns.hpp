@@ -1,5 +1,6 @@
 // ReadTurns: which of a probe's loops reads next. Which is the fastest depends on the CPU and on how much is read: all are
-// tried, then the two that were fastest take turns, since a neighbour may have slowed the best of them down.
+// tried, then the two that were fastest take turns, since a neighbour may have slowed the best of them down; and so that one
+// that was slowed down when it was tried is not forgotten, now and then it is another's turn.
 #pragma once
 
 #include <array>
@@ -21,7 +22,7 @@ class ReadTurns {
   bool is_settled() const { return readings_ >= kTrials * kReadLoops; }
 
  private:
-  static constexpr std::size_t kReadLoops = std::tuple_size_v<ReadLoops>, kTrials = 2;
+  static constexpr std::size_t kReadLoops = std::tuple_size_v<ReadLoops>, kTrials = 2, kNowAndThen = 10;
 
   ReadLoops loops_;
   std::array<double, kReadLoops> fastest_{};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <tuple>
 
 #include "base/timing.hpp"
 #include "machine/peak_unit.hpp"
@@ -27,6 +29,13 @@ Footprint kv_footprint(const Problem& p, const Tensors& t) {
   return footprint;
 }
 
+// What this process has found of the loops over so many bytes: a case has a ruler for each of its turns, and trying all loops
+// anew would take longer than the turn where much is read.
+ReadTurns& turns_of(const Probe& probe, int threads, double bytes) {
+  static std::map<std::tuple<const Probe*, int, double>, ReadTurns> known;
+  return known.try_emplace({&probe, threads, bytes}, probe.read).first->second;
+}
+
 }  // namespace
 
 PeakProbes peak_probes(const Case& c) {
@@ -42,11 +51,11 @@ Ruler::Ruler(const Case& c, const PreparedCase& prepared, const PeakProbes& peak
       kv_bytes_(static_cast<double>(needed_kv_bytes(c.workload.problem))),
       peaks_(peaks),
       read_(find_probe(ProbeKind::read, isa_of(*c.variant))),
-      slice_seconds_(peaks.own == nullptr ? kSliceSeconds : 2 * kSliceSeconds),
-      read_turns_(read_ == nullptr ? ReadLoops{} : read_->read) {
+      slice_seconds_(peaks.own == nullptr ? kSliceSeconds : 2 * kSliceSeconds) {
   if (read_ != nullptr && is_decode(c.workload.problem) && !c.workload.is_layer() && kv_bytes_ > 0)
     for (std::size_t copy = 0; copy < prepared.copies(); ++copy)
       copies_.push_back(kv_footprint(c.workload.problem, prepared.inputs(copy).tensors()));
+  if (!copies_.empty()) read_turns_ = &turns_of(*read_, threads_, kv_bytes_);
   measure_ceilings();
 }
 
@@ -96,16 +105,16 @@ double Ruler::spread() const {
 }
 
 // Bytes per second: the fastest of a few chunks, or a single pass where that takes longer. Loops take turns, from slice to
-// slice too: every kernel slice stands between one of each that is good here, and the faster counts. The first slice tries
-// all of them.
+// slice too: every kernel slice stands between one of each that is good here, and the faster counts. The first slice of
+// all tries each loop.
 double Ruler::read_slice() {
   double fastest = 0;
-  for (double total = 0; total < kReadSliceSeconds || !read_turns_.is_settled();) {
+  for (double total = 0; total < kReadSliceSeconds || !read_turns_->is_settled();) {
     const std::size_t first = prepared_.skip_copies(read_passes_);
-    const double seconds = read_seconds(read_turns_.current(), threads_, copies_, first, read_passes_);
+    const double seconds = read_seconds(read_turns_->current(), threads_, copies_, first, read_passes_);
     const double rate = seconds > 0 ? kv_bytes_ * static_cast<double>(read_passes_) / seconds : 0;
     fastest = std::max(fastest, rate);
-    read_turns_.add_rate(rate);
+    read_turns_->add_rate(rate);
     read_passes_ = calls_for(kReadChunkSeconds, read_passes_, seconds);
     total += seconds;
   }

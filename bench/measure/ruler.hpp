@@ -60,7 +60,7 @@ class Ruler {
   double slice_seconds_;
   std::vector<Footprint> copies_;  // the keys and values of every copy; empty unless decode
   std::int64_t read_passes_ = 1;
-  ReadTurns read_turns_;
+  ReadTurns* read_turns_ = nullptr;  // null where nothing is read
   Slices fma_, own_, reading_;
   std::int64_t calls_ = 1, calls_left_ = 1;  // of the current slice
   std::int64_t short_calls_ = 0;             // of slices that were too short to count
