@@ -64,7 +64,7 @@ TEST_CASE("what binds a row is told where a row knows it and there is room", "[t
   const std::string text = table_of({row("a", 10, {{"binds", "L3 read"}, {"pct_roof", 91.3}}), row("b", 9)});
   CHECK(contains(text, "  binds\n"));
   CHECK(contains(text, "  L3 read 91%\n"));
-  CHECK(contains(text, "the roof that leaves the least time"));
+  CHECK(contains(text, "takes the most time at least"));
   CHECK_FALSE(contains(table_of({row("a", 10)}), "binds"));
 }
 

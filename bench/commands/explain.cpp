@@ -209,14 +209,19 @@ std::string not_countable(const std::vector<Explained>& sides) {
   return text;
 }
 
+// "bound by fma (84 %)"
+std::string binds_text(const Explained& side) {
+  constexpr double kFar = 50;
+  if (side.roofs.empty()) return "nothing was measured that could bind it";
+  const Roof& nearest = side.roofs.front();
+  return fmt::format("{} {} ({:.0f} %)", nearest.percent < kFar ? "far from its roofs, the nearest is" : "bound by",
+                     nearest.name, nearest.percent);
+}
+
 void print(const std::vector<Explained>& sides) {
-  for (std::size_t i = 0; i < sides.size(); ++i) {
-    const Explained& side = sides[i];
-    put("{}{}: {}\n", sides.size() > 1 ? (i == 0 ? "A  " : "B  ") : "", short_name(side.name()),
-        side.row.contains("binds") ? fmt::format("bound by {} ({:.0f} %)", side.row["binds"].get<std::string>(),
-                                                 side.row["pct_roof"].get<double>())
-                                   : std::string("nothing that was measured is known to bind it"));
-  }
+  for (std::size_t i = 0; i < sides.size(); ++i)
+    put("{}{}: {}\n", sides.size() > 1 ? (i == 0 ? "A  " : "B  ") : "", short_name(sides[i].name()),
+        binds_text(sides[i]));
   put("\n");
   if (sides.size() > 1) put("{:<34}{:>14}{:>14}{:>10}\n", "", "A", "B", "B / A");
   for (const Line& line : lines_of(sides)) {
@@ -227,8 +232,7 @@ void print(const std::vector<Explained>& sides) {
       text += fmt::format("{:>10.3g}", *line.figures[1] / *line.figures[0]);
     put("{}\n", text);
   }
-  put("\nA roof is the least time that a call can take by one ceiling, over the time taken; the highest binds.\n{}",
-      not_countable(sides));
+  put("\nA roof is the least time that a call can take by one ceiling, over the time taken.\n{}", not_countable(sides));
 }
 
 Json as_json(const std::vector<Explained>& sides) {

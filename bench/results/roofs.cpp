@@ -33,29 +33,24 @@ const Json* level_that_holds(const Json& ceilings, double bytes) {
   return found;
 }
 
-std::optional<double> exp_percent(const CaseName& name, double pct_fma_peak, const Json& ceilings) {
-  const double fma = rate_of(ceilings, "f32_fma", "flops_per_second"),
-               exp2 = rate_of(ceilings, "exp2", "vectors_per_second");
-  const std::optional<Isa> isa = parse_isa(name.isa);
-  if (!isa || !(fma > 0) || !(exp2 > 0) || !(pct_fma_peak > 0)) return std::nullopt;
-  const Problem& p = name.workload.problem;
-  const double pairs = static_cast<double>(visible_pairs(p)) * static_cast<double>(p.batch * p.heads);
-  const double least = pairs / level_of(*isa).lanes / exp2, by_fma = static_cast<double>(flops(name.workload)) / fma;
-  return pct_fma_peak * least / by_fma;
+// The share of the time that a call took which work of `seconds` at the rates of the run's ceilings is. These have it against
+// the f32 FMA, whose share was measured beside the row: what slowed the machine down since, or before, slowed both.
+double percent_of(double seconds, const CaseName& name, double pct_fma_peak, const Json& ceilings) {
+  const double fma = rate_of(ceilings, "f32_fma", "flops_per_second");
+  return pct_fma_peak * seconds * fma / static_cast<double>(flops(name.workload));
 }
 
-Roof reading(const CaseName& name, const Json& row, const Json* ceilings) {
+double exp_seconds(const CaseName& name, const Json& ceilings) {
   const Problem& p = name.workload.problem;
-  const bool decode = row.contains("pct_bandwidth");
-  const auto bytes = static_cast<double>(decode ? needed_kv_bytes(p) : minimal_bytes(p));
+  const double pairs = static_cast<double>(visible_pairs(p)) * static_cast<double>(p.batch * p.heads);
+  const std::optional<Isa> isa = parse_isa(name.isa);
+  return isa ? pairs / level_of(*isa).lanes / rate_of(ceilings, "exp2", "vectors_per_second") : 0;
+}
+
+// Null where nothing is known of reading.
+const Json* level_of_reading(const CaseName& name, double bytes, const Json* ceilings) {
   const bool cold = name.workload.setup.cache == CacheState::cold;
-  const Json* level =
-      ceilings == nullptr ? nullptr : level_that_holds(*ceilings, cold ? std::numeric_limits<double>::max() : bytes);
-  const std::string word = level == nullptr ? "read" : level->value("level", "") + " read";
-  if (decode) return {word, row["pct_bandwidth"].get<double>()};
-  const double rate = level == nullptr ? 0 : level->value("bytes_per_second", 0.0);
-  const double seconds = static_cast<double>(flops(name.workload)) / row.value("flops", 0.0);
-  return {word, rate > 0 ? 100 * bytes / rate / seconds : 0};
+  return ceilings == nullptr ? nullptr : level_that_holds(*ceilings, cold ? std::numeric_limits<double>::max() : bytes);
 }
 
 }  // namespace
@@ -63,14 +58,21 @@ Roof reading(const CaseName& name, const Json& row, const Json* ceilings) {
 std::vector<Roof> roofs_of(const CaseName& name, const Json& row, const Json& ceilings) {
   std::vector<Roof> roofs;
   const PeakUnit& unit = unit_of_row(row, name);
-  const double pct_peak = row.value("pct_peak", 0.0);
-  if (pct_peak > 0) roofs.push_back({&unit == &kFma ? "fma" : unit.name, pct_peak});
-  const Json* own = ceilings_of(ceilings, name);
-  if (!name.workload.is_layer() && own != nullptr) {
-    if (const auto exp = exp_percent(name, row.value("pct_fma_peak", &unit == &kFma ? pct_peak : 0.0), *own))
-      roofs.push_back({"exp", *exp});
+  const double pct_peak = row.value("pct_peak", 0.0),
+               pct_fma_peak = row.value("pct_fma_peak", &unit == &kFma ? pct_peak : 0.0);
+  roofs.push_back({&unit == &kFma ? "fma" : unit.name, pct_peak});
+  const Problem& p = name.workload.problem;
+  const Json* own = name.workload.is_layer() ? nullptr : ceilings_of(ceilings, name);
+  if (own != nullptr) roofs.push_back({"exp", percent_of(exp_seconds(name, *own), name, pct_fma_peak, *own)});
+  if (row.contains("pct_bandwidth")) {
+    const Json* level = level_of_reading(name, static_cast<double>(needed_kv_bytes(p)), own);
+    roofs.push_back(
+        {level == nullptr ? "read" : level->value("level", "") + " read", row["pct_bandwidth"].get<double>()});
+  } else if (const auto bytes = static_cast<double>(minimal_bytes(p)); own != nullptr) {
+    if (const Json* level = level_of_reading(name, bytes, own))
+      roofs.push_back({level->value("level", "") + " read",
+                       percent_of(bytes / level->value("bytes_per_second", 0.0), name, pct_fma_peak, *own)});
   }
-  if (!name.workload.is_layer()) roofs.push_back(reading(name, row, own));
   std::erase_if(roofs, [](const Roof& roof) { return !std::isfinite(roof.percent) || !(roof.percent > 0); });
   std::ranges::stable_sort(roofs, std::greater(), &Roof::percent);
   return roofs;

@@ -304,7 +304,8 @@ std::string legend(const Table& table, const std::set<std::string>& titles, std:
        "the same against the keys and values before they were quantised");
   tell(titles.contains(kTokens), kTokens, "tokens through this attention alone: one layer, nothing else of a model");
   tell(titles.contains(kRoof), kRoof,
-       "the roof that leaves the least time, and its share of the time taken; all of them are in the file (roofs)");
+       "the ceiling by which a call takes the most time at least, and the share of that in the time that it took; of "
+       "other ceilings: roofs in the file");
   const bool has_standings = some_row([](const ResultRow& row) { return !row.standing.empty(); });
   tell(has_standings, "*", "the fastest");
   tell(has_standings, "=", "level with it: the passes do not show which is faster");

@@ -38,7 +38,7 @@ class Case:
     pct_fma_peak: float = math.nan  # of that of the f32 FMA; NaN where the file is of before there were two
     peak_unit: str = FMA
     pct_bandwidth: float = math.nan
-    binds: str = ""  # the roof that leaves the least time (bench/results/roofs.hpp); empty where the file does not tell
+    binds: str = ""  # by which a call takes the most time at least (bench/results/roofs.hpp); empty where the file does not tell
     pct_roof: float = math.nan  # of the time taken
     bandwidth: float = math.nan  # bytes/s
     bytes: float = math.nan
